@@ -1,0 +1,423 @@
+"""The typed configuration: one validated tree, loaded from YAML, overridden from the command line.
+
+Each value carries its unit, default and meaning here and nowhere else. Unknown keys are refused
+with the nearest valid name. `load_config("laptop", ["grpo.iterations=10"])` is the way in.
+"""
+
+import difflib
+from collections.abc import Iterator, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from quasar.errors import ConfigError
+
+PRESETS = ("laptop", "single-gpu", "cluster-4b")
+
+
+class Section(BaseModel):
+    """Base of all parts of the tree: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RunConfig(Section):
+    name: str = Field(
+        "quasar", description="run name; its directory is <directory>/<name>", min_length=1
+    )
+    directory: str = Field(
+        "runs", description="where runs are written (shared storage on a cluster)"
+    )
+    seed: int = Field(0, ge=0, description="seed of data, initial weights, sampling and training")
+
+
+class ClusterConfig(Section):
+    address: str | None = Field(
+        None, description="Ray address; null starts a local Ray or joins the job's"
+    )
+    accelerator: Literal["auto", "cpu", "gpu"] = Field(
+        "auto", description="where models run; auto: GPU if one is there"
+    )
+
+
+class DatasetConfig(Section):
+    primitives: tuple[str, ...] = Field(
+        ("vertex_cover", "hypermaxcut", "min_cut"),
+        min_length=1,
+        description="problem primitives to generate",
+    )
+    num_examples: int = Field(1200, ge=10, description="solved examples over all splits")
+    min_qubits: int = Field(3, ge=2, le=16, description="fewest qubits of an instance")
+    max_qubits: int = Field(6, ge=2, le=16, description="most qubits of an instance")
+    layers: int = Field(1, ge=1, le=8, description="QAOA layers of the reference circuits")
+    angle_decimals: int = Field(
+        2, ge=1, le=8, description="decimals of the angles in emitted circuits"
+    )
+    min_improvement: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="least gain in approximation ratio over uniform sampling for an example to be kept",
+    )
+    validation_fraction: float = Field(
+        0.05, gt=0, lt=0.5, description="share of problems (by hash) for validation"
+    )
+    test_fraction: float = Field(
+        0.1, gt=0, lt=0.5, description="share of problems (by hash) held out for the test"
+    )
+    format: Literal["jsonl", "parquet"] = Field("jsonl", description="file format of the splits")
+    num_workers: int = Field(2, ge=1, description="processes that solve instances")
+
+    @model_validator(mode="after")
+    def _qubits_in_order(self):
+        if self.max_qubits < self.min_qubits:
+            raise ValueError("max_qubits is below min_qubits")
+        return self
+
+
+class PolicyConfig(Section):
+    model: str = Field(
+        "build",
+        description="'build' makes a small model and tokenizer; else a Hugging Face directory or hub name",
+    )
+    hidden_size: int = Field(192, ge=16, description="width (only for 'build')")
+    num_layers: int = Field(4, ge=1, description="transformer layers (only for 'build')")
+    num_attention_heads: int = Field(6, ge=1, description="query heads (only for 'build')")
+    num_key_value_heads: int = Field(2, ge=1, description="key/value heads (only for 'build')")
+    intermediate_size: int = Field(512, ge=16, description="MLP width (only for 'build')")
+    vocab_size: int = Field(2048, ge=300, description="most tokenizer pieces (only for 'build')")
+    dtype: Literal["float32", "bfloat16"] = Field(
+        "float32", description="parameter and activation type"
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="recompute activations in the backward pass"
+    )
+
+
+class GenerationConfig(Section):
+    temperature: float = Field(1.0, gt=0, description="sampling temperature in training rollouts")
+    top_p: float = Field(1.0, gt=0, le=1, description="nucleus mass in training rollouts")
+    max_prompt_tokens: int = Field(
+        256, ge=16, description="longest prompt; longer ones are dropped with a count"
+    )
+    max_response_tokens: int = Field(
+        256, ge=16, description="longest response over all turns of a rollout, tokens"
+    )
+    max_observation_tokens: int = Field(
+        96, ge=16, description="longest tool observation a turn, tokens"
+    )
+    max_turns: int = Field(
+        1,
+        ge=1,
+        description="model turns a rollout; between two turns the tool's observation is read",
+    )
+    batch_size: int = Field(128, ge=1, description="sequences that one engine decodes together")
+
+
+class VerificationConfig(Section):
+    simulator: Literal["auto", "exact", "aer"] = Field(
+        "auto", description="simulator backend; auto: exact up to 16 qubits, Aer above"
+    )
+    num_workers: int = Field(1, ge=1, description="verifier actors in the pool")
+    cpus_per_worker: float = Field(0.25, ge=0, description="Ray CPUs reserved for a verifier actor")
+    gpus_per_worker: float = Field(
+        0.0, ge=0, description="Ray GPUs reserved for a verifier actor (Aer on GPU)"
+    )
+    time_limit_s: float = Field(
+        20.0, gt=0, description="wall clock of one verification, counted from the start of its work"
+    )
+    memory_limit_mb: int = Field(
+        2048, ge=64, description="memory that one verifier may take beyond its start, MiB"
+    )
+    max_text_bytes: int = Field(200_000, ge=100, description="longest completion that is read")
+    max_qubits: int = Field(20, ge=1, le=32, description="most qubits of a circuit")
+    max_gates: int = Field(20_000, ge=1, description="most gates after expansion")
+    gradient_evaluations: int = Field(
+        8, ge=0, description="gradient evaluations of the warm-start stage; 0 switches it off"
+    )
+    random_starts: int = Field(
+        3, ge=1, description="random starts that the warm start is measured against"
+    )
+    optimise_above: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="the warm-start stage runs where the expectation part exceeds this",
+    )
+
+
+class RewardWeights(Section):
+    syntax: float = Field(1.0, ge=0, description="an invalid program earns minus this (the floor)")
+    distribution: float = Field(0.4, ge=0, description="weight of the optimum-enrichment part")
+    expectation: float = Field(0.4, ge=0, description="weight of the expectation-value part")
+    optimisation: float = Field(0.2, ge=0, description="weight of the warm-start part")
+
+
+class RewardConfig(Section):
+    formula: Literal["hierarchical", "published"] = Field(
+        "hierarchical", description="reward formula; 'published' is the authors' case table"
+    )
+    weights: RewardWeights = Field(
+        default_factory=RewardWeights, description="weights of the hierarchical formula's parts"
+    )
+
+
+class LearnerConfig(Section):
+    num_learners: int = Field(1, ge=1, description="learner actors (data-parallel ranks)")
+    cpus_per_learner: float = Field(0.5, gt=0, description="Ray CPUs a learner actor reserves")
+    gpus_per_learner: float = Field(0.0, ge=0, description="Ray GPUs a learner actor reserves")
+    torch_threads: int = Field(0, ge=0, description="torch threads a learner; 0: cores / learners")
+    zero_stage: Literal[0, 1, 2, 3] = Field(1, description="DeepSpeed ZeRO stage")
+    offload: Literal["none", "cpu"] = Field(
+        "none", description="where DeepSpeed keeps optimiser state (and, at stage 3, parameters)"
+    )
+    micro_batch_tokens: int = Field(
+        16384, ge=64, description="most padded tokens in one micro-batch"
+    )
+    max_gradient_norm: float = Field(1.0, gt=0, description="gradient clipping norm")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW weight decay")
+    adam_beta2: float = Field(0.99, gt=0, lt=1, description="AdamW second-moment decay")
+
+
+class RolloutConfig(Section):
+    num_workers: int = Field(2, ge=1, description="rollout actors (RLlib EnvRunners)")
+    cpus_per_worker: float = Field(0.25, ge=0, description="Ray CPUs a rollout actor reserves")
+    gpus_per_worker: float = Field(0.0, ge=0, description="Ray GPUs a rollout actor reserves")
+    torch_threads: int = Field(1, ge=1, description="torch threads a rollout actor")
+    timeout_s: float = Field(
+        600.0, gt=0, description="longest wait for a rollout share before its worker is replaced"
+    )
+
+
+class SftConfig(Section):
+    epochs: float = Field(6.0, ge=0, description="passes over the training split")
+    batch_size: int = Field(32, ge=1, description="examples an optimiser step")
+    learning_rate: float = Field(2e-3, gt=0, description="peak AdamW learning rate")
+    warmup_fraction: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="share of steps with linear warm-up; cosine to 10 % afterwards",
+    )
+    checkpoint_every: int = Field(25, ge=1, description="steps between checkpoints")
+
+
+class GrpoConfig(Section):
+    iterations: int = Field(40, ge=0, description="updates")
+    prompts_per_step: int = Field(8, ge=1, description="distinct prompts an update")
+    samples_per_prompt: int = Field(8, ge=2, description="rollouts a prompt: the group size")
+    learning_rate: float = Field(
+        2e-4, gt=0, description="AdamW learning rate (constant after warm-up)"
+    )
+    warmup_steps: int = Field(3, ge=0, description="linear warm-up, updates")
+    clip_low: float = Field(0.2, gt=0, lt=1, description="lower clip of the probability ratio")
+    clip_high: float = Field(0.28, gt=0, description="upper clip of the probability ratio")
+    kl_coefficient: float = Field(
+        0.0,
+        ge=0,
+        description="weight of the k3 KL to the frozen starting policy; 0: no reference model",
+    )
+    updates_per_batch: int = Field(1, ge=1, description="optimiser steps on one batch of rollouts")
+    normalise_by_std: bool = Field(
+        True, description="divide advantages by the group's standard deviation"
+    )
+    max_failed_fraction: float = Field(
+        0.25,
+        ge=0,
+        le=1,
+        description="share of failed verifications in a step above which the run stops",
+    )
+    max_empty_steps: int = Field(
+        5, ge=1, description="steps in a row with nothing to train on after which the run stops"
+    )
+    checkpoint_every: int = Field(5, ge=1, description="updates between checkpoints")
+    keep_checkpoints: int = Field(2, ge=1, description="checkpoints kept")
+
+
+class TrackingConfig(Section):
+    uri: str | None = Field(
+        None,
+        description="MLflow tracking URI; null: MLFLOW_TRACKING_URI, else sqlite in the run directory",
+    )
+    experiment: str = Field("quasar", min_length=1, description="MLflow experiment")
+    sample_circuits: int = Field(4, ge=0, description="sampled circuits logged at each checkpoint")
+
+
+class EvaluationConfig(Section):
+    num_problems: int = Field(
+        60, ge=1, description="held-out problems of the main job's evaluation"
+    )
+    samples: int = Field(4, ge=1, description="completions a problem")
+    temperature: float = Field(0.7, gt=0, description="sampling temperature of the evaluation")
+    top_p: float = Field(0.9, gt=0, le=1, description="nucleus mass of the evaluation")
+
+
+class ServingConfig(Section):
+    host: str = Field("127.0.0.1", description="address the endpoint listens on")
+    port: int = Field(8000, ge=1, le=65535, description="port the endpoint listens on")
+    num_replicas: int = Field(1, ge=1, description="replicas of the generator")
+    cpus_per_replica: float = Field(0.5, ge=0, description="Ray CPUs a replica reserves")
+    gpus_per_replica: float = Field(0.0, ge=0, description="Ray GPUs a replica reserves")
+    samples: int = Field(
+        4,
+        ge=1,
+        description="candidates a request draws unless it says otherwise; the best one is answered",
+    )
+    max_samples: int = Field(32, ge=1, description="most candidates that one request may ask for")
+    max_body_bytes: int = Field(200_000, ge=1000, description="largest request body")
+    request_timeout_s: float = Field(120.0, gt=0, description="longest time for one request")
+
+
+class QuasarConfig(Section):
+    """The whole tree."""
+
+    run: RunConfig = Field(default_factory=RunConfig, description="name, place and seed of the run")
+    cluster: ClusterConfig = Field(default_factory=ClusterConfig, description="the Ray cluster")
+    dataset: DatasetConfig = Field(default_factory=DatasetConfig, description="solved examples")
+    policy: PolicyConfig = Field(default_factory=PolicyConfig, description="the language model")
+    generation: GenerationConfig = Field(
+        default_factory=GenerationConfig, description="rollouts: sampling and limits"
+    )
+    verification: VerificationConfig = Field(
+        default_factory=VerificationConfig, description="the quantum verification tool"
+    )
+    reward: RewardConfig = Field(default_factory=RewardConfig, description="from report to reward")
+    learner: LearnerConfig = Field(default_factory=LearnerConfig, description="DeepSpeed learners")
+    rollout: RolloutConfig = Field(default_factory=RolloutConfig, description="rollout actors")
+    sft: SftConfig = Field(default_factory=SftConfig, description="supervised fine-tuning")
+    grpo: GrpoConfig = Field(
+        default_factory=GrpoConfig, description="group-relative policy optimisation"
+    )
+    tracking: TrackingConfig = Field(default_factory=TrackingConfig, description="MLflow")
+    evaluation: EvaluationConfig = Field(
+        default_factory=EvaluationConfig, description="the main job's evaluation"
+    )
+    serving: ServingConfig = Field(default_factory=ServingConfig, description="the endpoint")
+
+    @property
+    def run_directory(self) -> Path:
+        """Absolute directory of this run."""
+        return (Path(self.run.directory) / self.run.name).resolve()
+
+
+def load_config(source: str | Path = "laptop", overrides: Sequence[str] = ()) -> QuasarConfig:
+    """Load a preset by name or a YAML file by path, then apply `a.b=c` overrides (YAML values).
+
+    Raises ConfigError (one line naming the key and the mend) for anything that is not valid.
+    """
+    tree = _read(source)
+    for override in overrides:
+        key, separator, text = override.partition("=")
+        if not separator or not key.strip():
+            raise ConfigError(f"--set {override!r}: write it as section.key=value")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {override!r}: the value is not YAML") from error
+        _put(tree, key.strip().split("."), value)
+    return config_from_dict(tree)
+
+
+def config_from_dict(tree: Any) -> QuasarConfig:
+    """Validate a nested dict; raises ConfigError with every problem in one line."""
+    if not isinstance(tree, dict):
+        raise ConfigError("config: expected a mapping of sections at the top")
+    try:
+        return QuasarConfig.model_validate(_floats(tree, QuasarConfig))
+    except ValidationError as error:
+        raise ConfigError("config: " + "; ".join(_explain(e) for e in error.errors())) from None
+
+
+def flatten(config: Section, prefix: str = "") -> Iterator[tuple[str, Any, str]]:
+    """(dotted path, value, description) of each leaf, in the order of the tree."""
+    for name, field in type(config).model_fields.items():
+        value = getattr(config, name)
+        if isinstance(value, Section):
+            yield from flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value, field.description or ""
+
+
+def to_commented_yaml(config: Section, indent: int = 0) -> str:
+    """YAML of the resolved tree with a comment on each value; `load_config` reads it back."""
+    lines = []
+    for name, field in type(config).model_fields.items():
+        value, pad = getattr(config, name), "  " * indent
+        if isinstance(value, Section):
+            lines.append(f"{pad}{name}:  # {field.description}")
+            lines.append(to_commented_yaml(value, indent + 1))
+        else:
+            plain = list(value) if isinstance(value, tuple) else value
+            text = yaml.safe_dump(plain, default_flow_style=True, width=10_000).removesuffix(
+                "...\n"
+            )
+            lines.append(f"{pad}{name}: {text.strip()}  # {field.description}")
+    return "\n".join(lines)
+
+
+def _read(source: str | Path) -> dict[str, Any]:
+    if str(source) in PRESETS:
+        text = resources.files("quasar").joinpath(f"presets/{source}.yaml").read_text("utf-8")
+    else:
+        path = Path(source)
+        if not path.is_file():
+            raise ConfigError(
+                f"config {str(source)!r}: no such preset or file; presets: {', '.join(PRESETS)}"
+            )
+        text = path.read_text("utf-8")
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}" if mark else ""
+        raise ConfigError(f"config {source}{where}: not valid YAML") from error
+    return {} if tree is None else tree
+
+
+def _put(tree: Any, path: list[str], value: Any) -> None:
+    for name in path[:-1]:
+        tree = tree.setdefault(name, {})
+        if not isinstance(tree, dict):
+            raise ConfigError(f"--set {'.'.join(path)}: '{name}' is a value, not a section")
+    tree[path[-1]] = value
+
+
+def _floats(tree: Any, model: type[Section]) -> Any:
+    """YAML 1.1 reads 1e-6 as a string; give numeric fields their number back."""
+    if not isinstance(tree, dict):
+        return tree
+    fixed = {}
+    for name, value in tree.items():
+        field = model.model_fields.get(name)
+        annotation = field.annotation if field else None
+        if isinstance(annotation, type) and issubclass(annotation, Section):
+            value = _floats(value, annotation)
+        elif annotation is float and isinstance(value, str):
+            try:
+                value = float(value)
+            except ValueError:
+                pass
+        fixed[name] = value
+    return fixed
+
+
+def _explain(error: Any) -> str:
+    path = [str(part) for part in error["loc"]]
+    name = ".".join(path)
+    if error["type"] == "extra_forbidden":
+        section: Any = QuasarConfig
+        for part in path[:-1]:
+            section = section.model_fields[part].annotation
+        near = difflib.get_close_matches(path[-1], section.model_fields, n=1, cutoff=0.5)
+        everywhere = {p.rsplit(".", 1)[-1]: p for p, _, _ in flatten(QuasarConfig())}
+        if near:
+            hint = ".".join([*path[:-1], near[0]])
+        else:
+            other = difflib.get_close_matches(path[-1], everywhere, n=1, cutoff=0.6)
+            hint = everywhere[other[0]] if other else None
+        mend = f"did you mean '{hint}'?" if hint else f"valid: {', '.join(section.model_fields)}"
+        return f"unknown key '{name}'; {mend}"
+    return f"'{name}' = {error['input']!r}: {error['msg']}" if name else error["msg"]

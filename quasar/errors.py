@@ -1,0 +1,42 @@
+"""Errors that cross a boundary. Each message is one sentence: what is wrong, where, and the mend."""
+
+
+class QuasarError(Exception):
+    """Base of all errors that the command line answers with one line and exit code 2."""
+
+
+class ConfigError(QuasarError):
+    """The configuration is not valid: unknown key, value out of range, unknown preset."""
+
+
+class InputError(QuasarError):
+    """A file or an argument cannot be used: missing, malformed (line named), of the wrong kind."""
+
+
+class ProblemError(QuasarError):
+    """A graph problem is not well posed: unknown primitive, missing attribute, too many qubits."""
+
+
+class CheckpointError(QuasarError):
+    """A directory that should hold a model or a run does not."""
+
+
+class TrainingError(QuasarError):
+    """A run cannot go on: nothing left to learn from, too many failed verifications, a lost learner."""
+
+
+class CircuitError(QuasarError):
+    """A program is not a circuit that we accept.
+
+    kind: machine-readable class, one of the constants in `quasar.circuits.qasm`;
+    line, column: 1-based position in the program text, None where it has none.
+    """
+
+    def __init__(self, kind: str, message: str, line: int | None = None, column: int | None = None):
+        super().__init__(message)
+        self.kind = kind
+        self.line = line
+        self.column = column
+
+    def __reduce__(self):
+        return (CircuitError, (self.kind, str(self), self.line, self.column))

@@ -1,0 +1,129 @@
+"""A graph problem, and one instance of it.
+
+`GraphProblem` is the contract of a primitive (one module each): from a graph to a polynomial, and
+from a bitstring back to an answer in the problem's own terms. `ProblemInstance` is the frozen
+record that travels to the prompt, the verifier and the dataset.
+"""
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from quasar.errors import ProblemError
+from quasar.problems.hamiltonian import IsingHamiltonian, Spectrum
+from quasar.problems.polynomial import BinaryPolynomial
+
+Graph = Mapping[str, Any]  # node-link JSON (key "edges"), or {"nodes", "hyperedges"}
+
+
+class GraphProblem(ABC):
+    """One primitive. Stateless; all methods take the instance's graph and attributes.
+
+    An *assignment* is the tuple of binary variables in qubit order; variable i is 1 where qubit i
+    is measured 0 (BENCHMARK convention). An *answer* is JSON in the problem's own terms.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]  # one sentence of natural language for prompts and listings
+    attributes: ClassVar[tuple[str, ...]] = ()  # required attribute names
+
+    @abstractmethod
+    def variables(self, graph: Graph, attributes: Mapping[str, Any]) -> list[str]:
+        """Names of the binary variables in qubit order (natural sort)."""
+
+    @abstractmethod
+    def polynomial(self, graph: Graph, attributes: Mapping[str, Any]) -> BinaryPolynomial:
+        """The objective to minimise."""
+
+    @abstractmethod
+    def decode(self, graph: Graph, attributes: Mapping[str, Any], assignment: Sequence[int]) -> Any:
+        """The answer that an assignment stands for, e.g. the list of chosen nodes."""
+
+    @abstractmethod
+    def is_feasible(self, graph: Graph, attributes: Mapping[str, Any], answer: Any) -> bool:
+        """Whether the answer satisfies the problem's constraints."""
+
+    @abstractmethod
+    def objective(self, graph: Graph, attributes: Mapping[str, Any], answer: Any) -> float:
+        """The answer's cost in the problem's own terms; smaller is better."""
+
+    @abstractmethod
+    def optimum(self, graph: Graph, attributes: Mapping[str, Any]) -> float:
+        """Smallest objective of a feasible answer, by an exact classical method."""
+
+    @abstractmethod
+    def generate(
+        self, rng: np.random.Generator, num_qubits: int
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """A random (graph, attributes) with exactly num_qubits variables."""
+
+    def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:
+        """Raise ProblemError where graph or attributes are not well posed."""
+        for name in self.attributes:
+            if name not in attributes:
+                raise ProblemError(f"{self.name}: attribute '{name}' is missing")
+
+
+@dataclass(frozen=True)
+class ProblemInstance:
+    """One problem: graph, attributes, Hamiltonian. Immutable, picklable, hashable by content."""
+
+    primitive: str
+    graph: Graph
+    attributes: Mapping[str, Any]
+    num_qubits: int
+    hamiltonian: IsingHamiltonian
+    variables: tuple[str, ...] = ()
+    # Of a benchmark row only: the published reference circuit (OpenQASM text).
+    reference_circuit: str | None = field(default=None, compare=False)
+
+    @cached_property
+    def spectrum(self) -> Spectrum:
+        """Exact diagonal spectrum, enumerated once."""
+        return Spectrum.of(self.hamiltonian)
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of the whole weighted problem (primitive, graph, attributes): 16 hex digits.
+
+        Two rows with the same key are the same problem, whatever the ansatz or the reference.
+        """
+        content = {
+            "p": self.primitive,
+            "g": _canonical(self.graph),
+            "a": _canonical(self.attributes),
+        }
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __getstate__(self):
+        # The cached spectrum (2**n floats) is rebuilt on the other side rather than shipped.
+        return {name: self.__dict__[name] for name in self.__dataclass_fields__}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+
+    def assignment(self, state: int) -> tuple[int, ...]:
+        """Binary variables (qubit order) of a little-endian basis state: x_i = 1 − bit i."""
+        return tuple(1 - (state >> q & 1) for q in range(self.num_qubits))
+
+
+def _canonical(value: Any) -> Any:
+    """JSON-able copy with edges and nodes in a fixed order, so that listing order has no weight."""
+    if isinstance(value, Mapping):
+        return {str(k): _canonical(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        items = [_canonical(v) for v in value]
+        return sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
+    if isinstance(value, np.generic):
+        return value.item()
+    return value

@@ -1,0 +1,121 @@
+"""Diagonal (Ising) cost Hamiltonians: terms, text form, and the energy of every bitstring.
+
+Takes a list of (coefficient, wires) terms or the benchmark's text form; gives the energies of all
+2**n computational basis states. Little-endian: bit q of a state's index is the measured value of
+qubit q, and Z_q = +1 where that bit is 0. An identity term is never stored (energies are shifted
+by a constant against the polynomial they come from).
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from quasar.errors import ProblemError
+
+_TERM = re.compile(
+    r"\s*(?P<c>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*\*\s*"
+    r"(?:\((?P<many>[^()]*(?:\(\d+\)[^()]*)*)\)|Z\((?P<one>\d+)\))\s*"
+)
+_WIRE = re.compile(r"Z\((\d+)\)")
+# Energies closer than this (relative to the spectrum's width) are one degenerate level.
+DEGENERACY_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class IsingHamiltonian:
+    """H = Σ_k c_k ∏_{q in wires_k} Z_q, terms in the order in which they are printed.
+
+    The order carries no physics, but the published QAOA circuits emit their gates in it.
+    """
+
+    num_qubits: int
+    terms: tuple[tuple[float, tuple[int, ...]], ...]
+
+    def __post_init__(self):
+        for _, wires in self.terms:
+            if not wires or len(set(wires)) != len(wires):
+                raise ProblemError(f"Hamiltonian term on qubits {list(wires)}: repeated or none")
+            if min(wires) < 0 or max(wires) >= self.num_qubits:
+                raise ProblemError(
+                    f"Hamiltonian term on qubits {list(wires)}: outside the {self.num_qubits} qubits"
+                )
+
+    @classmethod
+    def from_text(cls, text: str, num_qubits: int) -> "IsingHamiltonian":
+        """Read the benchmark's text, e.g. `0.25 * (Z(0) @ Z(1)) + -0.5 * Z(2)`.
+
+        Raises ProblemError naming the first text that is not a term.
+        """
+        terms, position = [], 0
+        while position < len(text):
+            match = _TERM.match(text, position)
+            if match is None:
+                raise ProblemError(f"Hamiltonian: not a term: {text[position : position + 40]!r}")
+            wires = tuple(map(int, _WIRE.findall(match["many"]))) if match["many"] else ()
+            if match["one"] is not None:
+                wires = (int(match["one"]),)
+            terms.append((float(match["c"]), wires))
+            position = match.end()
+            if position < len(text):
+                if text[position] != "+":
+                    raise ProblemError(f"Hamiltonian: expected '+' before {text[position:][:40]!r}")
+                position += 1
+        return cls(num_qubits, tuple(terms))
+
+    def to_text(self) -> str:
+        """The benchmark's text form; `from_text` of it gives an equal Hamiltonian."""
+        parts = []
+        for coefficient, wires in self.terms:
+            product = " @ ".join(f"Z({q})" for q in wires)
+            parts.append(f"{coefficient!r} * " + (f"({product})" if len(wires) > 1 else product))
+        return " + ".join(parts)
+
+    @cached_property
+    def energies(self) -> np.ndarray:
+        """Energy of each basis state, shape (2**num_qubits,), float64, index little-endian."""
+        index = np.arange(1 << self.num_qubits, dtype=np.int64)
+        energies = np.zeros(index.shape)
+        for coefficient, wires in self.terms:
+            if coefficient == 0.0:
+                continue
+            mask = sum(1 << q for q in wires)
+            odd = np.bitwise_count(index & mask) & 1
+            energies += coefficient * (1.0 - 2.0 * odd)
+        energies.setflags(write=False)
+        return energies
+
+    def interactions(self) -> Iterable[tuple[float, tuple[int, ...]]]:
+        """The terms with a coefficient that is not exactly zero."""
+        return (term for term in self.terms if term[0] != 0.0)
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """What the verifier needs of the exact diagonal: extremes, mean, and the ground space."""
+
+    energies: np.ndarray  # (2**n,), little-endian
+    minimum: float
+    maximum: float
+    mean: float  # expectation value of the uniform superposition
+    optimal: np.ndarray  # indices of all ground states, ascending
+
+    @classmethod
+    def of(cls, hamiltonian: IsingHamiltonian) -> "Spectrum":
+        """Enumerate the diagonal; degeneracy is decided with a tolerance, not by equality."""
+        energies = hamiltonian.energies
+        low, high = float(energies.min()), float(energies.max())
+        optimal = np.flatnonzero(energies <= low + DEGENERACY_TOLERANCE * max(1.0, high - low))
+        return cls(energies, low, high, float(energies.mean()), optimal)
+
+    def approximation_ratio(self, energy: float) -> float:
+        """(E_max − E) / (E_max − E_min), in [0, 1]; 1 for a flat spectrum (every state optimal)."""
+        width = self.maximum - self.minimum
+        return 1.0 if width <= 0.0 else (self.maximum - energy) / width
+
+    @property
+    def uniform_optimum_probability(self) -> float:
+        """Probability of an optimum under uniform sampling, in (0, 1]."""
+        return self.optimal.size / self.energies.size

@@ -1,0 +1,56 @@
+"""Polynomials of binary variables and their Ising form.
+
+Takes coefficients on sets of variables (0/1); gives the value on an assignment and the diagonal
+Hamiltonian under x = (1 + Z)/2, the benchmark's convention: x = 1 ⇔ the qubit is measured 0.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+
+from quasar.problems.hamiltonian import IsingHamiltonian
+
+
+class BinaryPolynomial:
+    """Σ_S c_S ∏_{i∈S} x_i over variables 0…n−1; the empty set is the constant."""
+
+    def __init__(self, num_variables: int):
+        self.num_variables = num_variables
+        self.coefficients: dict[tuple[int, ...], float] = {}
+
+    def add(self, coefficient: float, *variables: int) -> None:
+        """Add coefficient·∏x; repeated variables collapse because x² = x."""
+        key = tuple(sorted(set(variables)))
+        self.coefficients[key] = self.coefficients.get(key, 0.0) + coefficient
+
+    def add_squared(self, linear: Iterable[tuple[float, int]], constant: float, weight: float):
+        """Add weight·(Σ a_i x_i + constant)²."""
+        linear = list(linear)
+        self.add(weight * constant * constant)
+        for a, i in linear:
+            self.add(weight * (a * a + 2 * a * constant), i)
+        for (a, i), (b, j) in combinations(linear, 2):
+            self.add(2 * weight * a * b, i, j)
+
+    def value(self, assignment: Sequence[int]) -> float:
+        """The polynomial on a 0/1 assignment (one entry per variable)."""
+        return sum(c for key, c in self.coefficients.items() if all(assignment[i] for i in key))
+
+    def constant_dropped_by_ising(self) -> float:
+        """value(x) − energy(x): the identity term that `to_ising` leaves out."""
+        return sum(c / 2 ** len(key) for key, c in self.coefficients.items())
+
+    def to_ising(self) -> IsingHamiltonian:
+        """∏_{i∈S} x_i = 2^{-|S|} Σ_{T⊆S} ∏_{i∈T} Z_i; products first, then single-qubit terms.
+
+        Terms that cancel are kept with coefficient 0.0, as the benchmark prints them.
+        """
+        ising: dict[tuple[int, ...], float] = {}
+        for key, c in self.coefficients.items():
+            for size in range(1, len(key) + 1):
+                for subset in combinations(key, size):
+                    ising[subset] = ising.get(subset, 0.0) + c / 2 ** len(key)
+        products = [(c, wires) for wires, c in ising.items() if len(wires) > 1]
+        singles = sorted((wires, c) for wires, c in ising.items() if len(wires) == 1)
+        return IsingHamiltonian(
+            self.num_variables, tuple(products) + tuple((c, wires) for wires, c in singles)
+        )

@@ -1,0 +1,102 @@
+"""The one report that a verification gives: what was reached, the signals of each stage, the cost.
+
+Read by rewards, evaluation, serving and the tool's observation text. Plain frozen data, picklable,
+`to_dict` for JSON. Probabilities are exact; energies are in the Hamiltonian's own units.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Stage = Literal["none", "syntax", "distribution", "expectation", "optimisation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """Why a program is not valid: a machine-readable kind, one sentence, 1-based position."""
+
+    kind: str
+    message: str
+    line: int | None = None
+    column: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One measured bitstring: text with character i = binary variable of qubit i (1 − bit i)."""
+
+    bitstring: str
+    probability: float
+    answer: Any
+    feasible: bool
+    optimal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DistributionSignals:
+    """Stage 2. Where the probability lies; `js_distance` needs a reference circuit."""
+
+    optimum_probability: float  # of any ground state, [0, 1]
+    uniform_optimum_probability: float  # the same under uniform sampling
+    enrichment: float  # log2(P_opt/P_uniform) / log2(1/P_uniform), clipped to [0, 1]
+    feasible_probability: float | None  # None where the primitive has no decoder here
+    most_probable: tuple[Outcome, ...]  # at most a few, most probable first
+    js_distance: float | None = None  # Jensen–Shannon distance to the reference, [0, 1]
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectationSignals:
+    """Stage 3. ⟨H⟩ and where it stands in the spectrum."""
+
+    energy: float
+    minimum: float
+    maximum: float
+    uniform_energy: float
+    approximation_ratio: float  # (E_max − E)/(E_max − E_min), [0, 1]
+    uniform_approximation_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class OptimisationSignals:
+    """Stage 4. Warm start: what a fixed number of gradient evaluations makes of the angles."""
+
+    gradient_evaluations: int  # budget per start
+    approximation_ratio: float  # after the budget, from the candidate's angles
+    random_approximation_ratio: float  # after the same budget, mean over random starts
+    gain: float  # clip((AR − AR_random)/(1 − AR_random), 0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedSignals:
+    """What the published formula is made of (BENCHMARK §4.1); present only where it is asked for."""
+
+    error: str | None  # "parse", "action", "crash", or None
+    delta: float = 0.0  # 1 − d_JS to the reference
+    energy_score: float = 0.0  # s3
+    qubit_penalty: float = 0.0  # q
+    weight: float = 1.0  # W
+    utility: float | None = None  # U, None where the gate did not open
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationReport:
+    """Everything one verification found. `valid` is stage 1; later signals are None if not run."""
+
+    reached: Stage
+    valid: bool
+    num_qubits_expected: int
+    num_qubits: int | None = None
+    num_gates: int = 0
+    num_two_qubit_gates: int = 0
+    depth: int = 0
+    error: Diagnostic | None = None
+    distribution: DistributionSignals | None = None
+    expectation: ExpectationSignals | None = None
+    optimisation: OptimisationSignals | None = None
+    published: PublishedSignals | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)  # per stage
+    skipped: Mapping[str, str] = field(default_factory=dict)  # stage -> why
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested plain dict, ready for JSON."""
+        return asdict(self)
