@@ -4,8 +4,9 @@ Each value carries its unit, default and meaning here and nowhere else. Unknown 
 with the nearest valid name. `load_config("laptop", ["grpo.iterations=10"])` is the way in.
 """
 
+import contextlib
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -170,12 +171,12 @@ class LearnerConfig(Section):
     cpus_per_learner: float = Field(0.5, gt=0, description="Ray CPUs a learner actor reserves")
     gpus_per_learner: float = Field(0.0, ge=0, description="Ray GPUs a learner actor reserves")
     torch_threads: int = Field(0, ge=0, description="torch threads a learner; 0: cores / learners")
-    zero_stage: Literal[0, 1, 2, 3] = Field(1, description="DeepSpeed ZeRO stage")
+    zero_stage: Literal[1, 2, 3] = Field(1, description="DeepSpeed ZeRO stage")
     offload: Literal["none", "cpu"] = Field(
         "none", description="where DeepSpeed keeps optimiser state (and, at stage 3, parameters)"
     )
     micro_batch_tokens: int = Field(
-        16384, ge=64, description="most padded tokens in one micro-batch"
+        4096, ge=64, description="most padded tokens in one micro-batch"
     )
     max_gradient_norm: float = Field(1.0, gt=0, description="gradient clipping norm")
     weight_decay: float = Field(0.01, ge=0, description="AdamW weight decay")
@@ -321,6 +322,14 @@ def load_config(source: str | Path = "laptop", overrides: Sequence[str] = ()) ->
     return config_from_dict(tree)
 
 
+def with_overrides(config: QuasarConfig, values: Mapping[str, Any]) -> QuasarConfig:
+    """A copy of `config` with other values at dotted paths, validated like any config."""
+    tree = config.model_dump()
+    for path, value in values.items():
+        _put(tree, path.split("."), value)
+    return config_from_dict(tree)
+
+
 def config_from_dict(tree: Any) -> QuasarConfig:
     """Validate a nested dict; raises ConfigError with every problem in one line."""
     if not isinstance(tree, dict):
@@ -367,14 +376,19 @@ def _read(source: str | Path) -> dict[str, Any]:
             raise ConfigError(
                 f"config {str(source)!r}: no such preset or file; presets: {', '.join(PRESETS)}"
             )
-        text = path.read_text("utf-8")
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"config {source}: not a readable text file") from error
     try:
         tree = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark else ""
         raise ConfigError(f"config {source}{where}: not valid YAML") from error
-    return {} if tree is None else tree
+    if tree is not None and not isinstance(tree, dict):
+        raise ConfigError(f"config {source}: expected a mapping of sections at the top")
+    return tree or {}
 
 
 def _put(tree: Any, path: list[str], value: Any) -> None:
@@ -396,10 +410,8 @@ def _floats(tree: Any, model: type[Section]) -> Any:
         if isinstance(annotation, type) and issubclass(annotation, Section):
             value = _floats(value, annotation)
         elif annotation is float and isinstance(value, str):
-            try:
+            with contextlib.suppress(ValueError):
                 value = float(value)
-            except ValueError:
-                pass
         fixed[name] = value
     return fixed
 

@@ -65,7 +65,10 @@ class Circuit:
         return Circuit(self.num_qubits, gates)
 
     def to_qasm(self, *, decimals: int = 4) -> str:
-        """OpenQASM 3 in the published layout: one gate a line, angles rounded and trimmed."""
+        """OpenQASM 3 in the published layout: one gate a line, angles rounded and trimmed.
+
+        No newline at the end, as in the published files.
+        """
         n = self.num_qubits
         lines = ["OPENQASM 3.0;", 'include "stdgates.inc";', f"bit[{n}] c;", f"qubit[{n}] q;"]
         for gate in self.gates:
@@ -75,7 +78,7 @@ class Circuit:
                 f"{gate.name}({angles}) {qubits};" if gate.params else f"{gate.name} {qubits};"
             )
         lines += [f"c[{i}] = measure q[{i}];" for i in range(n)]
-        return "\n".join(lines) + "\n"
+        return "\n".join(lines)
 
 
 def format_angle(angle: float, decimals: int) -> str:

@@ -1,0 +1,1 @@
+"""Problem records and their files, prompts, and the generation of solved examples."""

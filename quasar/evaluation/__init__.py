@@ -1,0 +1,1 @@
+"""Pass@k metrics, baselines and reports over files of problems and generations."""

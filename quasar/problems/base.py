@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -25,6 +25,8 @@ Graph = Mapping[str, Any]  # node-link JSON (key "edges"), or {"nodes", "hypered
 class GraphProblem(ABC):
     """One primitive. Stateless; all methods take the instance's graph and attributes.
 
+    All methods but `validate` may assume that `validate` has passed.
+
     An *assignment* is the tuple of binary variables in qubit order; variable i is 1 where qubit i
     is measured 0 (BENCHMARK convention). An *answer* is JSON in the problem's own terms.
     """
@@ -33,9 +35,13 @@ class GraphProblem(ABC):
     summary: ClassVar[str]  # one sentence of natural language for prompts and listings
     attributes: ClassVar[tuple[str, ...]] = ()  # required attribute names
 
+    def __init__(self, order: Literal["natural", "text"] = "natural"):
+        """order: how variables are sorted into qubits; "text" (1, 10, 2) is for benchmark rows."""
+        self.order = order
+
     @abstractmethod
     def variables(self, graph: Graph, attributes: Mapping[str, Any]) -> list[str]:
-        """Names of the binary variables in qubit order (natural sort)."""
+        """Names of the binary variables in qubit order (sorted by `self.order`)."""
 
     @abstractmethod
     def polynomial(self, graph: Graph, attributes: Mapping[str, Any]) -> BinaryPolynomial:
@@ -61,7 +67,14 @@ class GraphProblem(ABC):
     def generate(
         self, rng: np.random.Generator, num_qubits: int
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """A random (graph, attributes) with exactly num_qubits variables."""
+        """A random (graph, attributes) with exactly num_qubits variables, num_qubits ≥ 2."""
+
+    def feasible_states(self, graph: Graph, attributes: Mapping[str, Any]) -> np.ndarray:
+        """Which basis states decode to a feasible answer: (2**n,) bool, index little-endian."""
+        n = len(self.variables(graph, attributes))
+        assignments = (tuple(1 - (s >> q & 1) for q in range(n)) for s in range(1 << n))
+        answers = (self.decode(graph, attributes, a) for a in assignments)
+        return np.fromiter((self.is_feasible(graph, attributes, a) for a in answers), bool, 1 << n)
 
     def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:
         """Raise ProblemError where graph or attributes are not well posed."""

@@ -6,6 +6,7 @@ qubit q, and Z_q = +1 where that bit is 0. An identity term is never stored (ene
 by a constant against the polynomial they come from).
 """
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from quasar.errors import ProblemError
 
 _TERM = re.compile(
     r"\s*(?P<c>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*\*\s*"
-    r"(?:\((?P<many>[^()]*(?:\(\d+\)[^()]*)*)\)|Z\((?P<one>\d+)\))\s*"
+    r"(?:\((?P<many>\s*Z\(\d+\)(?:\s*@\s*Z\(\d+\))*\s*)\)|Z\((?P<one>\d+)\))\s*"
 )
 _WIRE = re.compile(r"Z\((\d+)\)")
 # Energies closer than this (relative to the spectrum's width) are one degenerate level.
@@ -40,7 +41,7 @@ class IsingHamiltonian:
                 raise ProblemError(f"Hamiltonian term on qubits {list(wires)}: repeated or none")
             if min(wires) < 0 or max(wires) >= self.num_qubits:
                 raise ProblemError(
-                    f"Hamiltonian term on qubits {list(wires)}: outside the {self.num_qubits} qubits"
+                    f"Hamiltonian term on qubits {list(wires)}: there are {self.num_qubits} qubits"
                 )
 
     @classmethod
@@ -57,12 +58,17 @@ class IsingHamiltonian:
             wires = tuple(map(int, _WIRE.findall(match["many"]))) if match["many"] else ()
             if match["one"] is not None:
                 wires = (int(match["one"]),)
-            terms.append((float(match["c"]), wires))
+            coefficient = float(match["c"])
+            if not math.isfinite(coefficient):
+                raise ProblemError(f"Hamiltonian: coefficient {match['c']} is too large")
+            terms.append((coefficient, wires))
             position = match.end()
             if position < len(text):
                 if text[position] != "+":
                     raise ProblemError(f"Hamiltonian: expected '+' before {text[position:][:40]!r}")
                 position += 1
+                if not text[position:].strip():
+                    raise ProblemError("Hamiltonian: ends with '+', a term is missing")
         return cls(num_qubits, tuple(terms))
 
     def to_text(self) -> str:

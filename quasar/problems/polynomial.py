@@ -9,6 +9,8 @@ from itertools import combinations
 
 from quasar.problems.hamiltonian import IsingHamiltonian
 
+CANCELLED = 1e-12
+
 
 class BinaryPolynomial:
     """Σ_S c_S ∏_{i∈S} x_i over variables 0…n−1; the empty set is the constant."""
@@ -42,15 +44,20 @@ class BinaryPolynomial:
     def to_ising(self) -> IsingHamiltonian:
         """∏_{i∈S} x_i = 2^{-|S|} Σ_{T⊆S} ∏_{i∈T} Z_i; products first, then single-qubit terms.
 
-        Terms that cancel are kept with coefficient 0.0, as the benchmark prints them.
+        Both groups are sorted by their qubits, so that equal problems give equal texts. Terms that
+        cancel are kept with coefficient 0.0, as the benchmark prints them.
         """
         ising: dict[tuple[int, ...], float] = {}
         for key, c in self.coefficients.items():
             for size in range(1, len(key) + 1):
                 for subset in combinations(key, size):
                     ising[subset] = ising.get(subset, 0.0) + c / 2 ** len(key)
-        products = [(c, wires) for wires, c in ising.items() if len(wires) > 1]
-        singles = sorted((wires, c) for wires, c in ising.items() if len(wires) == 1)
+        in_order = sorted(ising.items(), key=lambda term: (len(term[0]) == 1, term[0]))
         return IsingHamiltonian(
-            self.num_variables, tuple(products) + tuple((c, wires) for wires, c in singles)
+            self.num_variables, tuple((_without_dust(c), wires) for wires, c in in_order)
         )
+
+
+def _without_dust(coefficient: float) -> float:
+    """Zero where only floating-point dust is left of terms that cancel."""
+    return 0.0 if abs(coefficient) < CANCELLED else coefficient

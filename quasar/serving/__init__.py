@@ -1,0 +1,5 @@
+"""The endpoint: a problem comes in over HTTP, the best verified circuit goes out.
+
+`schema` and `errors` are the contract with the caller, `service` the work (pure: no Ray, no
+HTTP), `writer` the sampling of candidates, `api` the HTTP side, `app` puts them on Ray Serve.
+"""

@@ -1,0 +1,45 @@
+"""Reading OpenQASM 3 under limits: the one way from program text to a `Circuit`.
+
+A fast reader takes plain programs; whatever lies outside its subset goes to the complete reader.
+Where both accept, they give the same circuit. Every refusal is a CircuitError with a kind (the
+constants of `quasar.circuits.rules`, also importable from here), one sentence, and the line.
+"""
+
+from quasar.circuits import rules
+from quasar.circuits.circuit import Circuit
+from quasar.circuits.plain import read_plain
+from quasar.circuits.rules import *  # noqa: F403  (the kinds)
+from quasar.circuits.rules import Limits
+
+__all__ = ["Limits", "check_text", "read_qasm"] + [  # noqa: PLE0604
+    name for name in vars(rules) if name.isupper() and isinstance(getattr(rules, name), str)
+]
+
+
+def read_qasm(text: str, limits: Limits | None = None) -> Circuit:
+    """Read one OpenQASM 3 program (no prose around it).
+
+    The program must declare OpenQASM 3, include stdgates.inc, use finite angles, and measure every
+    qubit once at its end, each into a bit of its own; which bit does not matter, since results are
+    per qubit. Control flow, reset and feedback are refused. Raises CircuitError.
+    """
+    limits = limits or Limits()
+    check_text(text, limits)
+    circuit = read_plain(text, limits)
+    if circuit is None:
+        # The complete reader brings qiskit along; most processes never need it.
+        from quasar.circuits.complete import read_complete
+
+        circuit = read_complete(text, limits)
+    return circuit
+
+
+def check_text(text: str, limits: Limits) -> None:
+    """Refuse text that is empty or over the size limit."""
+    if (
+        len(text) > limits.max_text_bytes
+        or len(text.encode(errors="replace")) > limits.max_text_bytes
+    ):
+        rules.refuse(rules.TOO_LONG, f"the text is longer than {limits.max_text_bytes} bytes")
+    if not text.strip():
+        rules.refuse(rules.EMPTY, "the text is empty; an OpenQASM 3 program is expected")

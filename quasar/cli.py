@@ -1,0 +1,244 @@
+"""The command line: the arguments of each command, logging, and errors as exit codes.
+
+Exit codes: 0 done, 1 a check failed (doctor) or an unexpected error (with its traceback), 2 bad
+input (one line on stderr), 130 interrupted. What a command does is in `quasar.commands`.
+"""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from quasar import commands
+from quasar.config import PRESETS
+from quasar.errors import QuasarError
+
+EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None, *, prepare: commands.Prepare | None = None) -> int:
+    """Run one command and return its exit code.
+
+    prepare: a last change to the configuration before the command sees it (used by `ray_jobs/`).
+    """
+    arguments = build_parser().parse_args(argv)
+    set_up_logging(arguments.verbose)
+    put_environment_on_path()
+    arguments.prepare = prepare or commands.unchanged
+    try:
+        return arguments.run(arguments) or 0
+    except QuasarError as error:
+        print(f"quasar: {' '.join(str(error).split())}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print("quasar: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader of our output went away, e.g. `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+
+
+def set_up_logging(verbosity: int) -> None:
+    """Log to stderr: Quasar at INFO and the rest at WARNING; each -v one level more."""
+    logging.basicConfig(
+        stream=sys.stderr, format="%(asctime)s %(levelname).1s %(name)s: %(message)s"
+    )
+    logging.getLogger().setLevel(logging.WARNING if verbosity < 1 else logging.INFO)
+    logging.getLogger("quasar").setLevel(logging.INFO if verbosity < 1 else logging.DEBUG)
+
+
+def put_environment_on_path() -> None:
+    """Let children find this environment's tools: torch calls `ninja` by name to compile."""
+    own = str(Path(sys.executable).parent)
+    path = os.environ.get("PATH", "")
+    if own not in path.split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join(filter(None, [own, path]))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands; each one's function is its `run` default."""
+    parser = argparse.ArgumentParser(
+        prog="quasar",
+        description="Reinforcement learning of OpenQASM 3 circuits with a verification tool.",
+        epilog="Start here: quasar doctor, then quasar train --config laptop",
+    )
+    common = _common_options()
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, run: Callable, summary: str, example: str, *, under: Any = subparsers):
+        made = under.add_parser(
+            name,
+            parents=[common],
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            epilog=f"Example: {example}",
+        )
+        made.set_defaults(run=run)
+        return made
+
+    _add_config(subparsers.add_parser("config", help="see the configuration"), command)
+    _add_dataset(subparsers.add_parser("dataset", help="make the training data"), command)
+    _add_train(command)
+    _add_generate(command)
+    _add_evaluate(command)
+    _add_sweep(command)
+    _add_serve(command)
+    command(
+        "doctor",
+        commands.doctor,
+        "check this machine and say what to mend",
+        "quasar doctor --config single-gpu",
+    )
+    return parser
+
+
+def _common_options() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--config",
+        metavar="PRESET|FILE",
+        help=f"preset ({', '.join(PRESETS)}) or YAML file; default: laptop",
+    )
+    common.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override one value, e.g. grpo.iterations=10; may be repeated",
+    )
+    common.add_argument(
+        "-v", "--verbose", action="count", default=0, help="log more; repeat for still more"
+    )
+    return common
+
+
+def _add_config(group: argparse.ArgumentParser, command: Callable) -> None:
+    under = group.add_subparsers(metavar="COMMAND", required=True)
+    show = command(
+        "show",
+        commands.config_show,
+        "print the resolved configuration as commented YAML",
+        "quasar config show laptop --set grpo.iterations=10 > my.yaml",
+        under=under,
+    )
+    show.add_argument("source", nargs="?", metavar="PRESET|FILE", help="the same as --config")
+
+
+def _add_dataset(group: argparse.ArgumentParser, command: Callable) -> None:
+    under = group.add_subparsers(metavar="COMMAND", required=True)
+    generate = command(
+        "generate",
+        commands.dataset_generate,
+        "generate solved problems as training, validation and test files",
+        "quasar dataset generate --output data --set dataset.num_examples=200",
+        under=under,
+    )
+    generate.add_argument("--output", required=True, type=Path, metavar="DIR")
+
+
+def _add_train(command: Callable) -> None:
+    train = command(
+        "train",
+        commands.train,
+        "run the main job: dataset, supervised fine-tuning, GRPO, evaluation, report",
+        "quasar train --config laptop --set run.name=first --set grpo.iterations=20",
+    )
+    train.add_argument(
+        "--resume",
+        type=Path,
+        metavar="RUN_DIR",
+        help=f"go on with this run (with its {commands.RUN_CONFIG_FILE} unless --config is given)",
+    )
+
+
+def _add_generate(command: Callable) -> None:
+    generate = command(
+        "generate",
+        commands.generate,
+        "sample completions for a file of problems",
+        "quasar generate --checkpoint runs/laptop --problems data/test.jsonl "
+        "--samples 10 --output g.jsonl",
+    )
+    generate.add_argument(
+        "--checkpoint",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="run directory, or model in Hugging Face layout",
+    )
+    generate.add_argument("--problems", required=True, type=Path, metavar="FILE")
+    generate.add_argument("--samples", required=True, type=_positive, metavar="K")
+    generate.add_argument("--output", required=True, type=Path, metavar="FILE.jsonl")
+    generate.add_argument(
+        "--temperature", type=float, metavar="T", help="the same as --set evaluation.temperature=T"
+    )
+
+
+def _add_evaluate(command: Callable) -> None:
+    evaluate = command(
+        "evaluate",
+        commands.evaluate,
+        "score a file of completions and write metrics and a report",
+        "quasar evaluate --problems data/test.jsonl --generations g.jsonl --output report",
+    )
+    evaluate.add_argument("--problems", required=True, type=Path, metavar="FILE")
+    evaluate.add_argument("--generations", required=True, type=Path, metavar="FILE")
+    evaluate.add_argument("--output", required=True, type=Path, metavar="DIR")
+    evaluate.add_argument(
+        "--workers",
+        type=_positive,
+        metavar="N",
+        help="processes that verify; default: verification.num_workers",
+    )
+
+
+def _add_sweep(command: Callable) -> None:
+    sweep = command(
+        "sweep",
+        commands.sweep,
+        "train one trial for each combination of values (Ray Tune)",
+        "quasar sweep --param reward.weights.expectation=0.2,0.4 "
+        "--param reward.weights.distribution=0.2,0.4",
+    )
+    sweep.add_argument(
+        "--param",
+        dest="params",
+        action="append",
+        required=True,
+        metavar="KEY=V1,V2,...",
+        help="a configuration value and the values to try; may be repeated",
+    )
+    sweep.add_argument(
+        "--num-samples", type=_positive, default=1, metavar="N", help="repetitions of the grid"
+    )
+
+
+def _add_serve(command: Callable) -> None:
+    serve = command(
+        "serve",
+        commands.serve,
+        "answer problems with verified circuits over HTTP (Ray Serve)",
+        "quasar serve --checkpoint runs/laptop --set serving.port=8080",
+    )
+    serve.add_argument(
+        "--checkpoint",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="run directory, or model in Hugging Face layout",
+    )
+
+
+def _positive(text: str) -> int:
+    value = int(text) if text.strip().isdecimal() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""What each command does: build the configuration from the arguments, call one function.
+
+Each function takes the parsed arguments of `quasar.cli` and returns an exit code (None: 0).
+Everything heavy (torch, ray) is imported inside, so that `quasar --help` answers at once.
+"""
+
+import logging
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from quasar.config import QuasarConfig, load_config, to_commented_yaml, with_overrides
+from quasar.errors import CheckpointError, ConfigError, InputError
+
+logger = logging.getLogger(__name__)
+
+JOB_HOME = Path.home() / "quasar"  # of jobs that name no place of their own
+RUN_CONFIG_FILE = "config.yaml"  # the resolved configuration that each run keeps
+
+Prepare = Callable[[QuasarConfig], QuasarConfig]
+
+
+def unchanged(config: QuasarConfig) -> QuasarConfig:
+    """The `Prepare` that does nothing."""
+    return config
+
+
+def in_job(config: QuasarConfig) -> QuasarConfig:
+    """The `Prepare` of a Ray job, whose working directory goes away when the job has ended.
+
+    A relative run directory is placed under the home directory of the node that runs the job.
+    """
+    directory = Path(config.run.directory)
+    if directory.is_absolute():
+        return config
+    place = JOB_HOME / directory
+    logger.info("runs are written to %s (choose: --set run.directory=/shared/runs)", place)
+    return with_overrides(config, {"run.directory": str(place)})
+
+
+def config_show(arguments: Namespace) -> None:
+    if arguments.source and arguments.config:
+        raise ConfigError("config show: give the preset or file once")
+    arguments.config = arguments.config or arguments.source
+    print(to_commented_yaml(_load(arguments)))
+
+
+def dataset_generate(arguments: Namespace) -> None:
+    config = _load(arguments)
+    from quasar.datasets.generate import generate_dataset
+
+    summary = generate_dataset(config, arguments.output)
+    splits = ", ".join(f"{name} {count}" for name, count in summary.splits.items())
+    print(f"{summary.directory}: {splits}")
+
+
+def train(arguments: Namespace) -> None:
+    config = _load(arguments, **_place_of(arguments))
+    from quasar.main_job import run_main_job
+
+    print(run_main_job(config, resume=arguments.resume is not None).report)
+
+
+def generate(arguments: Namespace) -> None:
+    config = _load(arguments, **{"evaluation.temperature": arguments.temperature})
+    problems = _existing(arguments.problems, "--problems")
+    from quasar.policy.batch import generate_file
+
+    generate_file(
+        model_directory(arguments.checkpoint),
+        problems,
+        samples=arguments.samples,
+        output=arguments.output,
+        config=config,
+    )
+
+
+def evaluate(arguments: Namespace) -> None:
+    config = _load(arguments)
+    problems = _existing(arguments.problems, "--problems")
+    generations = _existing(arguments.generations, "--generations")
+    from quasar.evaluation.evaluate import evaluate_files
+
+    evaluate_files(
+        problems,
+        generations,
+        arguments.output,
+        config=config,
+        workers=arguments.workers or config.verification.num_workers,
+    )
+    print(arguments.output)
+
+
+def sweep(arguments: Namespace) -> None:
+    config = _load(arguments)
+    space = dict(_sweep_values(arguments, text) for text in arguments.params)
+    from quasar.learning.sweep import run_sweep
+    from quasar.main_job import prepare, store_uri
+
+    run, model = prepare(config)
+    trials = run_sweep(
+        config,
+        space=space,
+        num_samples=arguments.num_samples,
+        model_directory=model,
+        problems_file=run.split("train"),
+        directory=run.directory,
+        tracking_uri=store_uri(config),
+    )
+    for trial in trials:
+        values = " ".join(f"{key}={value}" for key, value in trial.values.items())
+        reached = " ".join(f"{name} {value:.4g}" for name, value in trial.metrics.items())
+        print(f"{values}: {trial.error or reached}")
+
+
+def serve(arguments: Namespace) -> None:
+    config = _load(arguments)
+    from quasar.serving.app import serve_checkpoint
+
+    serve_checkpoint(model_directory(arguments.checkpoint), config)
+
+
+def doctor(arguments: Namespace) -> int:
+    config = _load(arguments)
+    from quasar.doctor import run_doctor
+
+    checks = run_doctor(config)
+    width = max(len(check.name) for check in checks)
+    for check in checks:
+        mend = f"  mend: {check.mend}" if check.mend else ""
+        print(f"{'ok  ' if check.ok else 'FAIL'} {check.name:{width}}  {check.detail}{mend}")
+    return 0 if all(check.ok for check in checks) else 1
+
+
+def model_directory(path: Path) -> Path:
+    """The trained model of a run where `path` is a run directory, else `path` itself."""
+    trained = path / "model" / "final"
+    return trained if (trained / "config.json").is_file() else path
+
+
+def _load(arguments: Namespace, **options: Any) -> QuasarConfig:
+    """The configuration; `options` (None: not given) have a command-line option of their own."""
+    config = load_config(arguments.config or "laptop", arguments.overrides)
+    given = {key: value for key, value in options.items() if value is not None}
+    return arguments.prepare(with_overrides(config, given))
+
+
+def _existing(path: Path, option: str) -> Path:
+    if not path.is_file():
+        raise InputError(f"{option} {path}: no such file")
+    return path
+
+
+def _place_of(arguments: Namespace) -> dict[str, str]:
+    """Directory and name of the run that is to go on, whose configuration is taken over."""
+    if arguments.resume is None:
+        return {}
+    run = arguments.resume.resolve()
+    if not run.is_dir():
+        raise CheckpointError(f"--resume {arguments.resume}: no such run directory")
+    if arguments.config is None:
+        if not (run / RUN_CONFIG_FILE).is_file():
+            raise CheckpointError(
+                f"--resume {arguments.resume}: not a run directory (no {RUN_CONFIG_FILE})"
+            )
+        arguments.config = str(run / RUN_CONFIG_FILE)
+    return {"run.directory": str(run.parent), "run.name": run.name}
+
+
+def _sweep_values(arguments: Namespace, text: str) -> tuple[str, list[Any]]:
+    """`a.b=1,2` → ("a.b", [1, 2]); each value is tried against the configuration first."""
+    key, separator, listed = text.partition("=")
+    try:
+        values = yaml.safe_load(f"[{listed}]")
+    except yaml.YAMLError:
+        values = None
+    if not separator or not values:
+        raise ConfigError(f"--param {text!r}: write it as section.key=value,value")
+    for value in values:
+        _load(arguments, **{key: value})
+    return key, values

@@ -1,0 +1,189 @@
+"""Solved examples in three splits: seeded, balanced, resumable, spread over processes.
+
+The same configuration gives byte-identical files whatever the number of processes and however often
+the run was interrupted: candidates are pure functions of the seed, shards are planned from earlier
+results only, and results are taken in planned order. Finished shards stay in a work directory until
+the dataset is whole; `summary.json`, written last, says that it is.
+"""
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from quasar.config import DatasetConfig, QuasarConfig
+from quasar.datasets.candidates import GENERATOR_VERSION, Shard
+from quasar.datasets.io import write_problem_rows, write_text
+from quasar.datasets.planning import Planner
+from quasar.datasets.workers import ShardRunner, progress_bar
+from quasar.errors import InputError
+from quasar.problems import get_problem
+
+SPLITS = ("train", "validation", "test")
+SUMMARY_FILE = "summary.json"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSummary:
+    """What a dataset holds. All but directory, seconds and reused is kept in summary.json."""
+
+    directory: Path
+    fingerprint: str  # of everything that the content depends on
+    format: str
+    num_requested: int
+    splits: Mapping[str, int]  # examples a split
+    cells: Mapping[str, Mapping[str, int]]  # primitive -> qubits (as text) -> examples
+    exhausted: tuple[str, ...]  # cells in which no further problem was found
+    rejected: Mapping[str, int]  # reason -> candidates
+    mean_quality: Mapping[str, float]
+    seconds: float = 0.0
+    reused: bool = False  # it was there already
+
+    @property
+    def num_examples(self) -> int:
+        """Examples over all splits; below num_requested where the cells were exhausted."""
+        return sum(self.splits.values())
+
+    def path(self, split: str) -> Path:
+        """File of a split: "train", "validation" or "test"."""
+        return self.directory / f"{split}.{self.format}"
+
+
+def generate_dataset(
+    config: QuasarConfig, directory: str | Path, *, progress: bool = True
+) -> DatasetSummary:
+    """Write train/validation/test files and summary.json; return at once if they are there.
+
+    Splits are by hash of the whole weighted problem: a problem is in one split only, and in the
+    same one in every dataset (each split holds at least one example). Raises InputError if the
+    directory holds a dataset of another configuration or if no example was found, ProblemError
+    for an unknown primitive.
+    """
+    began = time.perf_counter()
+    directory, settings = Path(directory), config.dataset
+    for name in settings.primitives:
+        get_problem(name)
+    fingerprint = dataset_fingerprint(settings, seed=config.run.seed)
+    finished = _finished(directory, fingerprint)
+    if finished is not None:
+        return finished
+    work = directory / f".shards-{fingerprint}"
+    planner = Planner(settings, seed=config.run.seed, directory=work)
+    with (
+        ShardRunner(settings.num_workers) as runner,
+        progress_bar("examples", settings.num_examples, show=progress) as advance_to,
+    ):
+        while shards := planner.next_shards():
+            for shard, rows in _outcomes(runner, shards):
+                planner.take(shard, rows)
+                advance_to(planner.num_accepted)
+    summary = _write(planner, settings, directory, fingerprint, began)
+    shutil.rmtree(work, ignore_errors=True)
+    return summary
+
+
+def dataset_fingerprint(settings: DatasetConfig, *, seed: int) -> str:
+    """16 hex digits over all that the files depend on (the number of processes is not)."""
+    content = settings.model_dump(mode="json", exclude={"num_workers"})
+    content |= {"seed": seed, "generator": GENERATOR_VERSION}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def split_of(key: str, *, validation_fraction: float, test_fraction: float) -> str:
+    """The split of a problem key: its hash as a number in [0, 1) against the fractions."""
+    place = int(key, 16) / 16 ** len(key)
+    if place < test_fraction:
+        return "test"
+    return "validation" if place < test_fraction + validation_fraction else "train"
+
+
+def _outcomes(
+    runner: ShardRunner, shards: list[Shard]
+) -> Iterator[tuple[Shard, list[dict[str, Any]]]]:
+    yield from zip(shards, runner.run(shards), strict=True)
+
+
+def _write(
+    planner: Planner,
+    settings: DatasetConfig,
+    directory: Path,
+    fingerprint: str,
+    began: float,
+) -> DatasetSummary:
+    # Ordered by hash: a fixed shuffle of primitives and sizes, test problems first.
+    rows = sorted(planner.examples(), key=lambda row: row["signature"])
+    if len(rows) < len(SPLITS):
+        raise InputError(
+            f"dataset: only {len(rows)} examples found ({_reasons(planner.rejected)}); lower "
+            "dataset.min_improvement or widen dataset.min_qubits…max_qubits"
+        )
+    rows = [row | {"sample_index": index} for index, row in enumerate(rows)]
+    splits = _split(rows, settings)
+    for name, part in splits.items():
+        write_problem_rows(directory / f"{name}.{settings.format}", part)
+    names = ("approximation_ratio", "uniform_approximation_ratio", "optimum_probability")
+    summary = DatasetSummary(
+        directory=directory,
+        fingerprint=fingerprint,
+        format=settings.format,
+        num_requested=settings.num_examples,
+        splits={name: len(part) for name, part in splits.items()},
+        cells=planner.counts(),
+        exhausted=tuple(planner.exhausted()),
+        rejected=dict(sorted(planner.rejected.items())),
+        mean_quality={
+            name: round(sum(row["quality"][name] for row in rows) / len(rows), 6) for name in names
+        },
+        seconds=time.perf_counter() - began,
+    )
+    kept = {k: v for k, v in asdict(summary).items() if k not in ("directory", "seconds", "reused")}
+    write_text(directory / SUMMARY_FILE, json.dumps(kept, indent=1) + "\n")
+    return summary
+
+
+def _split(rows: list[dict[str, Any]], settings: DatasetConfig) -> dict[str, list[dict[str, Any]]]:
+    """Rows (ascending by hash) by split; the nearest by hash fill a split that would be empty."""
+    names = [
+        split_of(
+            row["signature"],
+            validation_fraction=settings.validation_fraction,
+            test_fraction=settings.test_fraction,
+        )
+        for row in rows
+    ]
+    num_test = max(1, names.count("test"))
+    num_validation = max(1, names.count("validation"))
+    held_out = min(num_test + num_validation, len(rows) - 1)
+    return {
+        "train": rows[held_out:],
+        "validation": rows[num_test:held_out],
+        "test": rows[:num_test],
+    }
+
+
+def _finished(directory: Path, fingerprint: str) -> DatasetSummary | None:
+    path = directory / SUMMARY_FILE
+    if not path.is_file():
+        return None
+    try:
+        kept = json.loads(path.read_text("utf-8"))
+        kept["exhausted"] = tuple(kept["exhausted"])
+        summary = DatasetSummary(directory=directory, reused=True, **kept)
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path}: not a dataset summary; delete it to generate anew") from error
+    if summary.fingerprint != fingerprint:
+        raise InputError(
+            f"{directory}: holds a dataset of another configuration; choose another directory or "
+            "delete this one"
+        )
+    return summary if all(summary.path(split).is_file() for split in SPLITS) else None
+
+
+def _reasons(rejected: Mapping[str, int]) -> str:
+    return (
+        ", ".join(f"{count} rejected by {why}" for why, count in rejected.items()) or "none drawn"
+    )

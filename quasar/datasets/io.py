@@ -1,0 +1,148 @@
+"""Readers and writers of problem files (JSONL, Parquet) and generation files (JSONL).
+
+Every fault of a file is an InputError of one line: "FILE line N: what is wrong". Writing is atomic:
+a file is either whole or not there.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from quasar.datasets.records import OBJECT_FIELDS, GenerationRow, ProblemRecord
+from quasar.errors import InputError
+
+Record = TypeVar("Record", ProblemRecord, GenerationRow)
+
+
+def read_problems(path: str | Path, *, max_qubits: int | None = None) -> list[ProblemRecord]:
+    """All rows of a .jsonl or .parquet problem file, in order; sample_index is unique.
+
+    max_qubits: refuse the file if a problem needs more. Raises InputError.
+    """
+    path = Path(path)
+    rows = _parquet_rows(path) if path.suffix == ".parquet" else _json_rows(path)
+    return _records(path, rows, lambda row: ProblemRecord.from_dict(row, max_qubits=max_qubits))
+
+
+def read_generations(path: str | Path) -> list[GenerationRow]:
+    """All rows {"sample_index", "completions"} of a .jsonl file, in order. Raises InputError."""
+    path = Path(path)
+    return _records(path, _json_rows(path), GenerationRow.from_dict)
+
+
+def write_problems(path: str | Path, records: Iterable[ProblemRecord]) -> None:
+    """Write .jsonl or, by the suffix, .parquet (objects as JSON text)."""
+    write_problem_rows(path, [record.to_dict() for record in records])
+
+
+def write_problem_rows(path: str | Path, rows: list[dict[str, Any]]) -> None:
+    """Write rows that `ProblemRecord.to_dict` made."""
+    if Path(path).suffix == ".parquet":
+        _write_parquet(Path(path), rows)
+    else:
+        write_json_rows(path, rows)
+
+
+def write_generations(path: str | Path, rows: Iterable[GenerationRow]) -> None:
+    """Write a .jsonl generation file."""
+    write_json_rows(path, (row.to_dict() for row in rows))
+
+
+def write_json_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """One JSON object a line."""
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write UTF-8 text in one step (temporary file, then rename)."""
+    _atomically(Path(path), lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def _atomically(path: Path, write: Callable[[Path], Any]) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _records(
+    path: Path, rows: Iterator[tuple[int, Any]], read: Callable[[Any], Record]
+) -> list[Record]:
+    records: list[Record] = []
+    line_of: dict[int, int] = {}
+    for line, row in rows:
+        try:
+            record = read(row)
+        except InputError as error:
+            raise InputError(f"{path} line {line}: {error}") from error
+        first = line_of.setdefault(record.sample_index, line)
+        if first != line:
+            raise InputError(
+                f"{path} line {line}: sample_index {record.sample_index} was used in line {first}"
+            )
+        records.append(record)
+    if not records:
+        raise InputError(f"{path}: no rows")
+    return records
+
+
+def _json_rows(path: Path) -> Iterator[tuple[int, Any]]:
+    """(1-based line number, parsed row) of each line that is not blank."""
+    _require_file(path)
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    yield number, _parse(path, number, line)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text; give a .jsonl or .parquet file") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _parse(path: Path, number: int, line: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        syntax = isinstance(error, json.JSONDecodeError)
+        detail = f"{error.msg} at column {error.colno}" if syntax else str(error)
+        raise InputError(f"{path} line {number}: not JSON: {detail}") from error
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[int, Any]]:
+    """(1-based row number, row)."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    _require_file(path)
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path}: not a Parquet file") from error
+    yield from enumerate(table.to_pylist(), start=1)
+
+
+def _write_parquet(path: Path, rows: list[dict[str, Any]]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    flat = [{k: _as_text(v) if k in OBJECT_FIELDS else v for k, v in r.items()} for r in rows]
+    _atomically(path, lambda temporary: pq.write_table(pa.Table.from_pylist(flat), temporary))
+
+
+def _as_text(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _require_file(path: Path) -> None:
+    if path.is_dir():
+        raise InputError(f"{path}: is a directory; name a .jsonl or .parquet file in it")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")

@@ -1,0 +1,60 @@
+"""The prompt: one problem instance → chat messages.
+
+States what a reader needs to write the circuit: the graph, the encoding, the qubit order, the cost
+Hamiltonian and the ansatz family. Training, evaluation and serving all use `build_messages`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from quasar.problems.base import ProblemInstance
+
+SYSTEM = (
+    "You write quantum circuits. Answer with one OpenQASM 3 program on the given number of qubits "
+    "that measures every qubit at the end, so that low-energy states of the cost Hamiltonian are "
+    "measured with high probability."
+)
+ENCODING = "\nQubit i holds variable i; a qubit measured 0 means that its variable is 1."
+MINIMISE = "\nMinimise H = "
+ANSATZ = "\nAnsatz: "
+
+
+def build_messages(
+    problem: ProblemInstance, *, ansatz: str = "qaoa", layers: int = 1
+) -> list[dict[str, str]]:
+    """Chat messages (system, user) that ask for a circuit of the named family for `problem`."""
+    user = (
+        f"Problem: {problem.primitive} on {problem.num_qubits} qubits."
+        f"\nGraph: {graph_text(problem.graph)}"
+        f"{_attributes_text(problem.attributes)}"
+        f"{ENCODING}{MINIMISE}{hamiltonian_text(problem)}"
+        f"{ANSATZ}{ansatz} with {layers} layer{'s' if layers != 1 else ''}."
+    )
+    return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": user}]
+
+
+def hamiltonian_text(problem: ProblemInstance) -> str:
+    """Terms in the Hamiltonian's own order, e.g. `0.25*Z0*Z1 + -0.5*Z2`; zero terms left out."""
+    return " + ".join(
+        f"{coefficient:.4g}*" + "*".join(f"Z{q}" for q in wires)
+        for coefficient, wires in problem.hamiltonian.interactions()
+    )
+
+
+def graph_text(graph: Mapping[str, Any]) -> str:
+    """Edges as `0-1`, directed `0>1`, weighted `0-1:3`; hyperedges as `{0,1,2}`."""
+    if "hyperedges" in graph:
+        return " ".join("{" + ",".join(map(str, edge)) + "}" for edge in graph["hyperedges"])
+    arrow = ">" if graph.get("directed") else "-"
+    words = []
+    for edge in graph["edges"]:
+        weight = next((edge[key] for key in ("capacity", "weight") if key in edge), None)
+        words.append(f"{edge['source']}{arrow}{edge['target']}")
+        if weight is not None:
+            words[-1] += f":{weight:g}"
+    return " ".join(words)
+
+
+def _attributes_text(attributes: Mapping[str, Any]) -> str:
+    shown = {k: v for k, v in attributes.items() if isinstance(v, (int, float, str))}
+    return "\nWith: " + ", ".join(f"{k}={v}" for k, v in shown.items()) if shown else ""

@@ -1,0 +1,256 @@
+"""Figures of the reports: each says its finding in the title and carries axes with units.
+
+Takes summaries or training curves; gives `Chart`s.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.ticker import MaxNLocator
+
+from quasar.evaluation.charts import INK, MUTED, SERIES, Chart, draw_dots, draw_line
+from quasar.evaluation.summary import Estimate, Summary, format_value, metric
+
+GUESSING = "H on every qubit"  # the row that samples bitstrings uniformly
+
+
+def evaluation_charts(name: str, summary: Summary) -> list[Chart]:
+    """The figures of one evaluation, those without data left out. name: what was evaluated."""
+    rows = {name: summary, **summary.baselines}
+    charts = [
+        rows_chart(rows, "approximation_ratio", reference=summary.uniform_approximation_ratio),
+        rows_chart(rows, "optimum_probability"),
+        pass_chart(summary),
+        breakdown_chart(summary, "by_primitive"),
+        qubits_chart(summary),
+        failure_chart(summary),
+    ]
+    return [chart for chart in charts if chart is not None]
+
+
+def rows_chart(
+    rows: Mapping[str, Summary],
+    name: str,
+    *,
+    subject: str | None = None,
+    reference: float | None = None,
+) -> Chart | None:
+    """Estimates of one metric, a row each, with intervals.
+
+    subject: the row that the title is about, by default the first; reference: uniform sampling.
+    """
+    estimates = {row: summary.get(name) for row, summary in rows.items()}
+    estimates = {row: e for row, e in estimates.items() if e.value is not None}
+    if not estimates:
+        return None
+    subject = subject if subject in estimates else next(iter(estimates))
+
+    def draw(axes):
+        draw_dots(axes, estimates, highlight={subject})
+        axes.set_xlabel(_axis_label(name))
+        if reference is not None:
+            axes.axvline(reference, color=MUTED, linestyle="--", linewidth=1)
+            axes.annotate(
+                "uniform sampling",
+                (reference, 1),
+                xycoords=("data", "axes fraction"),
+                xytext=(0, 3),
+                textcoords="offset points",
+                ha="center",
+                color=MUTED,
+                fontsize=8,
+            )
+
+    return Chart(
+        name=f"rows_{name}",
+        title=_rows_finding(estimates, name, subject),
+        note="Mean over problems, one sample each; bars are 95 % bootstrap intervals.",
+        height_inches=0.75 + 0.3 * len(estimates),
+        draw=draw,
+    )
+
+
+def _rows_finding(estimates: Mapping[str, Estimate], name: str, subject: str) -> str:
+    """The subject's value, its change from a row "before …", and how it stands to the others."""
+    own = estimates[subject]
+    label = metric(name).label
+    told = f"{subject}: {label} {format_value(own.value, name)}"
+    before = next((row for row in estimates if row.startswith("before") and row != subject), None)
+    if before is not None:
+        told += f", from {format_value(estimates[before].value, name)} {before}"
+    others = {row: e for row, e in estimates.items() if row not in (subject, before)}
+    if not others:
+        return told
+    # Guessing is what an answer must beat; without that row, the best other one.
+    other = GUESSING if GUESSING in others else max(others, key=lambda row: others[row].value)
+    if own.low > others[other].high:
+        relation = "above"
+    elif own.high < others[other].low:
+        relation = "below"
+    else:
+        relation = "its interval overlaps that of"
+    return f"{told}; {relation} {other} ({format_value(others[other].value, name)})"
+
+
+def breakdown_chart(summary: Summary, by: str) -> Chart | None:
+    """Approximation ratio by primitive."""
+    groups: Mapping[str, Mapping[str, Estimate]] = getattr(summary, by)
+    estimates = {
+        f"{key.replace('_', ' ')} ({values['valid'].num_problems})": values["approximation_ratio"]
+        for key, values in groups.items()
+        if values["approximation_ratio"].value is not None
+    }
+    if len(estimates) < 2:
+        return None
+    ordered = dict(sorted(estimates.items(), key=lambda item: -item[1].value))
+    best, *_, worst = ordered
+    high, low = ordered[best], ordered[worst]
+
+    def draw(axes):
+        draw_dots(axes, ordered, highlight=ordered)
+        axes.set_xlabel(_axis_label("approximation_ratio"))
+
+    return Chart(
+        name=by,
+        title=f"Best on {best.rsplit(' ', 1)[0]} ({high.value:.2f}), "
+        f"weakest on {worst.rsplit(' ', 1)[0]} ({low.value:.2f})",
+        note="Approximation ratio by primitive (number of problems); 95 % intervals.",
+        height_inches=0.75 + 0.26 * len(ordered),
+        draw=draw,
+    )
+
+
+def qubits_chart(summary: Summary) -> Chart | None:
+    """Approximation ratio and valid share against the number of qubits."""
+    groups = {int(n): values for n, values in summary.by_qubits.items()}
+    if len(groups) < 2:
+        return None
+    sizes = sorted(groups)
+    ratios = [groups[n]["approximation_ratio"] for n in sizes]
+    valid = [groups[n]["valid"].value for n in sizes]
+    first, last = ratios[0], ratios[-1]
+    apart = first.low > last.high or last.low > first.high
+    change = ("falls" if last.value < first.value else "rises") if apart else "shows no clear trend"
+
+    def draw(axes):
+        axes.fill_between(sizes, [r.low for r in ratios], [r.high for r in ratios],
+                          color=SERIES[0], alpha=0.2, linewidth=0)  # fmt: skip
+        draw_line(axes, sizes, [r.value for r in ratios], 0, "approximation ratio")
+        draw_line(axes, sizes, [v / 100 for v in valid], 1, "valid share")
+        axes.set(xlabel="qubits", ylabel="ratio, share (0 to 1)", ylim=(0, 1.03))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.legend(loc="lower left", fontsize=8)
+
+    return Chart(
+        name="by_qubits",
+        title=f"The approximation ratio {change} with size: {first.value:.2f} at {sizes[0]}, "
+        f"{last.value:.2f} at {sizes[-1]} qubits",
+        note="Mean over the problems of a size; the band is the 95 % interval.",
+        height_inches=2.8,
+        draw=draw,
+    )
+
+
+def pass_chart(summary: Summary) -> Chart | None:
+    """Rates against the number of samples that may be drawn."""
+    names = ("valid", "decoded_correct", "at_least_reference")
+    curves = {n: summary.pass_curves[n] for n in names if len(summary.pass_curves.get(n, ())) > 1}
+    if not curves:
+        return None
+    told = "decoded_correct" if "decoded_correct" in curves else next(iter(curves))
+    curve = curves[told]
+    ks = range(1, len(curve) + 1)
+
+    def draw(axes):
+        for i, (name, values) in enumerate(curves.items()):
+            draw_line(axes, ks, values, i, metric(name).label)
+        axes.set(xlabel="k, samples drawn a problem", ylabel="pass@k, %", ylim=(0, 103))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.legend(fontsize=8)
+
+    return Chart(
+        name="pass_at_k",
+        title=f"{len(curve)} samples instead of one take '{metric(told).label}' "
+        f"from {curve[0]:.0f} % to {curve[-1]:.0f} %",
+        note="Unbiased pass@k: the share of problems where at least one of k samples succeeds.",
+        height_inches=2.8,
+        draw=draw,
+    )
+
+
+def failure_chart(summary: Summary) -> Chart | None:
+    """Counts of the kinds of failure."""
+    failures = dict(list(summary.failures.items())[:12])
+    if not failures:
+        return None
+    total = sum(summary.failures.values())
+    kind, count = next(iter(failures.items()))
+
+    def draw(axes):
+        names = [name.replace("_", " ") for name in failures]
+        bars = axes.barh(names, list(failures.values()), color=SERIES[1], height=0.6)
+        axes.bar_label(bars, padding=3, fontsize=8, color=INK)
+        axes.invert_yaxis()
+        axes.grid(axis="y", visible=False)
+        axes.margins(x=0.12)
+        axes.set_xlabel("samples")
+
+    return Chart(
+        name="failures",
+        title=f"{total} of {summary.num_samples} samples are not accepted; "
+        f"{count} for '{kind.replace('_', ' ')}'",
+        note="First fault the verifier found in each sample.",
+        height_inches=0.75 + 0.26 * len(failures),
+        draw=draw,
+    )
+
+
+def training_charts(curves: Mapping[str, Sequence[float]]) -> list[Chart]:
+    """One panel for each first part of the names (`reward/total`, `valid/fraction`)."""
+    panels: dict[str, dict[str, Sequence[float]]] = {}
+    for name, values in curves.items():
+        panel, _, series = name.partition("/")
+        if any(_is_number(v) for v in values):
+            panels.setdefault(panel, {})[series or panel] = values
+    return [_training_panel(panel, series) for panel, series in panels.items()]
+
+
+def _training_panel(panel: str, series: Mapping[str, Sequence[float]]) -> Chart:
+    told, values = next(iter(series.items()))
+    numbers = [v for v in values if _is_number(v)]
+    share = max(1, len(numbers) // 5)
+    start, end = sum(numbers[:share]) / share, sum(numbers[-share:]) / share
+    verb = "rises" if end > start else "falls" if end < start else "stays"
+    label = panel.replace("_", " ")
+    what = label if told == panel else f"{label}, {told.replace('_', ' ')},"
+
+    def draw(axes):
+        for i, (name, points) in enumerate(series.items()):
+            shown = [v if _is_number(v) else math.nan for v in points]
+            marker = len(shown) <= 60
+            draw_line(
+                axes, range(1, len(shown) + 1), shown, i, name.replace("_", " "), marker=marker
+            )
+        axes.set(xlabel="step", ylabel=label)
+        if len(series) > 1:
+            axes.legend(fontsize=8)
+
+    return Chart(
+        name=f"training_{re.sub(r'[^a-z0-9]+', '_', panel.lower())}",
+        title=f"{what[0].upper()}{what[1:]} {verb} from {start:.3g} to {end:.3g} "
+        f"over {len(values)} steps",
+        note="Each point is one step; the title compares the first and the last fifth.",
+        height_inches=2.6,
+        draw=draw,
+    )
+
+
+def _axis_label(name: str) -> str:
+    m = metric(name)
+    return f"{m.label}, {m.unit}" if m.unit else m.label
+
+
+def _is_number(value: Any) -> bool:
+    return value is not None and math.isfinite(value)

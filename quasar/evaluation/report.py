@@ -1,0 +1,212 @@
+"""Reports as one self-contained HTML file: no scripts, no network, figures inline.
+
+`write_report` for one evaluation, `main_report` for a whole run (training curves, rows compared).
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from quasar.config import QuasarConfig, to_commented_yaml
+from quasar.datasets.io import write_text
+from quasar.evaluation.charts import Chart
+from quasar.evaluation.figures import evaluation_charts, rows_chart, training_charts
+from quasar.evaluation.summary import METRICS, Summary, format_value, metric
+from quasar.evaluation.table import format_estimate
+from quasar.tracking import strip_credentials
+
+# Columns of the comparison of rows: (name, group).
+_COMPARED = (
+    ("valid", "corrected"),
+    ("approximation_ratio", "corrected"),
+    ("optimum_probability", "corrected"),
+    ("optimum_enrichment_bits", "corrected"),
+    ("decoded_correct", "corrected"),
+    ("reward", "corrected"),
+    ("srev", "published"),
+    ("hqcr", "published"),
+)
+_BREAKDOWN = ("valid", "approximation_ratio", "optimum_probability", "decoded_correct", "reward")
+
+
+def write_report(
+    path: Path, name: str, summary: Summary, *, config: QuasarConfig, figures: Path | None = None
+) -> Path:
+    """Write the report of one evaluation; the figures also as SVG files in `figures`.
+
+    name: what was evaluated, e.g. the generations' file name.
+    """
+    charts = evaluation_charts(name, summary)
+    if figures is not None:
+        for chart in charts:
+            write_text(figures / f"{chart.name}.svg", chart.svg())
+    page = _render(
+        title=f"Evaluation of {name}",
+        lead=_lead(name, summary),
+        charts=charts,
+        rows={name: summary, **summary.baselines},
+        subject=name,
+        summary=summary,
+        config=config,
+    )
+    write_text(path, page)
+    return path
+
+
+def main_report(
+    output: Path,
+    rows: Mapping[str, Summary],
+    training_curves: Mapping[str, Sequence[float]],
+    config: QuasarConfig,
+    *,
+    subject: str | None = None,
+) -> Path:
+    """Write a run's report: how training went, and the rows (each stage, baselines) compared.
+
+    output: the HTML file, or a directory that gets `report.html`; figures go to `figures/` beside
+    it. training_curves: a value a step; names before a `/` share a panel (`reward/total`,
+    `reward/distribution`, `valid/fraction`), the first of a panel is the one its title tells of.
+    subject: the row that titles and details are about; by default the last whose name starts with
+    "after", else the first.
+    """
+    if not rows:
+        raise ValueError("main_report: there are no rows")
+    path = output if output.suffix == ".html" else output / "report.html"
+    after = [name for name in rows if name.startswith("after")]
+    subject = subject or (after or [*rows])[-1 if after else 0]
+    uniform = rows[subject].uniform_approximation_ratio
+    charts = training_charts(training_curves)
+    compared = [
+        rows_chart(rows, "reward", subject=subject),
+        rows_chart(rows, "approximation_ratio", subject=subject, reference=uniform),
+        rows_chart(rows, "optimum_probability", subject=subject),
+    ]
+    charts = [chart for chart in compared if chart is not None] + charts
+    for chart in charts:
+        write_text(path.parent / "figures" / f"{chart.name}.svg", chart.svg())
+    page = _render(
+        title=f"Run {config.run.name}",
+        lead=_run_lead(rows),
+        charts=charts,
+        rows=rows,
+        subject=subject,
+        summary=rows[subject],
+        config=config,
+    )
+    write_text(path, page)
+    return path
+
+
+def _render(
+    *,
+    title: str,
+    lead: str,
+    charts: Sequence[Chart],
+    rows: Mapping[str, Summary],
+    subject: str,
+    summary: Summary,
+    config: QuasarConfig,
+) -> str:
+    environment = Environment(
+        loader=PackageLoader("quasar", "evaluation"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(
+        title=title,
+        lead=lead,
+        charts=[(chart, Markup(chart.inline_svg())) for chart in charts],  # our own SVG
+        comparison=_comparison(rows),
+        subject=subject,
+        metrics=_metric_rows(summary),
+        ks=list(summary.tables),
+        breakdowns=_breakdowns(summary),
+        failure_rows=[(k.replace("_", " "), [n]) for k, n in summary.failures.items()],
+        summary=summary,
+        config_text=strip_credentials(to_commented_yaml(config)),
+    )
+
+
+def _lead(name: str, summary: Summary) -> str:
+    ratio = summary.get("approximation_ratio").value
+    uniform = summary.uniform_approximation_ratio
+    return (
+        f"{summary.num_samples} circuits for {summary.num_problems} problems: "
+        f"{summary.get('valid').value:.1f} % are valid, the mean approximation ratio (0 for "
+        f"invalid ones) is {ratio:.3f} (uniform sampling: {uniform:.3f}), and an optimum is "
+        f"measured with probability {summary.get('optimum_probability').value:.3f}."
+    )
+
+
+def _run_lead(rows: Mapping[str, Summary]) -> str:
+    parts = [
+        f"{name}: {format_value(summary.get('valid').value, 'valid')} valid, approximation ratio "
+        f"{format_value(summary.get('approximation_ratio').value, 'approximation_ratio')}"
+        for name, summary in rows.items()
+    ]
+    return "; ".join(parts) + "."
+
+
+def _comparison(rows: Mapping[str, Summary]) -> dict[str, Any]:
+    shown = [
+        m
+        for m in (metric(name, group) for name, group in _COMPARED)
+        if any(s.get(m.name, group=m.group).value is not None for s in rows.values())
+    ]
+    body = [
+        (
+            label,
+            [
+                format_value(s.get(m.name, group=m.group).value, m.name, group=m.group)
+                for m in shown
+            ],
+        )
+        for label, s in rows.items()
+    ]
+    heads = [f"{m.label} (published)" if m.group == "published" else m.label for m in shown]
+    return {"heads": heads, "body": body}
+
+
+def _metric_rows(summary: Summary) -> list[dict[str, Any]]:
+    """Every metric with its meaning and its estimate at each k."""
+    ks = [int(name.removeprefix("pass@")) for name in summary.tables]
+    rows = []
+    for m in METRICS:
+        estimates = [summary.get(m.name, group=m.group, k=k) for k in ks]
+        if any(e.value is not None for e in estimates):
+            cells = [format_estimate(e, m.name, group=m.group) for e in estimates]
+            rows.append({"metric": m, "cells": cells})
+    return rows
+
+
+def _breakdowns(summary: Summary) -> list[dict[str, Any]]:
+    heads = ["problems", *(m.label for m in METRICS if _in_breakdown(m))]
+    shown = [m.name for m in METRICS if _in_breakdown(m)]
+    tables = (("primitive", summary.by_primitive), ("qubits", summary.by_qubits))
+    return [
+        {
+            "by": by,
+            "heads": heads,
+            "body": [
+                (
+                    key.replace("_", " "),
+                    [
+                        values["valid"].num_problems,
+                        *(format_value(values[n].value, n) for n in shown),
+                    ],
+                )
+                for key, values in groups.items()
+            ],
+        }
+        for by, groups in tables
+        if groups
+    ]
+
+
+def _in_breakdown(metric: Any) -> bool:
+    return metric.group == "corrected" and metric.name in _BREAKDOWN

@@ -1,0 +1,179 @@
+"""Which metrics there are, and the `Summary` that holds their estimates.
+
+Every number has a 95 % bootstrap interval over problems. `Summary.to_dict` is `summary.json`.
+
+The rule for samples that are not valid: they take the worst value of each corrected metric
+(approximation ratio 0, optimum probability 0, distance and gap 1, enrichment −log2(1/P_uniform),
+warm-start gain 0, reward −w_syntax), so that no model gains by answering only what it is sure of.
+The one exception are verifications that failed themselves (time limit, lost worker): they grade
+nobody, are left out and counted.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from quasar.errors import InputError
+
+Group = Literal["published", "corrected"]
+FAILED = "verification failed"  # the failure kind of samples that were not graded
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One column of the evaluation. `worst` is what an invalid sample gets; None: not defined."""
+
+    name: str
+    group: Group
+    label: str
+    meaning: str
+    unit: str = ""  # "%" marks a rate: stored as 0/1 per sample, reported in percent
+    larger_is_better: bool = True
+    worst: float | None = 0.0
+
+    @property
+    def column(self) -> str:
+        """Column in `per_sample.parquet`."""
+        return f"published_{self.name}" if self.group == "published" else self.name
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric("scr", "published", "SCR", "contains OPENQASM 3.0 and Qiskit's reader accepts it", "%"),
+    Metric("re", "published", "RE", "KL(generated‖reference), equal qubit numbers only", "bits",
+           larger_is_better=False, worst=None),
+    Metric("srev", "published", "SREV", "|E − E_reference| ≤ 0.2 in the reversed bit order", "%"),
+    Metric("hqcr", "published", "HQCR", "RE below 0.1 bit", "%"),
+    Metric("valid", "corrected", "valid", "accepted by the verifier with the right qubits", "%"),
+    Metric("srev", "corrected", "SREV, right order", "|E − E_reference| ≤ 0.2", "%"),
+    Metric("at_least_reference", "corrected", "at least reference", "E ≤ E_reference + 0.2", "%"),
+    Metric("decoded_correct", "corrected", "decoded correct",
+           "the most probable bitstring decodes to an optimal answer", "%"),
+    Metric("approximation_ratio", "corrected", "approximation ratio",
+           "(E_max − E)/(E_max − E_min)"),
+    Metric("optimum_probability", "corrected", "P(optimum)", "probability of any ground state"),
+    Metric("optimum_enrichment_bits", "corrected", "enrichment",
+           "log2 of P(optimum) over uniform sampling", "bits", worst=None),
+    Metric("js_distance", "corrected", "JS distance", "Jensen–Shannon distance to the reference",
+           larger_is_better=False, worst=1.0),
+    Metric("relative_energy_gap", "corrected", "energy gap", "(E − E_min)/(E_max − E_min)",
+           larger_is_better=False, worst=1.0),
+    Metric("warm_start_gain", "corrected", "warm-start gain",
+           "gain over random starts after the same gradient evaluations"),
+    Metric("reward", "corrected", "reward", "hierarchical reward", worst=None),
+)  # fmt: skip
+
+
+def metric(name: str, group: Group = "corrected") -> Metric:
+    """The metric of that name; KeyError where there is none."""
+    return next(m for m in METRICS if (m.name, m.group) == (name, group))
+
+
+def format_value(value: float | None, name: str, *, group: Group = "corrected") -> str:
+    """A metric's value as text: percent with one decimal, bits with two, else three decimals."""
+    if value is None:
+        return "–"
+    unit = metric(name, group).unit
+    return f"{value:.1f} %" if unit == "%" else f"{value:.2f}" if unit else f"{value:.3f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean over problems with its 95 % bootstrap interval; None where it is not defined."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    num_problems: int  # problems on which it is defined
+
+
+Estimates = Mapping[str, Estimate]
+Table = Mapping[str, Estimates | None]  # group -> name -> estimate
+
+
+@dataclass(frozen=True, slots=True)
+class SampleCircuit:
+    """One sample kept for the report: why it was kept, its text, what it measures."""
+
+    title: str
+    sample_index: int
+    primitive: str
+    num_qubits: int
+    text: str
+    error: str | None = None
+    approximation_ratio: float | None = None
+    reward: float | None = None
+    most_probable: tuple[Mapping[str, Any], ...] = ()  # bitstring, probability, feasible, optimal
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All numbers of one evaluation. `to_dict` is the layout of `summary.json`."""
+
+    num_problems: int
+    num_samples: int
+    tables: Mapping[str, Table]  # "pass@1", "pass@10"
+    by_primitive: Mapping[str, Estimates] = field(default_factory=dict)
+    by_qubits: Mapping[str, Estimates] = field(default_factory=dict)
+    failures: Mapping[str, int] = field(default_factory=dict)  # kind -> samples, most first
+    pass_curves: Mapping[str, Sequence[float]] = field(default_factory=dict)  # name -> k = 1, 2, …
+    num_failed: int = 0  # verifications that failed themselves
+    num_infinite_re: int = 0
+    samples_per_problem: tuple[int, int] = (1, 1)  # fewest, most
+    uniform_approximation_ratio: float | None = None
+    circuits: tuple[SampleCircuit, ...] = ()
+    baselines: Mapping[str, "Summary"] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)  # files, seed, seconds
+
+    def get(self, name: str, *, group: Group = "corrected", k: int = 1) -> Estimate:
+        """One estimate; undefined (value None) where the group or the k is absent."""
+        table = self.tables.get(f"pass@{k}", {}).get(group)
+        return table[name] if table else Estimate(None, None, None, 0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON: per pass@k and group the values and, beside them, `interval_95`."""
+        tables = {name: _table_to_dict(table) for name, table in self.tables.items()}
+        return {
+            "num_problems": self.num_problems,
+            "num_samples": self.num_samples,
+            "samples_per_problem": list(self.samples_per_problem),
+            "num_failed_verifications": self.num_failed,
+            "num_infinite_re": self.num_infinite_re,
+            "uniform_approximation_ratio": self.uniform_approximation_ratio,
+            "units": {g: {m.name: m.unit for m in METRICS if m.group == g and m.unit}
+                      for g in ("published", "corrected")},
+            **tables,
+            "pass_curves": {name: list(curve) for name, curve in self.pass_curves.items()},
+            "failures": dict(self.failures),
+            "by_primitive": {k: _estimates_to_dict(v) for k, v in self.by_primitive.items()},
+            "by_qubits": {k: _estimates_to_dict(v) for k, v in self.by_qubits.items()},
+            "baselines": {
+                name: {key: _table_to_dict(table) for key, table in summary.tables.items()}
+                for name, summary in self.baselines.items()
+            },
+            "details": dict(self.details),
+        }  # fmt: skip
+
+
+def read_summary(path: Path | str) -> dict[str, Any]:
+    """The content of a `summary.json`; InputError where it is missing or not JSON."""
+    try:
+        return json.loads(Path(path).read_text("utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run an evaluation first") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path} line {error.lineno}: not JSON ({error.msg})") from None
+
+
+def _table_to_dict(table: Table) -> dict[str, Any]:
+    return {
+        group: estimates and _estimates_to_dict(estimates) for group, estimates in table.items()
+    }
+
+
+def _estimates_to_dict(estimates: Estimates) -> dict[str, Any]:
+    values: dict[str, Any] = {name: e.value for name, e in estimates.items()}
+    values["interval_95"] = {name: [e.low, e.high] for name, e in estimates.items()}
+    values["num_problems"] = {name: e.num_problems for name, e in estimates.items()}
+    return values

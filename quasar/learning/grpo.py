@@ -1,0 +1,269 @@
+"""GRPO as an RLlib Algorithm: the training step on one page.
+
+RLlib gives the shell (Tune trainable, placement, actor restart, checkpoints, metrics); what is
+learned is in the plain modules beside this one. One step: sample → verify → reward → advantage →
+update → sync. Groups are complete or absent; a fault is never a grade.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+from ray.rllib.algorithms.algorithm import Algorithm
+from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+from ray.rllib.core.rl_module.rl_module import RLModuleSpec
+from ray.rllib.utils.checkpoints import Checkpointable
+from ray.tune import PlacementGroupFactory
+
+from quasar.config import QuasarConfig, with_overrides
+from quasar.datasets.io import read_problems
+from quasar.errors import ConfigError, TrainingError
+from quasar.learning.batch import TrainingBatch, assign, episode_metrics
+from quasar.learning.learner import Objective
+from quasar.learning.learner_group import DeepSpeedLearner, PlaceholderModule, PolicyLearnerGroup
+from quasar.learning.rollouts import RolloutCollector, RolloutRunner
+from quasar.learning.sampler import EpochSampler, rollout_tasks
+from quasar.learning.state import RunState
+from quasar.policy.agent import Episode
+from quasar.verification.pool import VerifierPool
+
+
+class GRPOConfig(AlgorithmConfig):
+    """RLlib's view of a run: our configuration tree, the starting model, the training problems."""
+
+    def __init__(self, algo_class=None):
+        super().__init__(algo_class=algo_class or GRPO)
+        self.quasar: QuasarConfig = QuasarConfig()
+        self.model_directory: str = ""
+        self.problems_file: str = ""
+        self.keep_reference: bool = False
+        # Dotted config path -> value, applied over `quasar`: Tune's search space goes here.
+        self.overrides: dict[str, Any] = {}
+
+    def run(
+        self, config: QuasarConfig, *, model_directory: Path | str, problems_file: Path | str = ""
+    ) -> "GRPOConfig":
+        """Set everything from our configuration."""
+        self.quasar = config
+        self.model_directory = str(model_directory)
+        self.problems_file = str(problems_file)
+        self.keep_reference = bool(problems_file) and config.grpo.kl_coefficient > 0
+        nothing = gym.spaces.Discrete(1)
+        self.environment(observation_space=nothing, action_space=nothing, disable_env_checking=True)
+        self.env_runners(
+            env_runner_cls=RolloutRunner,
+            num_env_runners=config.rollout.num_workers,
+            num_cpus_per_env_runner=config.rollout.cpus_per_worker,
+            num_gpus_per_env_runner=config.rollout.gpus_per_worker,
+            create_local_env_runner=False,
+            sample_timeout_s=config.rollout.timeout_s,
+        )
+        self.learners(
+            num_learners=config.learner.num_learners,
+            num_cpus_per_learner=config.learner.cpus_per_learner,
+            num_gpus_per_learner=config.learner.gpus_per_learner,
+        )
+        self.fault_tolerance(
+            restart_failed_env_runners=True, delay_between_env_runner_restarts_s=1.0
+        )
+        # Nothing but weights goes to the workers, and those go by RolloutCollector.publish.
+        self.merge_env_runner_states = False
+        self.broadcast_env_runner_states = False
+        self.debugging(seed=config.run.seed, log_level="ERROR")
+        return self
+
+    def get_default_learner_class(self):
+        return DeepSpeedLearner
+
+    def get_default_rl_module_spec(self):
+        return RLModuleSpec(module_class=PlaceholderModule)
+
+    def build_learner_group(
+        self, *, env=None, spaces=None, rl_module_spec=None, placement_group=None
+    ):
+        spec = rl_module_spec or self.get_multi_rl_module_spec(env=env, spaces=spaces)
+        return PolicyLearnerGroup(
+            config=self.copy(), module_spec=spec, placement_group=placement_group
+        )
+
+    def validate(self) -> None:
+        """Refuse attributes that RLlib would take silently (a typo in a search space)."""
+        super().validate()
+        known = vars(_PLAIN) if _PLAIN is not None else vars(self)
+        unknown = [name for name in vars(self) if name not in known]
+        if unknown:
+            raise ConfigError(
+                f"unknown algorithm settings {unknown}; use overrides={{path: value}}"
+            )
+
+
+_PLAIN: GRPOConfig | None = None
+_PLAIN = GRPOConfig()
+
+
+class GRPO(Algorithm):
+    """Group-relative policy optimisation with the verification tool as environment."""
+
+    @classmethod
+    def get_default_config(cls) -> GRPOConfig:
+        return GRPOConfig()
+
+    def setup(self, config: GRPOConfig) -> None:
+        """Learners and rollout workers (RLlib), then the verifier pool; weights to all workers."""
+        self.config.run(
+            with_overrides(self.config.quasar, self.config.overrides),
+            model_directory=self.config.model_directory,
+            problems_file=self.config.problems_file,
+        )
+        super().setup(self.config)
+        settings = self.settings = self.config.quasar
+        self.records = read_problems(
+            self.config.problems_file, max_qubits=settings.verification.max_qubits
+        )
+        self.sampler = EpochSampler(
+            len(self.records), per_step=settings.grpo.prompts_per_step, seed=settings.run.seed
+        )
+        self.verifiers = VerifierPool(settings.verification, settings.reward.formula)
+        self.collector = RolloutCollector(
+            self.env_runner_group,
+            verifiers=self.verifiers.handles(),
+            timeout_s=settings.rollout.timeout_s,
+        )
+        self.run_state = RunState("grpo", seed=settings.run.seed)
+        self.episodes: list[Episode] = []  # of the last step, for whoever writes them down
+        self.last_metrics: dict[str, float] = {}
+        self._publish()
+
+    def training_step(self) -> None:
+        """One on-policy update."""
+        settings, state = self.settings.grpo, self.run_state
+        seconds: dict[str, float] = {}
+        self.collector.revive()
+        with _timed(seconds, "rollout"):
+            collected = self.collector.collect(self._tasks(state.step))
+        batch = assign(
+            collected.episodes,
+            weights_version=state.weights_version,
+            normalise_by_std=settings.normalise_by_std,
+        )
+        self._require_health(batch)
+        update: dict[str, float] = {}
+        if batch.sequences:
+            with _timed(seconds, "update"):
+                for _ in range(settings.updates_per_batch):
+                    update = self.learner_group.update_policy(
+                        batch.sequences,
+                        objective=Objective.of_grpo(settings, self.settings.generation.temperature),
+                        learning_rate=self._learning_rate(state.step),
+                    )
+            state.weights_version += 1
+            with _timed(seconds, "sync"):
+                self._publish()
+        state.step += 1
+        self.episodes = collected.episodes
+        self._record(collected, batch, update, seconds)
+
+    def _tasks(self, step: int):
+        return rollout_tasks(
+            self.records,
+            self.sampler.indices(step),
+            step=step,
+            samples=self.settings.grpo.samples_per_prompt,
+            seed=self.settings.run.seed,
+        )
+
+    def _publish(self) -> None:
+        self.collector.publish(self.learner_group.publish(), self.run_state.weights_version)
+
+    def _learning_rate(self, step: int) -> float:
+        settings = self.settings.grpo
+        return settings.learning_rate * min(1.0, (step + 1) / (settings.warmup_steps + 1))
+
+    def _require_health(self, batch: TrainingBatch) -> None:
+        """Stop with a clear message rather than learn from too little."""
+        settings, state = self.settings.grpo, self.run_state
+        if batch.failed_fraction > settings.max_failed_fraction:
+            raise TrainingError(
+                f"step {state.step}: {batch.failed_fraction:.0%} of the verifications failed "
+                f"(limit grpo.max_failed_fraction = {settings.max_failed_fraction:.0%}); most "
+                f"often {batch.main_failure}"
+            )
+        state.empty_steps = 0 if batch.sequences else state.empty_steps + 1
+        if state.empty_steps >= settings.max_empty_steps:
+            raise TrainingError(
+                f"step {state.step}: {state.empty_steps} steps in a row in which all rewards of "
+                "each group were equal; raise generation.temperature or grpo.samples_per_prompt"
+            )
+
+    def _record(self, collected, batch, update, seconds) -> None:
+        tokens = sum(len(e.response_ids) for e in collected.episodes)
+        pool = self.verifiers.stats()
+        self.last_metrics = {
+            **episode_metrics(collected.episodes),
+            **update,
+            "learning_rate": self._learning_rate(self.run_state.step - 1),
+            "weights_version": self.run_state.weights_version,
+            "episodes_expected": collected.expected,
+            "episodes_received": len(collected.episodes),
+            "episodes_remade": collected.remade,
+            "failed_fraction": batch.failed_fraction,
+            "flat_group_fraction": batch.flat_fraction,
+            "verifier_restarts": pool.restarts,
+            "tokens_per_s": tokens / max(sum(seconds.values()), 1e-9),
+            **{f"seconds/{k}": v for k, v in (collected.seconds | seconds).items()},
+        }
+        for name, value in self.last_metrics.items():
+            self.metrics.log_value(("quasar", name.replace("/", "_")), value, window=1)
+
+    # Checkpoints and failures --------------------------------------------------------------------
+
+    def restore_env_runners(self, env_runner_group) -> list[int]:
+        """Done by RolloutCollector.revive, which also sends the weights."""
+        return []
+
+    def get_state(self, *args, **kwargs) -> dict[str, Any]:
+        return {"run_state": asdict(self.run_state), "training_iteration": self.training_iteration}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.run_state = RunState(**state["run_state"])
+        self._iteration = state["training_iteration"]
+
+    def save_to_path(self, path=None, **kwargs) -> str:
+        """RLlib's layout, plus `huggingface/`: a model directory that any loader reads."""
+        written = super().save_to_path(path, **kwargs)
+        learner = Path(written) / "learner_group" / "huggingface"
+        if not (learner / "config.json").is_file():
+            raise TrainingError(f"{written}: the learners wrote no checkpoint; is the disk full?")
+        learner.rename(Path(written) / "huggingface")
+        return written
+
+    def restore_from_path(self, path, **kwargs) -> None:
+        """Run state and learners from `path`, then the weights to all workers."""
+        Checkpointable.restore_from_path(self, path, **kwargs)
+        self._publish()
+
+    def cleanup(self) -> None:
+        super().cleanup()
+        if hasattr(self, "verifiers"):
+            self.verifiers.close()
+
+    @classmethod
+    def default_resource_request(cls, config) -> PlacementGroupFactory:
+        """Tune reserves what RLlib counts, plus one bundle for each verifier."""
+        stock = super().default_resource_request(config)
+        verification = config["quasar"].verification
+        bundle = {"CPU": verification.cpus_per_worker, "GPU": verification.gpus_per_worker}
+        return PlacementGroupFactory(
+            stock.bundles + [bundle] * verification.num_workers, strategy=stock.strategy
+        )
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], phase: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    seconds[phase] = seconds.get(phase, 0.0) + time.perf_counter() - started

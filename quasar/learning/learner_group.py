@@ -1,0 +1,172 @@
+"""RLlib's LearnerGroup around DeepSpeed learners.
+
+`DeepSpeedLearner` is the actor: RLlib gives it its place, its lifecycle and its process group; the
+model lives in a `PolicyLearner` and RLlib's own module stays an empty placeholder (no DDP copy, no
+second set of weights). `PolicyLearnerGroup` calls all ranks together: gathering and saving under
+ZeRO-3 are collective, and a call that fails on one rank fails as a whole.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ray
+import torch
+from ray.rllib.core import COMPONENT_LEARNER
+from ray.rllib.core.learner.learner_group import LearnerGroup
+from ray.rllib.core.learner.torch.torch_learner import TorchLearner
+from ray.rllib.core.rl_module.torch import TorchRLModule
+
+from quasar.errors import TrainingError
+from quasar.learning.learner import Objective, PolicyLearner
+from quasar.learning.packing import TokenSequence, pack
+from quasar.policy.models import pick_device
+
+
+class PlaceholderModule(TorchRLModule):
+    """RLlib wants a module per learner; the policy is not in it."""
+
+    def setup(self):
+        self.nothing = torch.nn.Parameter(torch.zeros(1), requires_grad=False)
+
+    def _forward(self, batch, **kwargs):
+        return {}
+
+
+class DeepSpeedLearner(TorchLearner):
+    """A learner actor. RLlib builds it; our calls are `train_step`, `publish`, `save`, `load`."""
+
+    def build(self) -> None:
+        super().build()
+        settings = self.config.quasar
+        world_size = max(1, self.config.num_learners)
+        rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
+        os.environ.update(RANK=str(rank), WORLD_SIZE=str(world_size), LOCAL_RANK="0")
+        device = pick_device(settings.cluster.accelerator)
+        if device == "cpu":
+            cores = os.cpu_count() or 1
+            torch.set_num_threads(settings.learner.torch_threads or max(1, cores // world_size))
+        import deepspeed
+
+        deepspeed.init_distributed("nccl" if device == "cuda" else "gloo", verbose=False)
+        self.rank = rank
+        self.policy_learner = PolicyLearner(
+            self.config.model_directory,
+            policy=settings.policy,
+            config=settings.learner,
+            device=device,
+            world_size=world_size,
+            keep_reference=self.config.keep_reference,
+        )
+
+    def _make_modules_ddp_if_necessary(self) -> None:
+        """The policy is DeepSpeed's; nothing to wrap."""
+
+    def configure_optimizers_for_module(self, module_id, config=None) -> None:
+        """The optimiser is DeepSpeed's; nothing to register."""
+
+    def compute_loss_for_module(self, **kwargs):
+        """RLlib's own update path is not used."""
+        raise NotImplementedError("losses are computed in PolicyLearner.train_step")
+
+    def pad_id(self) -> int:
+        """Token id that fills the padding."""
+        return self.policy_learner.pad_id
+
+    def train_step(self, **kwargs) -> dict[str, float]:
+        """See PolicyLearner.train_step; runs on this rank's micro-batches."""
+        return self.policy_learner.train_step(**kwargs)
+
+    def publish(self) -> list[ray.ObjectRef]:
+        """Gather the weights (all ranks) and put them into the object store (rank 0).
+
+        Returns a list with one reference on rank 0, so that the driver passes the reference on
+        and never holds the weights; an empty list elsewhere.
+        """
+        weights = self.policy_learner.gather_weights()
+        return [ray.put(weights)] if self.rank == 0 else []
+
+    def save(self, directory: str) -> None:
+        """See PolicyLearner.save."""
+        self.policy_learner.save(Path(directory), rank=self.rank)
+
+    def load(self, directory: str) -> None:
+        """See PolicyLearner.load."""
+        self.policy_learner.load(Path(directory))
+
+
+class PolicyLearnerGroup(LearnerGroup):
+    """All ranks, as one learner. Any failure raises TrainingError: a lost rank is a lost run."""
+
+    def call_all(self, method: str, per_rank: Sequence[dict[str, Any]]) -> list[Any]:
+        """Call a method on every rank with its own arguments; results in rank order."""
+        results = list(
+            self._worker_manager.foreach_actor(method, kwargs=list(per_rank), healthy_only=False)
+        )
+        for result in results:
+            if not result.ok:
+                raise TrainingError(
+                    f"learner {result.actor_id} failed in {method}: {result.get()}; resume the run "
+                    "from its last checkpoint"
+                )
+        if len(results) != len(self):
+            raise TrainingError(f"{method}: {len(results)} of {len(self)} learners answered")
+        return [result.get() for result in sorted(results, key=lambda r: r.actor_id)]
+
+    def update_policy(
+        self, sequences: Sequence[TokenSequence], *, objective: Objective, learning_rate: float
+    ) -> dict[str, float]:
+        """One optimiser step on `sequences`.
+
+        Returns means over the trained tokens of the whole step, the token count and the gradient
+        norm before clipping.
+        """
+        shards = pack(
+            sequences,
+            num_ranks=len(self),
+            max_tokens=self.config.quasar.learner.micro_batch_tokens,
+            pad_id=self._pad_id(),
+        )
+        num_tokens = sum(batch.num_tokens for shard in shards for batch in shard)
+        common = dict(objective=objective, learning_rate=learning_rate, num_tokens=num_tokens)
+        per_rank = self.call_all("train_step", [dict(micro_batches=s, **common) for s in shards])
+        total = {k: sum(sums[k] for sums in per_rank) for k in per_rank[0]}
+        means = {
+            name: value / num_tokens
+            for name, value in total.items()
+            if name not in ("loss", "tokens", "gradient_norm")
+        }
+        return means | {
+            "loss": total["loss"],
+            "trained_tokens": total["tokens"],
+            "gradient_norm": per_rank[0]["gradient_norm"],
+        }
+
+    def publish(self) -> list[ray.ObjectRef]:
+        """A reference (in a list) to the current weights in the object store."""
+        return self.call_all("publish", [{}] * len(self))[0]
+
+    def _pad_id(self) -> int:
+        if not hasattr(self, "_pad"):
+            self._pad = self.call_all("pad_id", [{}] * len(self))[0]
+        return self._pad
+
+    # What RLlib calls -----------------------------------------------------------------------
+
+    def get_state(self, *args, **kwargs) -> dict[str, Any]:
+        """Empty: weights travel by `publish`, and a checkpoint is written by `save_to_path`."""
+        return {COMPONENT_LEARNER: {}}
+
+    def set_state(self, state) -> None:
+        """Nothing to set, see get_state."""
+
+    def save_to_path(self, path=None, **kwargs) -> str:
+        """All ranks write their shards to `path` (storage that all ranks see)."""
+        Path(path).mkdir(parents=True, exist_ok=True)
+        self.call_all("save", [dict(directory=str(path))] * len(self))
+        return str(path)
+
+    def restore_from_path(self, path, **kwargs) -> None:
+        """All ranks read their shards from `path`."""
+        self.call_all("load", [dict(directory=str(path))] * len(self))

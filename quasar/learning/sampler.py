@@ -1,0 +1,46 @@
+"""Which prompts a step trains on: a position in a seeded sequence of epochs, nothing else.
+
+The step number is the whole state, so a resumed run goes on with the prompt that would have been
+next. Pure Python.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from quasar.datasets.prompts import build_messages
+from quasar.datasets.records import ProblemRecord
+from quasar.policy.agent import Task
+from quasar.policy.generation import stream_seed
+
+
+class EpochSampler:
+    """Indices 0…size−1 in a new seeded order each epoch, `per_step` at a time."""
+
+    def __init__(self, size: int, *, per_step: int, seed: int):
+        self.size, self.per_step, self.seed = size, per_step, seed
+
+    def indices(self, step: int) -> list[int]:
+        """The indices of 0-based step `step`; an epoch's end is filled from the next epoch."""
+        first = step * self.per_step
+        return [self._at(position) for position in range(first, first + self.per_step)]
+
+    def _at(self, position: int) -> int:
+        epoch, offset = divmod(position, self.size)
+        return int(np.random.default_rng((self.seed, epoch)).permutation(self.size)[offset])
+
+
+def rollout_tasks(
+    records: Sequence[ProblemRecord], indices: Sequence[int], *, step: int, samples: int, seed: int
+) -> list[Task]:
+    """`samples` tasks for each prompt, each with a random stream of its own."""
+    tasks = []
+    for group, index in enumerate(indices):
+        record = records[index]
+        messages = build_messages(
+            record.problem, ansatz=record.optimization_type, layers=record.n_layers
+        )
+        for sample in range(samples):
+            stream = stream_seed(seed, step, group, sample)
+            tasks.append(Task(record.problem, messages, group, sample, stream))
+    return tasks

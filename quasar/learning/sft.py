@@ -1,0 +1,106 @@
+"""Supervised fine-tuning on solved examples, with the same learners as GRPO.
+
+Takes a model directory and the training split; gives checkpoints of the same form. Resumable: the
+step is the position in the seeded order of examples.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from quasar.config import QuasarConfig
+from quasar.datasets.io import read_problems
+from quasar.datasets.prompts import build_messages
+from quasar.datasets.records import ProblemRecord
+from quasar.errors import InputError
+from quasar.learning.grpo import GRPOConfig
+from quasar.learning.learner import Objective
+from quasar.learning.packing import TokenSequence
+from quasar.learning.sampler import EpochSampler
+from quasar.learning.state import CheckpointStore, RunState, read_state
+from quasar.policy.chat import ChatFormat
+from quasar.policy.models import load_policy
+
+OnStep = Callable[[int, dict[str, float]], None]
+
+
+def num_steps(config: QuasarConfig, num_examples: int) -> int:
+    """Optimiser steps of the configured number of epochs."""
+    return math.ceil(config.sft.epochs * num_examples / config.sft.batch_size)
+
+
+def learning_rate(config: QuasarConfig, step: int, total: int) -> float:
+    """Linear warm-up, then cosine down to a tenth of the peak."""
+    peak, warmup = config.sft.learning_rate, max(1, round(config.sft.warmup_fraction * total))
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    progress = (step - warmup) / max(1, total - warmup)
+    return peak * (0.1 + 0.45 * (1.0 + math.cos(math.pi * progress)))
+
+
+def supervised_sequence(record: ProblemRecord, chat: ChatFormat) -> TokenSequence:
+    """Prompt and reference circuit of an example; all answer tokens are trained on."""
+    messages = build_messages(
+        record.problem, ansatz=record.optimization_type, layers=record.n_layers
+    )
+    answer = chat.answer_ids(record.problem.reference_circuit or "")
+    return TokenSequence(
+        np.asarray(chat.prompt_ids(messages), np.int32),
+        np.asarray(answer, np.int32),
+        np.ones(len(answer), np.int8),
+        np.zeros(len(answer), np.float32),
+    )
+
+
+def train_supervised(
+    config: QuasarConfig,
+    *,
+    model_directory: Path,
+    problems_file: Path,
+    checkpoints: Path,
+    resume: bool = False,
+    on_step: OnStep | None = None,
+) -> Path:
+    """Train to the configured number of epochs; returns the last checkpoint's directory.
+
+    `on_step(step, metrics)` is called after each of the steps 1…total. Ray must be up.
+    """
+    records = read_problems(problems_file)
+    if not records:
+        raise InputError(f"{problems_file}: no training examples; raise dataset.num_examples")
+    total = num_steps(config, len(records))
+    store = CheckpointStore(checkpoints, keep=1)
+    latest = store.latest() if resume else None
+    state = read_state(latest) if latest else RunState("sft", seed=config.run.seed)
+    if latest and state.step >= total:
+        return latest
+    chat = ChatFormat(load_policy(model_directory)[1])
+    sequences = [supervised_sequence(record, chat) for record in records]
+    sampler = EpochSampler(len(sequences), per_step=config.sft.batch_size, seed=config.run.seed)
+    group = GRPOConfig().run(config, model_directory=model_directory).build_learner_group()
+    try:
+        if latest:
+            group.restore_from_path(latest)
+        while state.step < total:
+            started = time.perf_counter()
+            rate = learning_rate(config, state.step, total)
+            metrics = group.update_policy(
+                [sequences[i] for i in sampler.indices(state.step)],
+                objective=Objective("supervised"),
+                learning_rate=rate,
+            )
+            state.step += 1
+            state.weights_version += 1
+            spent = time.perf_counter() - started
+            if on_step is not None:
+                tokens = metrics["trained_tokens"] / spent
+                on_step(state.step, metrics | {"learning_rate": rate, "tokens_per_s": tokens})
+            if state.step % config.sft.checkpoint_every == 0 or state.step == total:
+                with store.writing(state) as directory:
+                    group.save_to_path(directory)
+    finally:
+        group.shutdown()
+    return store.latest()

@@ -1,0 +1,281 @@
+"""The main job: dataset → supervised fine-tuning → GRPO → evaluation → report.
+
+Everything a run makes lies under one directory; each phase finds what it made before and goes on
+from there, so that calling again after an interruption continues the run:
+
+    runs/<name>/config.yaml        the resolved configuration
+                dataset/           train, validation and test problems with solved circuits
+                model/initial      the starting model; model/final the trained one
+                sft/, grpo/        checkpoints, steps.jsonl (metrics), rollouts/
+                evaluation/        one directory a row of the final table
+                report.html        what came out
+                mlflow.db          tracking, unless another MLflow store is configured
+"""
+
+import logging
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from quasar.config import QuasarConfig, load_config, to_commented_yaml
+from quasar.datasets.generate import generate_dataset
+from quasar.datasets.io import read_problems, write_problems
+from quasar.datasets.prompts import build_messages
+from quasar.errors import ConfigError
+from quasar.learning.sft import num_steps, train_supervised
+from quasar.learning.state import CheckpointStore, StepLog, read_state
+from quasar.learning.train import train_grpo
+from quasar.policy.batch import generate_file
+from quasar.policy.models import build_policy, load_policy
+from quasar.runtime import init_ray
+from quasar.tracking import Tracker, tracking_uri
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class MainJobResult:
+    """Where the run is and what it reached."""
+
+    directory: Path
+    rows: dict[str, Any]  # name of the row -> evaluation summary
+    report: Path
+
+
+class Run:
+    """Paths of a run, and its configuration written down (a run has one configuration for ever)."""
+
+    def __init__(self, config: QuasarConfig):
+        self.config = config
+        self.directory = config.run_directory
+        self.dataset = self.directory / "dataset"
+        self.initial_model = self.directory / "model" / "initial"
+        self.final_model = self.directory / "model" / "final"
+        self.directory.mkdir(parents=True, exist_ok=True)
+        written = self.directory / "config.yaml"
+        if written.is_file():
+            if load_config(written).model_copy(update={"run": config.run}) != config:
+                raise ConfigError(
+                    f"{self.directory} holds a run with another configuration; name a new one with "
+                    "--set run.name=NAME, or delete that directory"
+                )
+        else:
+            written.write_text(to_commented_yaml(config) + "\n")
+
+    def split(self, name: str) -> Path:
+        """The file of a split: train, validation or test."""
+        return self.dataset / f"{name}.{self.config.dataset.format}"
+
+
+def run_main_job(config: QuasarConfig, *, resume: bool = False) -> MainJobResult:
+    """Run (or go on with) the whole job. Raises QuasarError in one line for what a user can mend."""
+    run = Run(config)
+    console = Console(stderr=True)
+    started = time.perf_counter()
+    with _tracking(run) as tracker:
+        trained = _train(run, tracker, console)
+        rows = _evaluate(run, trained, console)
+        report = _report(run, rows, tracker)
+    console.print(f"main job done in {time.perf_counter() - started:.0f} s: {report}")
+    return MainJobResult(run.directory, rows, report)
+
+
+def prepare(config: QuasarConfig) -> tuple[Run, Path]:
+    """Dataset and supervised fine-tuning only: what a sweep starts from. Returns the SFT model."""
+    run = Run(config)
+    with _tracking(run) as tracker:
+        initial = _dataset_and_model(run)
+        init_ray(config)
+        return run, _supervised(run, initial, tracker, Console(stderr=True))
+
+
+# Phases ------------------------------------------------------------------------------------------
+
+
+def _train(run: Run, tracker: Tracker, console: Console) -> dict[str, Path]:
+    """Model directories by the name of their row in the final table."""
+    initial = _dataset_and_model(run)
+    init_ray(run.config)
+    fine_tuned = _supervised(run, initial, tracker, console)
+    reinforced = _reinforced(run, fine_tuned, tracker, console)
+    if not run.final_model.is_dir():
+        partial = run.final_model.with_name("final.partial")
+        shutil.copytree(reinforced, partial, dirs_exist_ok=True)
+        partial.rename(run.final_model)
+    return {"before SFT": initial, "after SFT": fine_tuned, "after GRPO": run.final_model}
+
+
+def _dataset_and_model(run: Run) -> Path:
+    generate_dataset(run.config, run.dataset)
+    if run.config.policy.model != "build":
+        load_policy(run.config.policy.model)  # fails early, in one line
+        return Path(run.config.policy.model)
+    if not (run.initial_model / "config.json").is_file():
+        partial = run.initial_model.with_name("initial.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        build_policy(run.config, list(_corpus(run)), partial)
+        partial.rename(run.initial_model)
+    return run.initial_model
+
+
+def _corpus(run: Run) -> Iterator[str]:
+    for record in read_problems(run.split("train")):
+        messages = build_messages(
+            record.problem, ansatz=record.optimization_type, layers=record.n_layers
+        )
+        yield from (message["content"] for message in messages)
+        yield record.problem.reference_circuit or ""
+
+
+def _supervised(run: Run, initial: Path, tracker: Tracker, console: Console) -> Path:
+    config, directory = run.config, run.directory / "sft"
+    total = num_steps(config, len(read_problems(run.split("train"))))
+    store = CheckpointStore(directory / "checkpoints")
+    with _phase("SFT", directory, store, total, tracker, console) as on_step:
+        checkpoint = train_supervised(
+            config,
+            model_directory=initial,
+            problems_file=run.split("train"),
+            checkpoints=store.directory,
+            resume=True,
+            on_step=on_step,
+        )
+    return checkpoint / "huggingface"
+
+
+def _reinforced(run: Run, model: Path, tracker: Tracker, console: Console) -> Path:
+    config, directory = run.config, run.directory / "grpo"
+    store = CheckpointStore(directory / "checkpoints")
+    latest = store.latest()
+    if latest and read_state(latest).step >= config.grpo.iterations:
+        return latest / "huggingface"
+    with _phase("GRPO", directory, store, config.grpo.iterations, tracker, console) as on_step:
+
+        def on_update(step: int, metrics: dict[str, float], episodes: list) -> None:
+            on_step(step, metrics)
+            if step % config.grpo.checkpoint_every == 0:
+                shown = episodes[: config.tracking.sample_circuits]
+                rows = [{"reward": _reward(e), "text": e.texts[-1]} for e in shown]
+                tracker.log_table(rows, f"samples/grpo-{step:06d}.json")
+
+        checkpoint = train_grpo(
+            config,
+            model_directory=model,
+            problems_file=run.split("train"),
+            run_directory=directory,
+            resume=True,
+            on_step=on_update,
+        )
+    return checkpoint / "huggingface"
+
+
+def _reward(episode: Any) -> float | None:
+    return getattr(episode.outcome, "value", None)
+
+
+@contextmanager
+def _phase(
+    name: str,
+    directory: Path,
+    store: CheckpointStore,
+    total: int,
+    tracker: Tracker,
+    console: Console,
+) -> Iterator[Any]:
+    """A progress bar and the step log of one phase; yields on_step(step, metrics)."""
+    latest = store.latest()
+    done = read_state(latest).step if latest else 0
+    log = StepLog(directory / "steps.jsonl", resume_at=done)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[shown]}"),
+        TimeElapsedColumn(),
+        console=console,
+    )
+    with bar:
+        task = bar.add_task(name, total=total, completed=done, shown="")
+
+        def on_step(step: int, metrics: dict[str, float]) -> None:
+            log.append(step, metrics)
+            tracker.log_metrics({f"{name.lower()}/{k}": v for k, v in metrics.items()}, step)
+            bar.update(task, completed=step, shown=_shown(metrics))
+            if not console.is_terminal and (step == 1 or step % 10 == 0 or step == total):
+                console.print(f"{name} {step}/{total}  {_shown(metrics)}")
+
+        yield on_step
+
+
+def _shown(metrics: dict[str, float]) -> str:
+    names = {"reward": "reward", "valid_fraction": "valid", "loss": "loss", "tokens_per_s": "tok/s"}
+    return "  ".join(
+        f"{label} {metrics[key]:.3g}" for key, label in names.items() if key in metrics
+    )
+
+
+def _evaluate(run: Run, models: dict[str, Path], console: Console) -> dict[str, Any]:
+    """Held-out problems: each model's completions, then baselines, through one evaluation."""
+    from quasar.evaluation.baselines import BASELINES, write_baseline
+    from quasar.evaluation.evaluate import evaluate_files, read_summary
+
+    config, directory = run.config, run.directory / "evaluation"
+    problems = directory / "problems.jsonl"
+    if not problems.is_file():
+        directory.mkdir(parents=True, exist_ok=True)
+        write_problems(problems, read_problems(run.split("test"))[: config.evaluation.num_problems])
+    rows = {}
+    for name in [*models, *BASELINES]:
+        place = directory / name.replace(" ", "-").lower()
+        generations = place / "generations.jsonl"
+        if not generations.is_file():
+            place.mkdir(parents=True, exist_ok=True)
+            if name in models:
+                generate_file(
+                    models[name],
+                    problems,
+                    samples=config.evaluation.samples,
+                    output=generations,
+                    config=config,
+                )
+            else:
+                write_baseline(name, problems, generations)
+        console.print(f"evaluating: {name}")
+        rows[name] = (
+            read_summary(place / "summary.json")
+            if (place / "summary.json").is_file()
+            else evaluate_files(problems, generations, place, config=config, workers=2)
+        )
+    return rows
+
+
+def _report(run: Run, rows: dict[str, Any], tracker: Tracker) -> Path:
+    from quasar.evaluation.report import main_report
+
+    curves = {name: StepLog.read(run.directory / name / "steps.jsonl") for name in ("sft", "grpo")}
+    report = main_report(run.directory, rows, curves, run.config)
+    tracker.log_artifact(report)
+    return report
+
+
+@contextmanager
+def _tracking(run: Run) -> Iterator[Tracker]:
+    """The run's MLflow run, re-opened where there is one; FAILED if an error leaves."""
+    marker = run.directory / "mlflow_run_id"
+    previous = marker.read_text().strip() if marker.is_file() else None
+    tracker = Tracker.start(run.config, run_directory=run.directory, resume_run_id=previous)
+    marker.write_text(tracker.run_id)
+    with tracker:
+        yield tracker
+
+
+def store_uri(config: QuasarConfig) -> str:
+    """The MLflow store of a configuration's run."""
+    return tracking_uri(config, config.run_directory)

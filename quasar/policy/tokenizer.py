@@ -1,0 +1,86 @@
+"""The small policy's tokenizer: whole pieces for the language, byte-level BPE for all other text.
+
+`train_tokenizer` takes the project's own corpus (prompts and circuits) and gives a Hugging Face
+fast tokenizer. Pieces that are one token each: the program header, register declarations, gate
+heads, qubit references with their statement's end, two-qubit gate statements, fixed-point angles,
+Hamiltonian factors and the prompt's fixed sentences. Everything else goes through a BPE with single
+digits, so any text can be encoded and decoded without loss.
+"""
+
+from collections.abc import Iterable, Iterator
+from importlib import resources
+from itertools import permutations
+
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+from quasar.circuits.circuit import format_angle
+from quasar.datasets import prompts
+
+SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+_DIGITS = r"\d|[^\d\s]+|\s+"
+_LARGEST_ANGLE = 3.15  # just over π: emitted angles lie in (−π, π]
+
+
+def language_pieces(*, max_qubits: int, decimals: int) -> Iterator[str]:
+    """The pieces that fit OpenQASM 3 circuits of up to `max_qubits` qubits, in a fixed order."""
+    yield 'OPENQASM 3.0;\ninclude "stdgates.inc";\n'
+    for n in range(1, max_qubits + 1):
+        yield f"bit[{n}] c;\nqubit[{n}] q;\n"
+    yield from ("rx(", "ry(", "rz(", "crx(", "cry(", "crz(")
+    for q in range(max_qubits):
+        yield f"h q[{q}];\n"
+        yield f"x q[{q}];\n"
+        yield f") q[{q}];\n"
+        yield f"c[{q}] = measure q[{q}];\n"
+        yield f"c[{q}] = measure q[{q}];"  # the program's last line has no line break
+        yield f"*Z{q}"
+    for gate in ("cx", "cz"):
+        for a, b in permutations(range(max_qubits), 2):
+            yield f"{gate} q[{a}], q[{b}];\n"
+    yield from angle_pieces(decimals=decimals)
+    yield from (prompts.SYSTEM, prompts.ENCODING, prompts.MINIMISE, prompts.ANSATZ)
+    yield from ("system\n", "user\n", "assistant\n", "tool\n", "Problem: ", "\nGraph: ", "\nWith: ")
+    yield from (" + ", " layer.", " layers.", " qubits.", " with ", "qaoa")
+
+
+def angle_pieces(*, decimals: int) -> list[str]:
+    """Every emitted angle in [−π, π] at up to two decimals (finer ones are spelt by the BPE)."""
+    steps = min(decimals, 2)
+    count = int(_LARGEST_ANGLE * 10**steps)
+    return [format_angle(k / 10**steps, steps) for k in range(-count, count + 1)]
+
+
+def train_tokenizer(
+    corpus: Iterable[str], *, vocab_size: int, max_qubits: int, decimals: int
+) -> PreTrainedTokenizerFast:
+    """A tokenizer of at most `vocab_size` pieces; deterministic in corpus and arguments."""
+    pieces = [p for p in language_pieces(max_qubits=max_qubits, decimals=decimals) if len(p) > 1]
+    budget = max(vocab_size - len(pieces) - len(SPECIAL), 300)
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_DIGITS), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=budget,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(corpus, trainer)
+    tokenizer.add_tokens([AddedToken(p, normalized=False, special=False) for p in pieces])
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=SPECIAL[0],
+        eos_token=SPECIAL[2],
+        additional_special_tokens=[SPECIAL[1]],
+        clean_up_tokenization_spaces=False,
+    )
+    fast.chat_template = (
+        resources.files("quasar").joinpath("policy/chat_template.jinja").read_text("utf-8")
+    )
+    return fast

@@ -1,0 +1,114 @@
+"""Minimum s–t cut of a directed graph with capacities.
+
+Σ_{(u,v)} c_uv·(x_u − x_u·x_v) − B·x_s + B·x_s·x_t with B = 1 + Σ capacities leaving s;
+x_v = 1 where v is on the source's side.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import networkx as nx
+import numpy as np
+
+from quasar.errors import ProblemError
+from quasar.problems.base import Graph
+from quasar.problems.graphs import Node, components, node_link, read_capacity, read_node_link
+from quasar.problems.nodes import NodeSubsetProblem
+from quasar.problems.polynomial import BinaryPolynomial
+
+DENSITY_RANGE = (0.2, 0.4)  # published generator
+MOST_CAPACITY_RANGE = (2, 7)  # published generator
+
+
+class MinCut(NodeSubsetProblem):
+    """Answer: the nodes on the source's side. Objective: capacity that leaves that side."""
+
+    name = "min_cut"
+    summary = (
+        "Separate the source from the sink: split the nodes into two sides such that the total "
+        "capacity of the edges from the source's side to the sink's side is smallest."
+    )
+    attributes = ("source", "sink")
+
+    def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:
+        super().validate(graph, attributes)
+        checked = read_node_link(graph, problem=self.name, directed=True)
+        for _, _, edge in checked.edges:
+            read_capacity(edge, problem=self.name)
+        for name in self.attributes:
+            node = attributes[name]
+            if isinstance(node, bool) or node not in checked.nodes:
+                listed = ", ".join(map(str, checked.nodes[:12]))
+                raise ProblemError(f"{self.name}: {name} {node!r} is not a node; nodes: {listed}")
+        if attributes["source"] == attributes["sink"]:
+            raise ProblemError(f"{self.name}: source and sink are both {attributes['sink']!r}")
+
+    def nodes(self, graph: Graph) -> Sequence[Node]:
+        return [entry["id"] for entry in graph["nodes"]]
+
+    def polynomial(self, graph: Graph, attributes: Mapping[str, Any]) -> BinaryPolynomial:
+        qubit = self.qubit_of(graph)
+        source, sink = qubit[attributes["source"]], qubit[attributes["sink"]]
+        polynomial = BinaryPolynomial(len(qubit))
+        bonus = 1.0
+        for edge in graph["edges"]:
+            u, v, capacity = qubit[edge["source"]], qubit[edge["target"]], edge["capacity"]
+            polynomial.add(float(capacity), u)
+            polynomial.add(-float(capacity), u, v)
+            if u == source:
+                bonus += capacity
+        polynomial.add(-bonus, source)
+        polynomial.add(bonus, source, sink)
+        return polynomial
+
+    def is_feasible(self, graph: Graph, attributes: Mapping[str, Any], answer: Any) -> bool:
+        return attributes["source"] in answer and attributes["sink"] not in answer
+
+    def objective(self, graph: Graph, attributes: Mapping[str, Any], answer: Any) -> float:
+        side = set(answer)
+        return float(
+            sum(
+                e["capacity"]
+                for e in graph["edges"]
+                if e["source"] in side and e["target"] not in side
+            )
+        )
+
+    def feasible_states(self, graph: Graph, attributes: Mapping[str, Any]) -> np.ndarray:
+        side = self.selections(graph)
+        return side[attributes["source"]] & ~side[attributes["sink"]]
+
+    def optimum(self, graph: Graph, attributes: Mapping[str, Any]) -> float:
+        network = nx.DiGraph()
+        network.add_nodes_from(self.nodes(graph))
+        network.add_edges_from(
+            (e["source"], e["target"], {"capacity": e["capacity"]}) for e in graph["edges"]
+        )
+        return float(nx.minimum_cut_value(network, attributes["source"], attributes["sink"]))
+
+    def generate(
+        self, rng: np.random.Generator, num_qubits: int
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Published recipe: no edge into 0 or out of n−1, redrawn until connected with a flow."""
+        n = num_qubits
+        pairs = [(u, v) for u in range(n - 1) for v in range(1, n) if u != v]
+        while True:
+            density = rng.uniform(*DENSITY_RANGE)
+            chosen = [pair for pair in pairs if rng.random() < density]
+            if len(components(n, chosen)) == 1 and _reaches(n - 1, chosen):
+                break
+        most = int(rng.integers(MOST_CAPACITY_RANGE[0], MOST_CAPACITY_RANGE[1] + 1))
+        edges = [
+            {"capacity": int(rng.integers(1, most + 1)), "source": u, "target": v}
+            for u, v in chosen
+        ]
+        return node_link(range(n), edges, directed=True), {"source": 0, "sink": n - 1}
+
+
+def _reaches(target: int, pairs: Sequence[tuple[int, int]]) -> bool:
+    """Whether `target` can be reached from node 0, i.e. the maximum flow is above zero."""
+    reached, size = {0}, 0
+    while len(reached) > size:
+        size = len(reached)
+        reached |= {v for u, v in pairs if u in reached}
+    return target in reached

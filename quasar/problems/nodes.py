@@ -1,0 +1,54 @@
+"""What the primitives with one binary variable a node share: qubit order, decoding, enumeration.
+
+Takes a checked graph; gives node ids in qubit order and, for exact classical optima, one boolean
+array a node over all basis states (little-endian index; x = 1 ⇔ the qubit's bit is 0).
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from quasar.errors import ProblemError
+from quasar.problems.base import Graph, GraphProblem
+from quasar.problems.graphs import Node, natural_key
+
+# Exact optima enumerate every subset; 2**20 booleans a node is the most that is still quick.
+MAX_ENUMERATED_NODES = 20
+
+
+class NodeSubsetProblem(GraphProblem):
+    """A problem whose answer is the list of selected nodes (x = 1), in qubit order."""
+
+    @abstractmethod
+    def nodes(self, graph: Graph) -> Sequence[Node]:
+        """Node ids as listed in the graph."""
+
+    def ordered_nodes(self, graph: Graph) -> list[Node]:
+        """Node ids in qubit order."""
+        key = (lambda v: natural_key(str(v))) if self.order == "natural" else str
+        return sorted(self.nodes(graph), key=key)
+
+    def qubit_of(self, graph: Graph) -> dict[Node, int]:
+        """Node id -> qubit."""
+        return {node: q for q, node in enumerate(self.ordered_nodes(graph))}
+
+    def variables(self, graph: Graph, attributes: Mapping[str, Any]) -> list[str]:
+        return [str(node) for node in self.ordered_nodes(graph)]
+
+    def decode(
+        self, graph: Graph, attributes: Mapping[str, Any], assignment: Sequence[int]
+    ) -> list[Node]:
+        """The selected nodes in qubit order."""
+        return [v for v, x in zip(self.ordered_nodes(graph), assignment, strict=True) if x]
+
+    def selections(self, graph: Graph) -> dict[Node, np.ndarray]:
+        """For each node, whether it is selected in each basis state: (2**n,) bool."""
+        order = self.ordered_nodes(graph)
+        if len(order) > MAX_ENUMERATED_NODES:
+            raise ProblemError(
+                f"{self.name}: {len(order)} nodes; exact optima reach {MAX_ENUMERATED_NODES}"
+            )
+        states = np.arange(1 << len(order))
+        return {node: (states >> q & 1) == 0 for q, node in enumerate(order)}

@@ -1,0 +1,73 @@
+"""Minimum vertex cover: 2·Σ_{uv∈E}(1−x_u)(1−x_v) + Σ_v x_v, x_v = 1 where v is in the cover."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from quasar.problems.base import Graph
+from quasar.problems.graphs import Node, components, node_link, read_node_link
+from quasar.problems.nodes import NodeSubsetProblem
+from quasar.problems.polynomial import BinaryPolynomial
+
+PENALTY = 2.0  # of an uncovered edge; above 1, the cost of covering it
+DENSITY_RANGE = (0.2, 0.5)  # published generator
+
+
+class VertexCover(NodeSubsetProblem):
+    """Answer: the list of nodes in the cover. Objective: their number."""
+
+    name = "vertex_cover"
+    summary = "Find the smallest set of nodes such that every edge has at least one end in the set."
+
+    def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:
+        super().validate(graph, attributes)
+        read_node_link(graph, problem=self.name, directed=False)
+
+    def nodes(self, graph: Graph) -> Sequence[Node]:
+        return [entry["id"] for entry in graph["nodes"]]
+
+    def polynomial(self, graph: Graph, attributes: Mapping[str, Any]) -> BinaryPolynomial:
+        qubit = self.qubit_of(graph)
+        polynomial = BinaryPolynomial(len(qubit))
+        for edge in graph["edges"]:
+            u, v = qubit[edge["source"]], qubit[edge["target"]]
+            polynomial.add(PENALTY)
+            polynomial.add(-PENALTY, u)
+            polynomial.add(-PENALTY, v)
+            polynomial.add(PENALTY, u, v)
+        for q in qubit.values():
+            polynomial.add(1.0, q)
+        return polynomial
+
+    def is_feasible(self, graph: Graph, attributes: Mapping[str, Any], answer: Any) -> bool:
+        cover = set(answer)
+        return all(e["source"] in cover or e["target"] in cover for e in graph["edges"])
+
+    def objective(self, graph: Graph, attributes: Mapping[str, Any], answer: Any) -> float:
+        return float(len(answer))
+
+    def feasible_states(self, graph: Graph, attributes: Mapping[str, Any]) -> np.ndarray:
+        chosen = self.selections(graph)
+        return np.logical_and.reduce(
+            [chosen[e["source"]] | chosen[e["target"]] for e in graph["edges"]]
+        )
+
+    def optimum(self, graph: Graph, attributes: Mapping[str, Any]) -> float:
+        sizes = sum(array.astype(np.int64) for array in self.selections(graph).values())
+        return float(sizes[self.feasible_states(graph, attributes)].min())
+
+    def generate(
+        self, rng: np.random.Generator, num_qubits: int
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Published recipe: density uniform in 0.2…0.5, components joined by single edges."""
+        density = rng.uniform(*DENSITY_RANGE)
+        pairs = [(u, v) for u in range(num_qubits) for v in range(u + 1, num_qubits)]
+        chosen = [pair for pair in pairs if rng.random() < density]
+        parts = components(num_qubits, chosen)
+        for left, right in pairwise(parts):
+            u, v = rng.choice(sorted(left)), rng.choice(sorted(right))
+            chosen.append((int(min(u, v)), int(max(u, v))))
+        edges = [{"source": u, "target": v} for u, v in chosen]
+        return node_link(range(num_qubits), edges, directed=False), {}

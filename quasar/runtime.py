@@ -1,0 +1,61 @@
+"""Starting or joining Ray, the same way for every command and job."""
+
+import logging
+import math
+import os
+
+from quasar.config import QuasarConfig
+from quasar.errors import InputError
+
+# What every actor needs in its environment; the driver's own environment is never forwarded.
+_WORKER_ENVIRONMENT = {
+    "TOKENIZERS_PARALLELISM": "false",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "DS_LOG_LEVEL": "error",
+}
+
+
+def cpus_needed(config: QuasarConfig) -> float:
+    """Ray CPUs that one training run reserves."""
+    return (
+        config.learner.num_learners * config.learner.cpus_per_learner
+        + config.rollout.num_workers * config.rollout.cpus_per_worker
+        + config.verification.num_workers * config.verification.cpus_per_worker
+    )
+
+
+def init_ray(config: QuasarConfig) -> None:
+    """Join the cluster of the config or of the job (RAY_ADDRESS), else start a local Ray.
+
+    Does nothing where Ray is already up. Raises InputError where the address does not answer.
+    """
+    import ray
+
+    if ray.is_initialized():
+        return
+    address = config.cluster.address or os.environ.get("RAY_ADDRESS")
+    common = dict(
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        runtime_env={"env_vars": _WORKER_ENVIRONMENT | _accelerator_environment()},
+    )
+    if not address:
+        cpus = max(os.cpu_count() or 1, math.ceil(cpus_needed(config)))
+        ray.init(num_cpus=cpus, include_dashboard=False, **common)
+        return
+    try:
+        ray.init(address=address, **common)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(
+            f"Ray at {address!r} does not answer ({reason}); start it with 'ray start --head', set "
+            "RAY_AUTH_MODE=token if it asks for a token, or leave cluster.address empty"
+        ) from error
+
+
+def _accelerator_environment() -> dict[str, str]:
+    """DeepSpeed picks its accelerator from this; a machine without CUDA trains on the CPU."""
+    import torch
+
+    return {"DS_ACCELERATOR": "cuda" if torch.cuda.is_available() else "cpu"}

@@ -1,0 +1,207 @@
+"""The endpoint on Ray Serve: a writer deployment (the model), a verifier deployment, an ingress.
+
+Thin actors around plain objects: `CircuitGenerator` writes, the verifier pool verifies (its
+workers can be killed, so a check always ends), `CircuitService` puts the two together behind
+FastAPI. `serve_checkpoint` starts it all.
+"""
+
+import asyncio
+import logging
+import socket
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ray import serve
+from ray.exceptions import RayError
+from ray.serve.config import HTTPOptions
+from ray.serve.exceptions import BackPressureError, RayServeException
+
+from quasar.config import QuasarConfig
+from quasar.errors import CheckpointError, InputError
+from quasar.problems import ProblemInstance
+from quasar.runtime import init_ray
+from quasar.serving.api import create_api
+from quasar.serving.errors import overloaded, unavailable
+from quasar.serving.service import CircuitService, Verified
+from quasar.serving.writer import Order, Written, write_drafts
+
+logger = logging.getLogger(__name__)
+
+APPLICATION = "quasar"
+MAX_BATCH_ORDERS = 16  # requests whose candidates are decoded together
+BATCH_WAIT_S = 0.02
+# A replica takes one batch and the next; the rest waits in the queue, and what finds the queue
+# full is answered 503. Serve counts requests that are not yet assigned, so the queue must be at
+# least as long as what a burst assigns at once.
+MAX_ONGOING = 2 * MAX_BATCH_ORDERS
+MAX_QUEUED = 2 * MAX_ONGOING
+INGRESS_ONGOING = 4 * MAX_QUEUED
+INGRESS_CPUS = 0.1
+START_ATTEMPTS = 1  # of a replica's constructor: a model that does not load will not load later
+
+
+@serve.deployment(
+    name="writer",
+    max_ongoing_requests=MAX_ONGOING,
+    max_queued_requests=MAX_QUEUED,
+    max_constructor_retry_count=START_ATTEMPTS,
+)
+class Writer:
+    """Holds the model; decodes the orders of concurrent requests together."""
+
+    def __init__(self, checkpoint: str, config: QuasarConfig):
+        import torch
+
+        from quasar.policy.generation import CircuitGenerator
+        from quasar.policy.models import pick_device
+
+        if config.serving.cpus_per_replica >= 1:
+            torch.set_num_threads(int(config.serving.cpus_per_replica))
+        self.config = config
+        self.generator = CircuitGenerator.load(
+            checkpoint,
+            device=pick_device(config.cluster.accelerator),
+            dtype=config.policy.dtype,
+            batch_size=config.generation.batch_size,
+        )
+
+    async def write(self, order: Order) -> Written:
+        return await self._write_batch(order)
+
+    @serve.batch(max_batch_size=MAX_BATCH_ORDERS, batch_wait_timeout_s=BATCH_WAIT_S)
+    async def _write_batch(self, orders: list[Order]) -> list[Written]:
+        # in a thread, so that the replica goes on answering health checks while it decodes
+        return await asyncio.to_thread(
+            write_drafts,
+            self.generator,
+            orders,
+            top_p=self.config.evaluation.top_p,
+            max_prompt_tokens=self.config.generation.max_prompt_tokens,
+            max_response_tokens=self.config.generation.max_response_tokens,
+        )
+
+
+@serve.deployment(name="verifier", max_ongoing_requests=MAX_ONGOING, max_queued_requests=MAX_QUEUED)
+class Verifier:
+    """Owns the verifier pool; checks of concurrent requests go to it together."""
+
+    def __init__(self, config: QuasarConfig):
+        from quasar.verification.pool import VerifierPool
+
+        self.pool = VerifierPool(config.verification, "hierarchical")
+
+    async def verify(self, problem: ProblemInstance, texts: Sequence[str]) -> list[Verified]:
+        return await self._verify_batch((problem, texts))
+
+    @serve.batch(max_batch_size=MAX_BATCH_ORDERS, batch_wait_timeout_s=0.0)
+    async def _verify_batch(
+        self, jobs: list[tuple[ProblemInstance, Sequence[str]]]
+    ) -> list[list[Verified]]:
+        return await asyncio.to_thread(self._verify, jobs)
+
+    def _verify(self, jobs: list[tuple[ProblemInstance, Sequence[str]]]) -> list[list[Verified]]:
+        from quasar.verification.pool import Check
+
+        results = iter(self.pool.verify([Check(p, text) for p, texts in jobs for text in texts]))
+        return [[next(results) for _ in texts] for _, texts in jobs]
+
+
+@serve.deployment(name="ingress", max_ongoing_requests=INGRESS_ONGOING)
+@serve.ingress()
+class Ingress:
+    """HTTP in front of the service, whose two functions are calls into the other deployments."""
+
+    def __init__(self, writer: Any, verifier: Any, config: QuasarConfig, model: str):
+        async def write(order: Order) -> Written:
+            return await _call(writer.write.remote(order))
+
+        async def verify(problem: ProblemInstance, texts: Sequence[str]) -> list[Verified]:
+            return await _call(verifier.verify.remote(problem, texts))
+
+        self.service = CircuitService(write, verify, config, model=model)
+
+    def __serve_build_asgi_app__(self) -> Any:
+        return create_api(self.service)
+
+
+async def _call(response: Any) -> Any:
+    """A deployment's answer; Ray's own failures become refusals that the caller can read."""
+    try:
+        return await response
+    except BackPressureError:
+        raise overloaded() from None
+    except (RayServeException, RayError) as error:
+        logger.warning("a deployment did not answer: %s", error)
+        raise unavailable("a part of the endpoint did not answer") from error
+
+
+def build_application(checkpoint: Path, config: QuasarConfig) -> Any:
+    """The Serve application, ready for `serve.run`."""
+    serving = config.serving
+    writer = Writer.options(
+        num_replicas=serving.num_replicas,
+        ray_actor_options={
+            "num_cpus": serving.cpus_per_replica,
+            "num_gpus": serving.gpus_per_replica,
+        },
+    ).bind(str(checkpoint), config)
+    verifier = Verifier.options(ray_actor_options={"num_cpus": 0}).bind(config)
+    return Ingress.options(ray_actor_options={"num_cpus": INGRESS_CPUS}).bind(
+        writer, verifier, config, model_name(checkpoint)
+    )
+
+
+def model_name(checkpoint: Path) -> str:
+    """The last two parts of the path: enough to tell checkpoints apart, and no more."""
+    return "/".join(checkpoint.parts[-2:])
+
+
+def serve_checkpoint(checkpoint: Path, config: QuasarConfig, *, blocking: bool = True) -> str:
+    """Start the endpoint and return its URL; with `blocking`, only when it is interrupted.
+
+    Raises CheckpointError where the directory holds no model, InputError where the port is taken.
+    """
+    checkpoint = Path(checkpoint).resolve()
+    if not (checkpoint / "config.json").is_file():
+        raise CheckpointError(
+            f"{checkpoint}: not a model directory (no config.json); give a directory in Hugging "
+            "Face layout"
+        )
+    init_ray(config)
+    url = _start_http(config)
+    try:
+        serve.run(build_application(checkpoint, config), name=APPLICATION)
+    except RuntimeError as error:
+        raise CheckpointError(f"{checkpoint}: the endpoint did not start: {error}") from error
+    logger.info("answering at %s (model %s)", url, model_name(checkpoint))
+    if blocking:
+        _wait_until_interrupted()
+    return url
+
+
+def _start_http(config: QuasarConfig) -> str:
+    serving = config.serving
+    url = f"http://{serving.host}:{serving.port}/"
+    if serve.status().proxies:
+        logger.warning("Serve already runs on this cluster; its own HTTP port is kept")
+        return url
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((serving.host, serving.port))
+        except OSError as error:
+            raise InputError(
+                f"{serving.host}:{serving.port} cannot be listened on ({error.strerror}); "
+                "give another port: --set serving.port=N"
+            ) from None
+    serve.start(http_options=HTTPOptions(host=serving.host, port=serving.port))
+    return url
+
+
+def _wait_until_interrupted() -> None:
+    try:
+        threading.Event().wait()
+    finally:
+        serve.delete(APPLICATION)

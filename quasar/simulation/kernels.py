@@ -1,0 +1,217 @@
+"""Compiled kernels on state vectors: run, differentiate, optimise. Little-endian, complex128.
+
+Takes the arrays of `quasar.simulation.encoding`; gives amplitudes, energies of a diagonal
+Hamiltonian and their gradients. Compiled once and cached on disk; every kernel releases the
+interpreter lock. Plain numbers and arrays in and out: callers are in `quasar.simulation.exact`.
+
+The gradient is the adjoint method (Jones and Gacon, arXiv 2009.02823, algorithm 1): one forward
+and one backward pass whatever the number of angles.
+"""
+
+import cmath
+import math
+
+import numpy as np
+from numba import njit
+
+from quasar.simulation.encoding import (
+    RX,
+    RY,
+    RZ,
+    SDG,
+    SX,
+    TDG,
+    U2,
+    H,
+    P,
+    S,
+    T,
+    U,
+    X,
+    Y,
+    Z,
+)
+
+_ROOT_HALF = math.sqrt(0.5)
+# Adam (Kingma and Ba, arXiv 1412.6980): the usual decay rates; the step is the caller's.
+_BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
+
+_jit = njit(cache=True, nogil=True)
+
+
+@_jit
+def _matrix(operation, angles, first):
+    """The 2×2 matrix of an operation, row by row."""
+    one, zero = 1.0 + 0.0j, 0.0 + 0.0j
+    if operation == X:
+        return zero, one, one, zero
+    if operation == H:
+        return _ROOT_HALF + 0j, _ROOT_HALF + 0j, _ROOT_HALF + 0j, -_ROOT_HALF + 0j
+    if operation == Y:
+        return zero, -1j, 1j, zero
+    if operation == Z:
+        return one, zero, zero, -1.0 + 0.0j
+    if operation == S:
+        return one, zero, zero, 1j
+    if operation == SDG:
+        return one, zero, zero, -1j
+    if operation == T:
+        return one, zero, zero, complex(_ROOT_HALF, _ROOT_HALF)
+    if operation == TDG:
+        return one, zero, zero, complex(_ROOT_HALF, -_ROOT_HALF)
+    if operation == SX:
+        return 0.5 + 0.5j, 0.5 - 0.5j, 0.5 - 0.5j, 0.5 + 0.5j
+    a = angles[first]
+    c, s = math.cos(0.5 * a), math.sin(0.5 * a)
+    if operation == RX:
+        return complex(c, 0.0), complex(0.0, -s), complex(0.0, -s), complex(c, 0.0)
+    if operation == RY:
+        return complex(c, 0.0), complex(-s, 0.0), complex(s, 0.0), complex(c, 0.0)
+    if operation == RZ:
+        return complex(c, -s), zero, zero, complex(c, s)
+    if operation == P:
+        return one, zero, zero, cmath.exp(1j * a)
+    if operation == U2:  # U(π/2, φ, λ)
+        ep, el = cmath.exp(1j * a), cmath.exp(1j * angles[first + 1])
+        return _ROOT_HALF + 0j, -_ROOT_HALF * el, _ROOT_HALF * ep, _ROOT_HALF * ep * el
+    ep, el = cmath.exp(1j * angles[first + 1]), cmath.exp(1j * angles[first + 2])
+    return complex(c, 0.0), -s * el, s * ep, c * ep * el
+
+
+@_jit
+def _derivative(operation, angles, first, which):
+    """d(matrix)/d(angle number `which` of the operation), row by row."""
+    zero = 0.0 + 0.0j
+    a = angles[first]
+    c, s = 0.5 * math.cos(0.5 * a), 0.5 * math.sin(0.5 * a)
+    if operation == RX:
+        return complex(-s, 0.0), complex(0.0, -c), complex(0.0, -c), complex(-s, 0.0)
+    if operation == RY:
+        return complex(-s, 0.0), complex(-c, 0.0), complex(c, 0.0), complex(-s, 0.0)
+    if operation == RZ:
+        return complex(-s, -c), zero, zero, complex(-s, c)
+    if operation == P:
+        return zero, zero, zero, 1j * cmath.exp(1j * a)
+    _, m01, m10, m11 = _matrix(operation, angles, first)
+    if operation == U and which == 0:
+        ep, el = cmath.exp(1j * angles[first + 1]), cmath.exp(1j * angles[first + 2])
+        return complex(-s, 0.0), -c * el, c * ep, -s * ep * el
+    if which == (1 if operation == U else 0):  # φ
+        return zero, zero, 1j * m10, 1j * m11
+    return zero, 1j * m01, zero, 1j * m11  # λ
+
+
+@_jit
+def _apply(state, target, controls, m00, m01, m10, m11):
+    """Multiply the 2×2 matrix into the target where all controls are 1, in place."""
+    stride = 1 << target
+    diagonal = m01 == 0 and m10 == 0
+    flip = m00 == 0 and m11 == 0
+    for base in range(0, state.size, 2 * stride):
+        for i in range(base, base + stride):
+            if i & controls != controls:
+                continue
+            low, high = state[i], state[i + stride]
+            if diagonal:
+                state[i] = m00 * low
+                state[i + stride] = m11 * high
+            elif flip:
+                state[i] = m01 * high
+                state[i + stride] = m10 * low
+            else:
+                state[i] = m00 * low + m01 * high
+                state[i + stride] = m10 * low + m11 * high
+
+
+@_jit
+def _overlap(left, right, target, controls, m00, m01, m10, m11):
+    """Re⟨left|M|right⟩ with M the matrix on the controlled subspace and 0 outside it."""
+    stride = 1 << target
+    total = 0.0
+    for base in range(0, left.size, 2 * stride):
+        for i in range(base, base + stride):
+            if i & controls != controls:
+                continue
+            low, high = right[i], right[i + stride]
+            upper, lower = m00 * low + m01 * high, m10 * low + m11 * high
+            bra0, bra1 = left[i], left[i + stride]
+            total += bra0.real * upper.real + bra0.imag * upper.imag
+            total += bra1.real * lower.real + bra1.imag * lower.imag
+    return total
+
+
+@_jit
+def _run(state, rows, angles):
+    state[:] = 0.0
+    state[0] = 1.0
+    for k in range(rows.shape[0]):
+        m00, m01, m10, m11 = _matrix(rows[k, 0], angles, rows[k, 3])
+        _apply(state, rows[k, 1], rows[k, 2], m00, m01, m10, m11)
+
+
+@_jit
+def _value_and_gradient(ket, bra, rows, angles, energies, gradient):
+    _run(ket, rows, angles)
+    energy = 0.0
+    for i in range(ket.size):
+        amplitude = ket[i]
+        energy += energies[i] * (amplitude.real**2 + amplitude.imag**2)
+        bra[i] = energies[i] * amplitude
+    gradient[:] = 0.0
+    first = 0  # rows before the first one with an angle need no backward pass
+    while first < rows.shape[0] and rows[first, 0] < RX:
+        first += 1
+    for k in range(rows.shape[0] - 1, first - 1, -1):
+        operation, target, controls, place = rows[k, 0], rows[k, 1], rows[k, 2], rows[k, 3]
+        m00, m01, m10, m11 = _matrix(operation, angles, place)
+        a00, a01, a10, a11 = m00.conjugate(), m10.conjugate(), m01.conjugate(), m11.conjugate()
+        _apply(ket, target, controls, a00, a01, a10, a11)
+        if operation >= RX:
+            for which in range(3 if operation == U else (2 if operation == U2 else 1)):
+                d00, d01, d10, d11 = _derivative(operation, angles, place, which)
+                gradient[place + which] += 2.0 * _overlap(
+                    bra, ket, target, controls, d00, d01, d10, d11
+                )
+        if k > first:
+            _apply(bra, target, controls, a00, a01, a10, a11)
+    return energy
+
+
+@_jit
+def run(num_qubits, rows, angles):
+    """Final amplitudes, complex128 (2**n,)."""
+    state = np.empty(1 << num_qubits, dtype=np.complex128)
+    _run(state, rows, angles)
+    return state
+
+
+@_jit
+def value_and_gradient(num_qubits, rows, angles, energies):
+    """(⟨diag(energies)⟩, its derivative with respect to each angle, float64 (num_angles,))."""
+    ket = np.empty(1 << num_qubits, dtype=np.complex128)
+    bra = np.empty_like(ket)
+    gradient = np.zeros(angles.size)
+    energy = _value_and_gradient(ket, bra, rows, angles, energies, gradient)
+    return energy, gradient
+
+
+@_jit
+def descend(num_qubits, rows, angles, energies, evaluations, step):
+    """Smallest energy met in `evaluations` evaluations of Adam that starts at `angles`."""
+    ket = np.empty(1 << num_qubits, dtype=np.complex128)
+    bra = np.empty_like(ket)
+    point = angles.copy()
+    gradient = np.zeros(angles.size)
+    mean = np.zeros(angles.size)
+    square = np.zeros(angles.size)
+    best = np.inf
+    for t in range(1, evaluations + 1):
+        energy = _value_and_gradient(ket, bra, rows, point, energies, gradient)
+        best = min(best, energy)
+        for j in range(point.size):
+            mean[j] = _BETA1 * mean[j] + (1.0 - _BETA1) * gradient[j]
+            square[j] = _BETA2 * square[j] + (1.0 - _BETA2) * gradient[j] ** 2
+            scaled = mean[j] / (1.0 - _BETA1**t)
+            spread = math.sqrt(square[j] / (1.0 - _BETA2**t))
+            point[j] -= step * scaled / (spread + _EPSILON)
+    return best

@@ -1,0 +1,178 @@
+"""Laws of the three primitives: energies, decoding, optima, relabelling, generators."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quasar.problems import build_instance, decoder_for, get_problem, problem_names
+
+primitives = st.sampled_from(problem_names())
+seeds = st.integers(0, 2**32 - 1)
+sizes = st.integers(2, 7)
+
+
+def generated(primitive, seed, size):
+    graph, attributes = get_problem(primitive).generate(np.random.default_rng(seed), size)
+    return build_instance(primitive, graph, attributes)
+
+
+def state_of(assignment):
+    """Little-endian index of the state in which variable i is 1 − bit i."""
+    return sum((1 - x) << q for q, x in enumerate(assignment))
+
+
+@settings(max_examples=60, deadline=None)
+@given(primitives, seeds, sizes, st.data())
+def test_energy_is_polynomial_value_without_its_constant(primitive, seed, size, data):
+    instance = generated(primitive, seed, size)
+    polynomial = get_problem(primitive).polynomial(instance.graph, instance.attributes)
+    bits = data.draw(st.lists(st.integers(0, 1), min_size=size, max_size=size))
+    expected = polynomial.value(bits) - polynomial.constant_dropped_by_ising()
+    assert instance.hamiltonian.energies[state_of(bits)] == pytest.approx(expected, abs=1e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(primitives, seeds, sizes)
+def test_polynomial_is_the_written_objective(primitive, seed, size):
+    instance = generated(primitive, seed, size)
+    graph, attributes = instance.graph, instance.attributes
+    problem = get_problem(primitive)
+    polynomial = problem.polynomial(graph, attributes)
+    for bits in product((0, 1), repeat=size):
+        answer = problem.decode(graph, attributes, bits)
+        cost = problem.objective(graph, attributes, answer)
+        if primitive == "vertex_cover":
+            ends = [(bits[e["source"]], bits[e["target"]]) for e in graph["edges"]]
+            expected = cost + 2 * sum(not (x or y) for x, y in ends)
+        elif primitive == "min_cut":
+            source, sink = bits[0], bits[-1]
+            leaving = sum(e["capacity"] for e in graph["edges"] if e["source"] == 0)
+            expected = cost - (1 + leaving) * source * (1 - sink)
+        else:
+            if any(len(h) > 2 for h in graph["hyperedges"]):
+                continue
+            expected = cost
+        assert polynomial.value(bits) == pytest.approx(expected, abs=1e-9)
+
+
+def test_large_hyperedge_uses_the_published_surrogate():
+    graph = {"nodes": [0, 1, 2], "hyperedges": [[0, 1, 2]]}
+    polynomial = get_problem("hypermaxcut").polynomial(graph, {})
+    for bits in product((0, 1), repeat=3):
+        pairs = bits[0] * bits[1] + bits[0] * bits[2] + bits[1] * bits[2]
+        assert polynomial.value(bits) == pytest.approx(2 / 3 * pairs - sum(bits) / 3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(primitives, seeds, sizes, st.randoms(use_true_random=False))
+def test_relabelling_permutes_the_spectrum(primitive, seed, size, random):
+    instance = generated(primitive, seed, size)
+    new = list(range(size))
+    random.shuffle(new)
+    graph, attributes = instance.graph, dict(instance.attributes)
+    if primitive == "hypermaxcut":
+        relabelled = {
+            "nodes": graph["nodes"],
+            "hyperedges": [[new[v] for v in h] for h in graph["hyperedges"]],
+        }
+    else:
+        relabelled = graph | {
+            "edges": [
+                e | {"source": new[e["source"]], "target": new[e["target"]]} for e in graph["edges"]
+            ]
+        }
+        attributes = {name: new[node] for name, node in attributes.items()}
+    other = build_instance(primitive, relabelled, attributes)
+    for state in range(1 << size):
+        moved = sum((state >> q & 1) << new[q] for q in range(size))
+        assert other.hamiltonian.energies[moved] == pytest.approx(
+            instance.hamiltonian.energies[state], abs=1e-9
+        )
+
+
+@settings(max_examples=40, deadline=None)
+@given(primitives, seeds, sizes)
+def test_optimum_and_feasibility_agree_with_enumeration(primitive, seed, size):
+    instance = generated(primitive, seed, size)
+    graph, attributes = instance.graph, instance.attributes
+    problem = decoder_for(instance)
+    answers = [
+        problem.decode(graph, attributes, instance.assignment(state)) for state in range(1 << size)
+    ]
+    feasible = [problem.is_feasible(graph, attributes, answer) for answer in answers]
+    assert problem.feasible_states(graph, attributes).tolist() == feasible
+    costs = [
+        problem.objective(graph, attributes, answer)
+        for answer, allowed in zip(answers, feasible, strict=True)
+        if allowed
+    ]
+    assert problem.optimum(graph, attributes) == min(costs)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(["vertex_cover", "min_cut"]), seeds, sizes)
+def test_every_ground_state_is_an_optimal_answer(primitive, seed, size):
+    instance = generated(primitive, seed, size)
+    graph, attributes = instance.graph, instance.attributes
+    problem = get_problem(primitive)
+    for state in instance.spectrum.optimal:
+        answer = problem.decode(graph, attributes, instance.assignment(int(state)))
+        assert problem.is_feasible(graph, attributes, answer)
+        assert problem.objective(graph, attributes, answer) == problem.optimum(graph, attributes)
+
+
+@settings(max_examples=60, deadline=None)
+@given(primitives, seeds, st.integers(2, 12))
+def test_generated_graphs_are_valid_and_of_the_asked_size(primitive, seed, size):
+    instance = generated(primitive, seed, size)  # build_instance validates
+    assert instance.num_qubits == size
+    assert instance.variables == tuple(map(str, range(size)))
+    assert decoder_for(instance) is get_problem(primitive)
+
+
+def test_decoders_by_hand():
+    path = {"nodes": [{"id": "a"}, {"id": "b"}, {"id": "c"}]}
+    path["edges"] = [{"source": "a", "target": "b"}, {"source": "b", "target": "c"}]
+    cover = build_instance("vertex_cover", path)
+    # Only the middle node: qubit 1 is measured 0, the others 1.
+    assert cover.spectrum.optimal.tolist() == [0b101]
+    assert decoder_for(cover).decode(path, {}, cover.assignment(0b101)) == ["b"]
+
+    arcs = [(0, 1, 5), (1, 2, 2), (0, 2, 1)]
+    network = {"nodes": [{"id": v} for v in range(3)]}
+    network["edges"] = [{"source": u, "target": v, "capacity": c} for u, v, c in arcs]
+    cut = build_instance("min_cut", network, {"source": 0, "sink": 2})
+    assert cut.spectrum.optimal.tolist() == [0b100]
+    answer = decoder_for(cut).decode(network, cut.attributes, cut.assignment(0b100))
+    assert answer == [0, 1]
+    assert decoder_for(cut).objective(network, cut.attributes, answer) == 3.0
+
+
+def test_natural_order_beyond_ten_nodes():
+    names = [f"v{i}" for i in (10, 2, 1, 11, 0)]
+    graph = {"nodes": [{"id": v} for v in names], "edges": [{"source": "v0", "target": "v10"}]}
+    assert build_instance("vertex_cover", graph).variables == ("v0", "v1", "v2", "v10", "v11")
+
+
+def test_variable_order_is_found_from_the_hamiltonian_text():
+    """A text-sorted Hamiltonian of 12 nodes must decode in text order, any other in none."""
+    edges = [(0, 10), (2, 11), (1, 3), (4, 5), (6, 7), (8, 9), (2, 10)]
+    graph = {"nodes": [{"id": v} for v in range(12)]}
+    graph["edges"] = [{"source": u, "target": v} for u, v in edges]
+    in_text_order = sorted(range(12), key=str)
+    qubit = {v: q for q, v in enumerate(in_text_order)}
+    moved = {"nodes": graph["nodes"]}
+    moved["edges"] = [{"source": qubit[u], "target": qubit[v]} for u, v in edges]
+    text = build_instance("vertex_cover", moved).hamiltonian.to_text()
+    instance = build_instance("vertex_cover", graph, hamiltonian_text=text)
+    assert instance.variables == tuple(map(str, in_text_order))
+    chosen = [0] * 12
+    chosen[2] = 1  # qubit 2 is node 10 in text order (0, 1, 10, 11, 2, …)
+    assert decoder_for(instance).decode(graph, {}, chosen) == [10]
+
+    other = build_instance("vertex_cover", graph, hamiltonian_text="1.0 * Z(0) + 2.0 * Z(11)")
+    assert other.variables == ()
+    assert decoder_for(other) is None

@@ -1,0 +1,276 @@
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from quasar import commands
+from quasar.cli import main
+from quasar.config import load_config
+
+QUASAR = [sys.executable, "-m", "quasar.cli"]
+COMMANDS = (
+    ["config", "show"],
+    ["dataset", "generate"],
+    ["train"],
+    ["generate"],
+    ["evaluate"],
+    ["sweep"],
+    ["serve"],
+    ["doctor"],
+)
+ROW = {
+    "sample_index": 0,
+    "problem_type": "vertex_cover",
+    "optimization_type": "qaoa",
+    "n_qubits": 2,
+    "n_layers": 1,
+    "graph": {
+        "directed": False,
+        "multigraph": False,
+        "graph": {},
+        "nodes": [{"id": 0}, {"id": 1}],
+        "edges": [{"source": 0, "target": 1}],
+    },
+    "problem_specific_attributes": None,
+    "cost_hamiltonian": "0.5 * (Z(0) @ Z(1))",
+    "reference_circuit": "",
+}
+
+
+@pytest.fixture(autouse=True)
+def _keep_process_state(monkeypatch):
+    """`main` sets log levels and PATH for a process of its own; here it shares ours."""
+    monkeypatch.setenv("PATH", os.environ["PATH"])
+    levels = {name: logging.getLogger(name).level for name in (None, "quasar")}
+    yield
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+def refused(capsys, *arguments: str) -> str:
+    """The one line that a command with bad input answers; checks exit code 2 and nothing else."""
+    assert main(list(arguments)) == 2
+    captured = capsys.readouterr()
+    lines = captured.err.strip().splitlines()
+    assert captured.out == ""
+    assert len(lines) == 1
+    assert lines[0].startswith("quasar: ")
+    return lines[0]
+
+
+def refused_by_parser(capsys, *arguments: str) -> str:
+    with pytest.raises(SystemExit) as caught:
+        main(list(arguments))
+    assert caught.value.code == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_each_command_explains_itself_with_an_example_that_parses(command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([*command, "--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    assert "--config" in text
+    assert "--set" in text
+    assert f"quasar {' '.join(command)}" in " ".join(text.split("Example:")[1].split())
+
+
+def test_help_is_fast():
+    subprocess.run([*QUASAR, "--help"], capture_output=True, check=True)  # compile once
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        subprocess.run([*QUASAR, "--help"], capture_output=True, check=True)
+        seconds.append(time.perf_counter() - started)
+    assert min(seconds) < 1.0  # 0.3 s alone; the bound leaves room for a busy machine
+
+
+def test_config_show_prints_what_load_config_reads(capsys, tmp_path):
+    assert main(["config", "show", "single-gpu", "--set", "grpo.iterations=7"]) == 0
+    path = tmp_path / "shown.yaml"
+    path.write_text(capsys.readouterr().out)
+    assert load_config(path) == load_config("single-gpu", ["grpo.iterations=7"])
+
+
+def test_config_show_takes_the_source_once(capsys):
+    assert "once" in refused(capsys, "config", "show", "laptop", "--config", "single-gpu")
+
+
+@pytest.mark.parametrize("command", [["config", "show"], ["train"], ["doctor"]], ids=" ".join)
+def test_an_unknown_key_is_refused_with_the_nearest_one(command, capsys):
+    message = refused(capsys, *command, "--set", "grpo.iteration=3")
+    assert "did you mean 'grpo.iterations'?" in message
+
+
+def test_a_missing_config_file_is_refused(capsys):
+    assert "nowhere.yaml" in refused(capsys, "train", "--config", "nowhere.yaml")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["nonsense"],
+        ["generate"],
+        ["sweep"],
+        ["generate", "--checkpoint", "a", "--problems", "b", "--output", "c", "--samples", "0"],
+        ["evaluate", "--problems", "a", "--generations", "b", "--output", "c", "--workers", "x"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_exits_with_2(arguments, capsys):
+    assert "usage: quasar" in refused_by_parser(capsys, *arguments)
+
+
+def test_a_missing_problem_file_is_refused(capsys, tmp_path):
+    arguments = ["--generations", "g.jsonl", "--output", str(tmp_path)]
+    message = refused(capsys, "evaluate", "--problems", "nowhere.jsonl", *arguments)
+    assert "--problems nowhere.jsonl: no such file" in message
+
+
+def test_a_malformed_line_is_named(capsys, tmp_path):
+    problems = tmp_path / "problems.jsonl"
+    problems.write_text(json.dumps(ROW) + "\n{broken\n")
+    generations = tmp_path / "generations.jsonl"
+    generations.write_text('{"sample_index": 0, "completions": ["x"]}\n')
+    message = refused(
+        capsys,
+        "evaluate",
+        "--problems",
+        str(problems),
+        "--generations",
+        str(generations),
+        "--output",
+        str(tmp_path / "out"),
+    )
+    assert "problems.jsonl line " in message
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["serve", "--checkpoint"],
+        ["generate", "--problems", "FILE", "--samples", "1", "--output", "o.jsonl", "--checkpoint"],
+    ],
+    ids=["serve", "generate"],
+)
+def test_a_directory_without_a_model_is_refused(command, capsys, tmp_path):
+    problems = tmp_path / "problems.jsonl"
+    problems.write_text(json.dumps(ROW) + "\n")
+    command = [str(problems) if word == "FILE" else word for word in command]
+    message = refused(capsys, *command, str(tmp_path))
+    assert f"{tmp_path}: not a model directory" in message
+
+
+@pytest.mark.parametrize(
+    ("run", "reason"), [("nowhere", "no such run directory"), (".", "not a run directory")]
+)
+def test_resume_needs_a_run_directory(run, reason, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert reason in refused(capsys, "train", "--resume", run)
+
+
+def test_resume_takes_over_configuration_and_place(tmp_path):
+    run = tmp_path / "elsewhere" / "again"
+    run.mkdir(parents=True)
+    (run / commands.RUN_CONFIG_FILE).write_text(
+        yaml.safe_dump({"run": {"name": "first", "seed": 7}, "grpo": {"iterations": 2}})
+    )
+    from quasar.cli import build_parser
+
+    arguments = build_parser().parse_args(
+        ["train", "--resume", str(run), "--set", "grpo.iterations=9"]
+    )
+    arguments.prepare = commands.unchanged
+    config = commands._load(arguments, **commands._place_of(arguments))
+    assert config.run_directory == run
+    assert (config.run.seed, config.grpo.iterations) == (7, 9)
+
+
+@pytest.mark.parametrize(
+    ("param", "reason"),
+    [
+        ("reward.weights.expectation", "section.key=value,value"),
+        ("reward.weights.expectation=", "section.key=value,value"),
+        ("reward.weights.expectations=1", "did you mean 'reward.weights.expectation'"),
+        ("reward.weights.expectation=0.1,-2", "-2"),
+    ],
+)
+def test_a_bad_sweep_parameter_is_refused_before_anything_starts(param, reason, capsys):
+    assert reason in refused(capsys, "sweep", "--param", param)
+
+
+def test_interruption_exits_with_130(monkeypatch, capsys):
+    def interrupted(arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "doctor", interrupted)
+    assert main(["doctor"]) == 130
+
+
+def test_an_unexpected_error_keeps_its_traceback(monkeypatch):
+    def broken(arguments):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(commands, "doctor", broken)
+    with pytest.raises(ZeroDivisionError):
+        main(["doctor"])
+
+
+def test_verbosity_sets_the_level(capsys):
+    main(["config", "show"])
+    assert logging.getLogger("quasar").level == logging.INFO
+    main(["config", "show", "-v"])
+    assert logging.getLogger("quasar").level == logging.DEBUG
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    done = subprocess.run(
+        f"{' '.join(QUASAR)} config show | head -1", shell=True, capture_output=True, text=True
+    )
+    assert done.stdout.startswith("run:")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_job_keeps_its_run_out_of_the_working_directory():
+    relative = load_config("laptop")
+    assert commands.in_job(relative).run_directory == commands.JOB_HOME / "runs" / "laptop"
+    absolute = load_config("laptop", ["run.directory=/shared/runs"])
+    assert commands.in_job(absolute) is absolute
+
+
+def test_each_job_is_its_command():
+    root = Path(__file__).parents[1]
+    for job, command in {
+        "train": "train",
+        "evaluate": "evaluate",
+        "sweep": "sweep",
+        "serve": "serve",
+        "dataset": "dataset generate",
+    }.items():
+        done = subprocess.run(
+            [sys.executable, f"ray_jobs/{job}.py", "--set", "run.nonsense=1", "--help"],
+            cwd=root,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith(f"usage: quasar {command} ")
+
+
+def test_a_job_with_bad_input_fails():
+    done = subprocess.run(
+        [sys.executable, "ray_jobs/train.py", "--set", "run.nonsense=1"],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("quasar: config: unknown key 'run.nonsense'")
