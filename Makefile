@@ -3,8 +3,7 @@
 # make test    all tests            make lint   style            make clean   remove what was made
 #
 # Variables: CONFIG=laptop|single-gpu|cluster-4b|FILE   ARGS="--set grpo.iterations=10"
-#            PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu" (small CPU wheel of
-#            torch where the package index would give the CUDA one)
+#            PIP_FLAGS="..." (more options for pip, e.g. an index that has torch's small CPU build)
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -44,8 +43,8 @@ $(INSTALLED): setup.cfg pyproject.toml
 	@if ! nvidia-smi >/dev/null 2>&1; then \
 	  echo "== DeepSpeed's CPU communication op (compiled once, one to two minutes)"; \
 	  DS_ACCELERATOR=cpu $(PYTHON) -c 'from deepspeed.accelerator import get_accelerator as a; a().create_op_builder("ShareMemCommBuilder").load(verbose=False)' \
-	    >.venv/op_build.log 2>&1 || echo "warning: not compiled (.venv/op_build.log); training" \
-	    "tries again and falls back to gloo" >&2; fi
+	    >.venv/op_build.log 2>&1 || echo "warning: it does not compile, see .venv/op_build.log;" \
+	    "training will try again" >&2; fi
 	@touch $@
 	@echo "== ready: quasar is in .venv/bin; check this machine with .venv/bin/quasar doctor"
 

@@ -84,11 +84,11 @@ class PolicyConfig(Section):
         "build",
         description="'build' makes a small model and tokenizer; else a Hugging Face directory or hub name",
     )
-    hidden_size: int = Field(192, ge=16, description="width (only for 'build')")
+    hidden_size: int = Field(128, ge=16, description="width (only for 'build')")
     num_layers: int = Field(4, ge=1, description="transformer layers (only for 'build')")
-    num_attention_heads: int = Field(6, ge=1, description="query heads (only for 'build')")
+    num_attention_heads: int = Field(4, ge=1, description="query heads (only for 'build')")
     num_key_value_heads: int = Field(2, ge=1, description="key/value heads (only for 'build')")
-    intermediate_size: int = Field(512, ge=16, description="MLP width (only for 'build')")
+    intermediate_size: int = Field(384, ge=16, description="MLP width (only for 'build')")
     vocab_size: int = Field(2048, ge=300, description="most tokenizer pieces (only for 'build')")
     dtype: Literal["float32", "bfloat16"] = Field(
         "float32", description="parameter and activation type"
@@ -194,16 +194,16 @@ class RolloutConfig(Section):
 
 
 class SftConfig(Section):
-    epochs: float = Field(6.0, ge=0, description="passes over the training split")
-    batch_size: int = Field(32, ge=1, description="examples an optimiser step")
-    learning_rate: float = Field(2e-3, gt=0, description="peak AdamW learning rate")
+    epochs: float = Field(7.0, ge=0, description="passes over the training split")
+    batch_size: int = Field(16, ge=1, description="examples an optimiser step")
+    learning_rate: float = Field(3e-3, gt=0, description="peak AdamW learning rate")
     warmup_fraction: float = Field(
         0.05,
         ge=0,
         le=1,
         description="share of steps with linear warm-up; cosine to 10 % afterwards",
     )
-    checkpoint_every: int = Field(25, ge=1, description="steps between checkpoints")
+    checkpoint_every: int = Field(50, ge=1, description="steps between checkpoints")
 
 
 class GrpoConfig(Section):

@@ -46,12 +46,16 @@ _STATEMENT = re.compile(
 _DIGITS = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _ANGLE = re.compile(rf"(-?)(?:({_DIGITS})|(?:({_DIGITS})\*)?pi(?:/({_DIGITS}))?)")
 _OPERAND = re.compile(rf"({_NAME}){_W}(?:\[([0-9]+)\])?")
-RESERVED = frozenset(
-    "OPENQASM include defcalgrammar def cal defcal gate extern box let break continue if else end "
-    "return for while in switch case default pragma input output const readonly mutable qreg qubit "
-    "creg bool bit int uint float angle complex array void duration stretch gphase inv pow ctrl "
-    "negctrl dim durationof delay reset measure barrier true false im nop pi tau euler".split()
-)
+# fmt: off
+RESERVED = frozenset({
+    "OPENQASM", "include", "defcalgrammar", "def", "cal", "defcal", "gate", "extern", "box", "let",
+    "break", "continue", "if", "else", "end", "return", "for", "while", "in", "switch", "case",
+    "default", "pragma", "input", "output", "const", "readonly", "mutable", "qreg", "qubit", "creg",
+    "bool", "bit", "int", "uint", "float", "angle", "complex", "array", "void", "duration",
+    "stretch", "gphase", "inv", "pow", "ctrl", "negctrl", "dim", "durationof", "delay", "reset",
+    "measure", "barrier", "true", "false", "im", "nop", "pi", "tau", "euler",
+})
+# fmt: on
 
 
 def read_plain(text: str, limits: Limits) -> Circuit | None:

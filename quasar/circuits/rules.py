@@ -29,6 +29,7 @@ NO_QUBITS = "no_qubits"
 NOT_MEASURED = "not_measured"
 MID_CIRCUIT_MEASUREMENT = "mid_circuit_measurement"
 RESET = "reset"
+CONTROL_FLOW = "control_flow"
 UNSUPPORTED = "unsupported"
 TOO_MANY_QUBITS = "too_many_qubits"
 TOO_MANY_BITS = "too_many_bits"
@@ -41,7 +42,7 @@ CANONICAL_NAMES = {"CX": "cx", "phase": "p", "cphase": "cp"}
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a program may ask for. Bytes of UTF-8 text; qubits declared; gates after expansion."""
+    """What a program may ask for: bytes of UTF-8 text, qubits declared, gates after expansion."""
 
     max_text_bytes: int = 200_000
     max_qubits: int = 20

@@ -12,6 +12,7 @@ from openqasm3 import ast
 from quasar.circuits.circuit import STANDARD_GATES
 from quasar.circuits.rules import (
     BAD_INCLUDE,
+    CONTROL_FLOW,
     NOT_MEASURED,
     RECURSIVE_GATE,
     RESET,
@@ -26,21 +27,21 @@ from quasar.circuits.rules import (
     refuse_gate,
 )
 
-# Gates that definitions and their uses may stand for in all: the converter copies definitions whole.
+# Gates that definitions and their uses may stand for in all; the converter copies definitions.
 MAX_DEFINED_GATES = 5_000
 MAX_MODIFIERS = 4
 MAX_CONTROLS = 6  # of one gate's modifiers together; more are decomposed into very many gates
 MAX_LITERAL = 10**12
 _OPERATORS = {"+", "-", "*", "/"}
-# Statements that people write and that have no place here, in words.
+# Statements that people write and that have no place here: kind, and why in words.
 _REFUSED = {
-    "ForInLoop": "loops are not accepted; write the gates out",
-    "WhileLoop": "loops are not accepted; write the gates out",
-    "BranchingStatement": "conditions on measured bits are not accepted",
-    "SwitchStatement": "conditions on measured bits are not accepted",
-    "SubroutineDefinition": "subroutines are not accepted; use a gate definition",
-    "IODeclaration": "inputs and outputs are not accepted; write the angles as numbers",
-    "ConstantDeclaration": "constants are not accepted; write the angles as numbers",
+    "ForInLoop": (CONTROL_FLOW, "loops are not accepted; write the gates out"),
+    "WhileLoop": (CONTROL_FLOW, "loops are not accepted; write the gates out"),
+    "BranchingStatement": (CONTROL_FLOW, "conditions on measured bits are not accepted"),
+    "SwitchStatement": (CONTROL_FLOW, "conditions on measured bits are not accepted"),
+    "SubroutineDefinition": (UNSUPPORTED, "subroutines are not accepted; use a gate definition"),
+    "IODeclaration": (UNSUPPORTED, "inputs are not accepted; write the angles as numbers"),
+    "ConstantDeclaration": (UNSUPPORTED, "constants are not accepted; write numbers"),
 }
 _EXPRESSIONS = (
     ast.Identifier,
@@ -91,7 +92,8 @@ class TreeCheck:
             refuse(RESET, "reset is not accepted; all qubits start in 0")
         else:
             name = type(node).__name__
-            refuse(UNSUPPORTED, _REFUSED.get(name, f"a {name} is not accepted in a circuit"))
+            kind, why = _REFUSED.get(name, (UNSUPPORTED, f"a {name} is not accepted in a circuit"))
+            refuse(kind, why)
 
     def _include(self, node: ast.Include) -> None:
         if node.filename != "stdgates.inc":

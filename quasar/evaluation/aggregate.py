@@ -108,9 +108,12 @@ class Aggregator:
         return estimates
 
     def _pass_curves(self) -> dict[str, list[float]]:
-        """Corrected metrics for k = 1 … the fewest samples of a problem."""
-        depth = min(len(curve) for curve in self._curves)
-        stack = np.array([curve[:depth] for curve in self._curves])  # (problems, k, metrics)
+        """Corrected metrics for k = 1 … the most samples of a problem; a problem with fewer than k
+        gives what all of its samples give.
+        """
+        depth = max(len(curve) for curve in self._curves)
+        longest = [np.pad(c, ((0, depth - len(c)), (0, 0)), mode="edge") for c in self._curves]
+        stack = np.array(longest)  # (problems, k, metrics)
         curves = {}
         for i, m in enumerate(METRICS):
             column = stack[:, :, i]

@@ -6,11 +6,13 @@ through the same evaluation.
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from quasar.circuits.circuit import Circuit, Gate
 from quasar.circuits.qasm import Limits, read_qasm
+from quasar.datasets.io import read_problems, write_generations
 from quasar.datasets.records import GenerationRow, ProblemRecord
 from quasar.errors import CircuitError, InputError
 from quasar.problems.base import ProblemInstance
@@ -42,6 +44,16 @@ def baseline_rows(
         if kept:
             rows.append(GenerationRow(record.sample_index, kept))
     return rows
+
+
+def write_baseline(
+    name: str, problems: Path | str, output: Path | str, *, samples: int = 1, seed: int = 0
+) -> None:
+    """Write a baseline's generation file for a problem file. Raises InputError."""
+    rows = baseline_rows(name, read_problems(problems), samples=samples, seed=seed)
+    if not rows:
+        raise InputError(f"{problems}: baseline {name!r} needs reference circuits; there are none")
+    write_generations(output, rows)
 
 
 def _hadamard(problem: ProblemInstance, limits: Limits, rng: np.random.Generator) -> str:
@@ -85,3 +97,6 @@ BASELINES: dict[str, _Build] = {
     "random angles": _random_angles,
     "references": _reference,
 }
+# Those without angles: they have no warm start to measure, and cost next to nothing. On large
+# references the other two take longer than a model's ten samples.
+QUICK_BASELINES = ("H on every qubit", "one optimal bitstring", "empty circuit")

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +23,29 @@ from quasar.datasets.io import read_generations, read_problems, write_text
 from quasar.datasets.records import GenerationRow, ProblemRecord
 from quasar.errors import InputError
 from quasar.evaluation.aggregate import Aggregator
-from quasar.evaluation.baselines import BASELINES, baseline_rows
+from quasar.evaluation.baselines import QUICK_BASELINES, baseline_rows
 from quasar.evaluation.measure import uniform_ratio
 from quasar.evaluation.report import write_report
 from quasar.evaluation.storage import SampleWriter, Showcase
-from quasar.evaluation.summary import Summary
+from quasar.evaluation.summary import Summary, read_summary
 from quasar.evaluation.workers import Job, grade_all
+
+__all__ = ["evaluate_files", "evaluate_rows", "read_summary"]
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One problem with one source's texts; `source` is None for the generations themselves."""
+    """One problem with the texts of each source; source None: the generations themselves."""
 
-    source: str | None
     record: ProblemRecord
-    texts: tuple[str, ...]
+    texts: Mapping[str | None, tuple[str, ...]]
+
+    @property
+    def job(self) -> Job:
+        """All texts in one job, so that the problem's reference is simulated once."""
+        return Job(self.record.problem, tuple(t for texts in self.texts.values() for t in texts))
 
 
 def evaluate_files(
@@ -49,11 +56,11 @@ def evaluate_files(
     config: QuasarConfig,
     workers: int = 1,
     progress: bool = True,
-    baselines: Sequence[str] = tuple(BASELINES),
+    baselines: Sequence[str] = QUICK_BASELINES,
 ) -> Summary:
     """Evaluate a generation file (`sample_index`, `completions`) and write its directory.
 
-    workers: grading processes; baselines: names of `BASELINES` to put beside it (none: skip).
+    workers: grading processes; baselines: names of `BASELINES` to put beside it.
     Problems without generations are left out with a warning. Raises InputError, one line that names
     the file and the line: unreadable or malformed files, a sample_index that the problem file does
     not have, one used twice, an empty list of completions.
@@ -107,24 +114,25 @@ def evaluate_rows(
     aggregators: dict[str | None, Aggregator] = {}
     showcase = Showcase()
     graded = grade_all(
-        (Job(task.record.problem, task.texts) for task in tasks),
+        (task.job for task in tasks),
         workers=workers,
         verification=config.verification,
         reward=config.reward,
     )
-    place = per_sample and SampleWriter(per_sample)
-    with place or _Nowhere() as writer:
+    with SampleWriter(per_sample) if per_sample else _Nowhere() as writer:
         for task, rows in _shown(zip(tasks, graded, strict=True), len(tasks), progress):
-            problem = task.record.problem
-            labelled = [_label(task, i, row) for i, row in enumerate(rows)]
-            if task.source is None:
-                for row, text in zip(labelled, task.texts, strict=True):
-                    writer.add(row)
-                    showcase.offer(row, text)
-            aggregator = aggregators.setdefault(task.source, Aggregator(seed=config.run.seed))
-            aggregator.add(
-                problem.primitive, problem.num_qubits, labelled, uniform=uniform_ratio(problem)
-            )
+            problem, uniform = task.record.problem, uniform_ratio(task.record.problem)
+            unread = iter(rows)
+            for source, texts in task.texts.items():
+                labelled = [
+                    _label(task.record, i, row) for i, row in enumerate(islice(unread, len(texts)))
+                ]
+                aggregator = aggregators.setdefault(source, Aggregator(seed=config.run.seed))
+                aggregator.add(problem.primitive, problem.num_qubits, labelled, uniform=uniform)
+                if source is None:
+                    for row, text in zip(labelled, texts, strict=True):
+                        writer.add(row)
+                        showcase.offer(row, text)
     own = aggregators.pop(None)
     return own.finish(
         circuits=showcase.circuits(own.failures),
@@ -150,18 +158,20 @@ def _tasks(
     baselines: Sequence[str],
     config: QuasarConfig,
 ) -> list[_Task]:
-    tasks = [_Task(None, record, tuple(texts)) for record, texts in answers]
-    if not tasks:
+    if not answers:
         raise InputError("evaluation: there are no generations to evaluate")
-    records = {record.sample_index: record for record, _ in answers}
     limits = Limits(
         max_text_bytes=config.verification.max_text_bytes,
         max_qubits=config.verification.max_qubits,
         max_gates=config.verification.max_gates,
     )
-    for name in baselines:
-        rows = baseline_rows(name, list(records.values()), seed=config.run.seed, limits=limits)
-        tasks += [_Task(name, records[row.sample_index], row.completions) for row in rows]
+    tasks = []
+    for record, texts in answers:
+        sources: dict[str | None, tuple[str, ...]] = {None: tuple(texts)}
+        for name in baselines:
+            for row in baseline_rows(name, [record], seed=config.run.seed, limits=limits):
+                sources[name] = row.completions
+        tasks.append(_Task(record, sources))
     return tasks
 
 
@@ -191,12 +201,12 @@ def _line(path: Path, position: int) -> int:
     return filled[position]
 
 
-def _label(task: _Task, sample: int, row: Mapping[str, Any]) -> dict[str, Any]:
-    problem = task.record.problem
+def _label(record: ProblemRecord, sample: int, row: Mapping[str, Any]) -> dict[str, Any]:
+    problem = record.problem
     top = row.get("most_probable") or [{"bitstring": None}]
     return {
         **row,
-        "sample_index": task.record.sample_index,
+        "sample_index": record.sample_index,
         "sample": sample,
         "primitive": problem.primitive,
         "num_qubits": problem.num_qubits,

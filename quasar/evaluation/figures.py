@@ -1,18 +1,16 @@
 """Figures of the reports: each says its finding in the title and carries axes with units.
 
-Takes summaries or training curves; gives `Chart`s.
+Takes summaries; gives `Chart`s. Those of training curves are in `training_figures`.
 """
 
-import math
-import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 from matplotlib.ticker import MaxNLocator
 
 from quasar.evaluation.charts import INK, MUTED, SERIES, Chart, draw_dots, draw_line
 from quasar.evaluation.summary import Estimate, Summary, format_value, metric
 
+MIN_PROBLEMS_TO_TELL = 5  # of a size, before a title speaks of it
 GUESSING = "H on every qubit"  # the row that samples bitstrings uniformly
 
 
@@ -130,9 +128,6 @@ def qubits_chart(summary: Summary) -> Chart | None:
     sizes = sorted(groups)
     ratios = [groups[n]["approximation_ratio"] for n in sizes]
     valid = [groups[n]["valid"].value for n in sizes]
-    first, last = ratios[0], ratios[-1]
-    apart = first.low > last.high or last.low > first.high
-    change = ("falls" if last.value < first.value else "rises") if apart else "shows no clear trend"
 
     def draw(axes):
         axes.fill_between(sizes, [r.low for r in ratios], [r.high for r in ratios],
@@ -145,11 +140,29 @@ def qubits_chart(summary: Summary) -> Chart | None:
 
     return Chart(
         name="by_qubits",
-        title=f"The approximation ratio {change} with size: {first.value:.2f} at {sizes[0]}, "
-        f"{last.value:.2f} at {sizes[-1]} qubits",
+        title=_size_finding(dict(zip(sizes, ratios, strict=True))),
         note="Mean over the problems of a size; the band is the 95 % interval.",
         height_inches=2.8,
         draw=draw,
+    )
+
+
+def _size_finding(ratios: Mapping[int, Estimate]) -> str:
+    """Smallest against largest size, of those with enough problems to tell."""
+    told = {n: e for n, e in ratios.items() if e.num_problems >= MIN_PROBLEMS_TO_TELL}
+    if len(told) < 2:
+        return "Approximation ratio by size: too few problems of each to tell a trend"
+    small, *_, large = told
+    first, last = told[small], told[large]
+    if first.low > last.high:
+        change = "falls with size"
+    elif last.low > first.high:
+        change = "rises with size"
+    else:
+        change = "shows no clear trend with size"
+    return (
+        f"The approximation ratio {change}: {first.value:.2f} at {small}, "
+        f"{last.value:.2f} at {large} qubits"
     )
 
 
@@ -207,50 +220,6 @@ def failure_chart(summary: Summary) -> Chart | None:
     )
 
 
-def training_charts(curves: Mapping[str, Sequence[float]]) -> list[Chart]:
-    """One panel for each first part of the names (`reward/total`, `valid/fraction`)."""
-    panels: dict[str, dict[str, Sequence[float]]] = {}
-    for name, values in curves.items():
-        panel, _, series = name.partition("/")
-        if any(_is_number(v) for v in values):
-            panels.setdefault(panel, {})[series or panel] = values
-    return [_training_panel(panel, series) for panel, series in panels.items()]
-
-
-def _training_panel(panel: str, series: Mapping[str, Sequence[float]]) -> Chart:
-    told, values = next(iter(series.items()))
-    numbers = [v for v in values if _is_number(v)]
-    share = max(1, len(numbers) // 5)
-    start, end = sum(numbers[:share]) / share, sum(numbers[-share:]) / share
-    verb = "rises" if end > start else "falls" if end < start else "stays"
-    label = panel.replace("_", " ")
-    what = label if told == panel else f"{label}, {told.replace('_', ' ')},"
-
-    def draw(axes):
-        for i, (name, points) in enumerate(series.items()):
-            shown = [v if _is_number(v) else math.nan for v in points]
-            marker = len(shown) <= 60
-            draw_line(
-                axes, range(1, len(shown) + 1), shown, i, name.replace("_", " "), marker=marker
-            )
-        axes.set(xlabel="step", ylabel=label)
-        if len(series) > 1:
-            axes.legend(fontsize=8)
-
-    return Chart(
-        name=f"training_{re.sub(r'[^a-z0-9]+', '_', panel.lower())}",
-        title=f"{what[0].upper()}{what[1:]} {verb} from {start:.3g} to {end:.3g} "
-        f"over {len(values)} steps",
-        note="Each point is one step; the title compares the first and the last fifth.",
-        height_inches=2.6,
-        draw=draw,
-    )
-
-
 def _axis_label(name: str) -> str:
     m = metric(name)
     return f"{m.label}, {m.unit}" if m.unit else m.label
-
-
-def _is_number(value: Any) -> bool:
-    return value is not None and math.isfinite(value)

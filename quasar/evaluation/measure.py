@@ -6,24 +6,25 @@ samples that are not valid are in `quasar.evaluation.summary`.
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from quasar.circuits.circuit import Circuit
-from quasar.circuits.extraction import extract_program
-from quasar.circuits.qasm import Limits, read_qasm
+from quasar.circuits.qasm import read_qasm
 from quasar.config import RewardConfig, VerificationConfig
 from quasar.errors import CircuitError
 from quasar.evaluation.metrics import enrichment_bits
 from quasar.evaluation.published import ENERGY_TOLERANCE, PublishedEvaluator
 from quasar.evaluation.summary import FAILED, METRICS
-from quasar.problems.base import ProblemInstance
-from quasar.rewards import Failed, Scored, score
-from quasar.simulation import get_simulator
-from quasar.verification.report import VerificationReport
+from quasar.problems import decoder_for
+from quasar.problems.base import GraphProblem, ProblemInstance
+from quasar.rewards import Failed, score
+from quasar.verification.report import Outcome, VerificationReport
 from quasar.verification.verifier import Verifier
 
 # Probabilities closer than this are tied.
 _TIE = 1e-9
+_SAME_OBJECTIVE = 1e-9
 NOT_GRADED: dict[str, Any] = {metric.column: None for metric in METRICS}
 
 
@@ -31,78 +32,42 @@ class Measurer:
     """Verifies and grades samples. One a process: it keeps the verifier's compiled parts warm."""
 
     def __init__(self, verification: VerificationConfig, reward: RewardConfig):
-        self._config = verification
-        self._reward = reward.model_copy(update={"formula": "hierarchical"})
-        self._verifier = Verifier(verification, "hierarchical")
-        self.limits = Limits(
-            max_text_bytes=verification.max_text_bytes,
-            max_qubits=verification.max_qubits,
-            max_gates=verification.max_gates,
-        )
+        self.verifier = Verifier(verification, "hierarchical")
+        self.reward = reward.model_copy(update={"formula": "hierarchical"})
 
     def grader(self, problem: ProblemInstance) -> "ProblemGrader":
-        """A grader of one problem's samples; simulates the reference circuit once."""
-        return ProblemGrader(problem, self)
-
-    def read_reference(self, problem: ProblemInstance) -> Circuit | None:
-        """The reference circuit where there is one that fits the problem."""
-        if problem.reference_circuit is None:
-            return None
-        try:
-            circuit = read_qasm(problem.reference_circuit, self.limits)
-        except CircuitError:
-            return None
-        return circuit if circuit.num_qubits == problem.num_qubits else None
-
-    def energy(self, problem: ProblemInstance, circuit: Circuit) -> float:
-        """⟨H⟩ of a circuit in the problem's units."""
-        simulator = get_simulator(self._config.simulator, circuit.num_qubits)
-        return float(simulator.probabilities(circuit) @ problem.spectrum.energies)
-
-    def verify(self, problem: ProblemInstance, text: str) -> VerificationReport:
-        """The verifier's report."""
-        return self._verifier.verify(problem, text)
-
-    def score(self, report: VerificationReport) -> Scored | Failed:
-        """The hierarchical reward."""
-        return score(report, self._reward)
-
-    @property
-    def simulator(self) -> str:
-        """Name of the configured simulator."""
-        return self._config.simulator
-
-    @property
-    def has_warm_start(self) -> bool:
-        """Whether the warm-start stage is switched on."""
-        return self._config.gradient_evaluations > 0
+        """A grader of one problem's samples."""
+        return ProblemGrader(problem, self.verifier, self.reward)
 
 
 class ProblemGrader:
-    """Grades samples of one problem."""
+    """Grades samples of one problem; what concerns only the problem is computed once."""
 
-    def __init__(self, problem: ProblemInstance, measurer: Measurer):
+    def __init__(self, problem: ProblemInstance, verifier: Verifier, reward: RewardConfig):
         self._problem = problem
-        self._measurer = measurer
-        reference = measurer.read_reference(problem)
-        self._reference_energy = None
-        self._published = None
+        self._verifier = verifier
+        self._reward = reward
+        self._has_warm_start = verifier.config.gradient_evaluations > 0
+        self._reference_energy: float | None = None
+        self._published: PublishedEvaluator | None = None
+        reference = _reference(problem, verifier)
         if reference is not None:
-            self._reference_energy = measurer.energy(problem, reference)
+            probabilities = verifier.probabilities(reference)
+            self._reference_energy = float(probabilities @ problem.spectrum.energies)
             self._published = PublishedEvaluator(
-                problem, reference, measurer.limits, measurer.simulator
+                problem, reference, verifier.limits, verifier.probabilities
             )
 
     def grade(self, text: str) -> dict[str, Any]:
         """The columns of one sample, `most_probable` (for the report) among them."""
-        report = self._measurer.verify(self._problem, text)
-        scored = self._measurer.score(report)
+        report = self._verifier.verify(self._problem, text)
+        scored = score(report, self._reward)
         if isinstance(scored, Failed):
             return failed_row(scored.kind, scored.detail)
         row = {**NOT_GRADED, **self._describe(report), "reward": scored.value}
         row.update(self._signals(report) if report.valid else self._worst())
         if self._published is not None:
-            row.update(self._published.grade(extract_program(text)))
+            row.update(self._published.grade(text))
         return row
 
     def _describe(self, report: VerificationReport) -> dict[str, Any]:
@@ -136,7 +101,7 @@ class ProblemGrader:
                 for outcome in distribution.most_probable
             ],
             **self._against_reference(expectation.energy),
-            "decoded_correct": _decodes(distribution.most_probable),
+            "decoded_correct": self._decodes(distribution.most_probable),
             "approximation_ratio": expectation.approximation_ratio,
             "optimum_probability": distribution.optimum_probability,
             "optimum_enrichment_bits": enrichment_bits(
@@ -144,7 +109,7 @@ class ProblemGrader:
             ),
             "js_distance": distribution.js_distance,
             "relative_energy_gap": 1.0 - expectation.approximation_ratio,
-            "warm_start_gain": warm if self._measurer.has_warm_start else None,
+            "warm_start_gain": warm if self._has_warm_start else None,
         }
 
     def _against_reference(self, energy: float) -> dict[str, bool | None]:
@@ -169,8 +134,48 @@ class ProblemGrader:
             "at_least_reference": False if has_reference else None,
             "js_distance": 1.0 if has_reference else None,
             "optimum_enrichment_bits": enrichment_bits(0.0, uniform),
-            "warm_start_gain": 0.0 if self._measurer.has_warm_start else None,
+            "warm_start_gain": 0.0 if self._has_warm_start else None,
         }
+
+    def _decodes(self, most_probable: Sequence[Outcome]) -> bool:
+        """Whether the most probable bitstring is an optimal answer; tied ones must all be."""
+        if not most_probable:
+            return False
+        top = most_probable[0].probability
+        return all(
+            self._is_optimal_answer(outcome)
+            for outcome in most_probable
+            if math.isclose(outcome.probability, top, abs_tol=_TIE)
+        )
+
+    def _is_optimal_answer(self, outcome: Outcome) -> bool:
+        """In the problem's own terms; a ground state where the primitive has no decoder here."""
+        if self._decoder is None:
+            return outcome.optimal
+        graph, attributes = self._problem.graph, self._problem.attributes
+        return bool(outcome.feasible) and (
+            self._decoder.objective(graph, attributes, outcome.answer)
+            <= self._optimum + _SAME_OBJECTIVE
+        )
+
+    @cached_property
+    def _decoder(self) -> GraphProblem | None:
+        return decoder_for(self._problem)
+
+    @cached_property
+    def _optimum(self) -> float:
+        return self._decoder.optimum(self._problem.graph, self._problem.attributes)
+
+
+def _reference(problem: ProblemInstance, verifier: Verifier) -> Circuit | None:
+    """The reference circuit where there is one that fits the problem."""
+    if problem.reference_circuit is None:
+        return None
+    try:
+        circuit = read_qasm(problem.reference_circuit, verifier.limits)
+    except CircuitError:
+        return None
+    return circuit if circuit.num_qubits == problem.num_qubits else None
 
 
 def failed_row(kind: str, detail: str) -> dict[str, Any]:
@@ -181,12 +186,3 @@ def failed_row(kind: str, detail: str) -> dict[str, Any]:
 def uniform_ratio(problem: ProblemInstance) -> float:
     """Approximation ratio of uniform sampling."""
     return problem.spectrum.approximation_ratio(problem.spectrum.mean)
-
-
-def _decodes(most_probable: Sequence[Any]) -> bool:
-    """Whether the most probable bitstring is a feasible optimum; tied ones must all be."""
-    if not most_probable:
-        return False
-    top = most_probable[0].probability
-    tied = [o for o in most_probable if math.isclose(o.probability, top, abs_tol=_TIE)]
-    return all(outcome.optimal and outcome.feasible is not False for outcome in tied)

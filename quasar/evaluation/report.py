@@ -13,9 +13,10 @@ from markupsafe import Markup
 from quasar.config import QuasarConfig, to_commented_yaml
 from quasar.datasets.io import write_text
 from quasar.evaluation.charts import Chart
-from quasar.evaluation.figures import evaluation_charts, rows_chart, training_charts
+from quasar.evaluation.figures import evaluation_charts, rows_chart
 from quasar.evaluation.summary import METRICS, Summary, format_value, metric
 from quasar.evaluation.table import format_estimate
+from quasar.evaluation.training_figures import training_charts
 from quasar.tracking import strip_credentials
 
 # Columns of the comparison of rows: (name, group).
@@ -59,7 +60,7 @@ def write_report(
 def main_report(
     output: Path,
     rows: Mapping[str, Summary],
-    training_curves: Mapping[str, Sequence[float]],
+    training_curves: Mapping[str, Sequence[Any]],
     config: QuasarConfig,
     *,
     subject: str | None = None,
@@ -67,8 +68,7 @@ def main_report(
     """Write a run's report: how training went, and the rows (each stage, baselines) compared.
 
     output: the HTML file, or a directory that gets `report.html`; figures go to `figures/` beside
-    it. training_curves: a value a step; names before a `/` share a panel (`reward/total`,
-    `reward/distribution`, `valid/fraction`), the first of a panel is the one its title tells of.
+    it. training_curves: see `training_figures.training_charts`.
     subject: the row that titles and details are about; by default the last whose name starts with
     "after", else the first.
     """

@@ -11,7 +11,7 @@ nobody, are left out and counted.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -149,21 +149,55 @@ class Summary:
             "by_primitive": {k: _estimates_to_dict(v) for k, v in self.by_primitive.items()},
             "by_qubits": {k: _estimates_to_dict(v) for k, v in self.by_qubits.items()},
             "baselines": {
-                name: {key: _table_to_dict(table) for key, table in summary.tables.items()}
-                for name, summary in self.baselines.items()
+                name: {
+                    "num_problems": row.num_problems,
+                    "num_samples": row.num_samples,
+                    **{key: _table_to_dict(table) for key, table in row.tables.items()},
+                }
+                for name, row in self.baselines.items()
             },
+            "circuits": [asdict(circuit) for circuit in self.circuits],
             "details": dict(self.details),
         }  # fmt: skip
 
 
-def read_summary(path: Path | str) -> dict[str, Any]:
-    """The content of a `summary.json`; InputError where it is missing or not JSON."""
+def read_summary(path: Path | str) -> Summary:
+    """The summary in a `summary.json`; InputError where it is missing or not one."""
     try:
-        return json.loads(Path(path).read_text("utf-8"))
+        content = json.loads(Path(path).read_text("utf-8"))
+        return summary_from_dict(content)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run an evaluation first") from None
     except json.JSONDecodeError as error:
         raise InputError(f"{path} line {error.lineno}: not JSON ({error.msg})") from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: not a summary.json of an evaluation ({error!r})") from None
+
+
+def summary_from_dict(content: Mapping[str, Any]) -> Summary:
+    """The inverse of `Summary.to_dict`; KeyError where a field is missing."""
+    return Summary(
+        num_problems=content["num_problems"],
+        num_samples=content["num_samples"],
+        tables=_tables_from_dict(content),
+        by_primitive={k: _estimates_from_dict(v) for k, v in content["by_primitive"].items()},
+        by_qubits={k: _estimates_from_dict(v) for k, v in content["by_qubits"].items()},
+        failures=content["failures"],
+        pass_curves=content["pass_curves"],
+        num_failed=content["num_failed_verifications"],
+        num_infinite_re=content["num_infinite_re"],
+        samples_per_problem=tuple(content["samples_per_problem"]),
+        uniform_approximation_ratio=content["uniform_approximation_ratio"],
+        circuits=tuple(
+            SampleCircuit(**{**c, "most_probable": tuple(c["most_probable"])})
+            for c in content["circuits"]
+        ),
+        baselines={
+            name: Summary(row["num_problems"], row["num_samples"], _tables_from_dict(row))
+            for name, row in content["baselines"].items()
+        },
+        details=content["details"],
+    )
 
 
 def _table_to_dict(table: Table) -> dict[str, Any]:
@@ -177,3 +211,16 @@ def _estimates_to_dict(estimates: Estimates) -> dict[str, Any]:
     values["interval_95"] = {name: [e.low, e.high] for name, e in estimates.items()}
     values["num_problems"] = {name: e.num_problems for name, e in estimates.items()}
     return values
+
+
+def _tables_from_dict(content: Mapping[str, Any]) -> dict[str, Table]:
+    return {
+        name: {group: values and _estimates_from_dict(values) for group, values in table.items()}
+        for name, table in content.items()
+        if name.startswith("pass@")
+    }
+
+
+def _estimates_from_dict(values: Mapping[str, Any]) -> dict[str, Estimate]:
+    intervals, counts = values["interval_95"], values["num_problems"]
+    return {n: Estimate(values[n], *intervals[n], counts[n]) for n in intervals}

@@ -9,12 +9,14 @@ is reported as failed, never graded.
 import faulthandler
 import multiprocessing
 import os
+import resource
 import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from quasar.config import RewardConfig, VerificationConfig
@@ -37,10 +39,15 @@ class _TimeLimit(Exception):
 
 
 def grade_all(
-    jobs: Iterable[Job], *, workers: int, verification: VerificationConfig, reward: RewardConfig
+    jobs: Iterable[Job],
+    *,
+    workers: int,
+    verification: VerificationConfig,
+    reward: RewardConfig,
+    measurer: type[Measurer] = Measurer,
 ) -> Iterator[list[Row]]:
     """Rows of each job, in the order of the jobs. Closing the iterator ends the workers."""
-    pool = _Pool(workers, verification, reward)
+    pool = _Pool(workers, (measurer, verification, reward))
     waiting: deque[tuple[Job, Future]] = deque()
     try:
         for job in jobs:
@@ -78,16 +85,19 @@ def _alone(pool: "_Pool", job: Job) -> Row:
 class _Pool:
     """A process pool that can be started again."""
 
-    def __init__(self, workers: int, verification: VerificationConfig, reward: RewardConfig):
-        self._arguments = (verification, reward)
+    def __init__(self, workers: int, arguments: tuple):
+        self._arguments = arguments  # of `_start_worker`
         self._workers = workers
         self._executor = self._start()
 
     def _start(self) -> ProcessPoolExecutor:
+        # Not fork: threads of this process would not survive it. The fork server has none, imports
+        # once, and gives a new worker in milliseconds.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["quasar.evaluation.measure"])
         return ProcessPoolExecutor(
             self._workers,
-            # Not fork: threads of numerical libraries do not survive it.
-            mp_context=multiprocessing.get_context("spawn"),
+            mp_context=context,
             initializer=_start_worker,
             initargs=self._arguments,
         )
@@ -112,13 +122,27 @@ _measurer: Measurer | None = None
 _time_limit_s = 0.0
 
 
-def _start_worker(verification: VerificationConfig, reward: RewardConfig) -> None:
+def _start_worker(
+    measurer: type[Measurer], verification: VerificationConfig, reward: RewardConfig
+) -> None:
     global _measurer, _time_limit_s
     # A terminal's Ctrl-C reaches all processes; the parent decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, _on_alarm)
-    _measurer = Measurer(verification, reward)
+    _measurer = measurer(verification, reward)
     _time_limit_s = verification.time_limit_s
+    _limit_memory(verification.memory_limit_mb)
+
+
+def _limit_memory(megabytes: int) -> None:
+    """Let this process take so much more than it has now; beyond it, MemoryError."""
+    statm = Path("/proc/self/statm")
+    if not statm.is_file():
+        return  # not Linux
+    used = int(statm.read_text().split()[0]) * resource.getpagesize()
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = used + megabytes * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (limit if hard < 0 else min(limit, hard), hard))
 
 
 def _on_alarm(*_: Any) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import gymnasium as gym
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+from ray.rllib.core import COMPONENT_LEARNER_GROUP
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.utils.checkpoints import Checkpointable
 from ray.tune import PlacementGroupFactory
@@ -91,18 +92,20 @@ class GRPOConfig(AlgorithmConfig):
         )
 
     def validate(self) -> None:
-        """Refuse attributes that RLlib would take silently (a typo in a search space)."""
+        """Apply the overrides; refuse attributes that RLlib would take silently (a typo)."""
+        if self.overrides:
+            self.run(
+                with_overrides(self.quasar, self.overrides),
+                model_directory=self.model_directory,
+                problems_file=self.problems_file,
+            )
         super().validate()
-        known = vars(_PLAIN) if _PLAIN is not None else vars(self)
+        known = {"class", *vars(GRPOConfig())}  # RLlib itself adds "class"
         unknown = [name for name in vars(self) if name not in known]
         if unknown:
             raise ConfigError(
                 f"unknown algorithm settings {unknown}; use overrides={{path: value}}"
             )
-
-
-_PLAIN: GRPOConfig | None = None
-_PLAIN = GRPOConfig()
 
 
 class GRPO(Algorithm):
@@ -114,11 +117,6 @@ class GRPO(Algorithm):
 
     def setup(self, config: GRPOConfig) -> None:
         """Learners and rollout workers (RLlib), then the verifier pool; weights to all workers."""
-        self.config.run(
-            with_overrides(self.config.quasar, self.config.overrides),
-            model_directory=self.config.model_directory,
-            problems_file=self.config.problems_file,
-        )
         super().setup(self.config)
         settings = self.settings = self.config.quasar
         self.records = read_problems(
@@ -226,7 +224,15 @@ class GRPO(Algorithm):
         return []
 
     def get_state(self, *args, **kwargs) -> dict[str, Any]:
-        return {"run_state": asdict(self.run_state), "training_iteration": self.training_iteration}
+        return {
+            "run_state": asdict(self.run_state),
+            "training_iteration": self.training_iteration,
+            COMPONENT_LEARNER_GROUP: {},  # writes itself, see PolicyLearnerGroup.save_to_path
+        }
+
+    def get_checkpointable_components(self):
+        """The learners; workers hold nothing that the learners do not."""
+        return [(COMPONENT_LEARNER_GROUP, self.learner_group)]
 
     def set_state(self, state: dict[str, Any]) -> None:
         self.run_state = RunState(**state["run_state"])

@@ -35,9 +35,10 @@ def language_pieces(*, max_qubits: int, decimals: int) -> Iterator[str]:
         yield f"c[{q}] = measure q[{q}];\n"
         yield f"c[{q}] = measure q[{q}];"  # the program's last line has no line break
         yield f"*Z{q}"
-    for gate in ("cx", "cz"):
-        for a, b in permutations(range(max_qubits), 2):
-            yield f"{gate} q[{a}], q[{b}];\n"
+    for a, b in permutations(range(max_qubits), 2):
+        yield f"cx q[{a}], q[{b}];\n"
+        yield f"cz q[{a}], q[{b}];\n"
+        yield f"*Z{a}*Z{b}"
     yield from angle_pieces(decimals=decimals)
     yield from (prompts.SYSTEM, prompts.ENCODING, prompts.MINIMISE, prompts.ANSATZ)
     yield from ("system\n", "user\n", "assistant\n", "tool\n", "Problem: ", "\nGraph: ", "\nWith: ")

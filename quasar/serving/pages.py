@@ -72,11 +72,11 @@ def index_page(url: str, facts: dict[str, Any]) -> str:
 
 def error_page(status: int, error: dict[str, Any], *, home: str) -> str:
     """One refusal, readable: message, field, mend."""
-    field = f"<p><b>Field:</b> <code>{html.escape(error['field'])}</code></p>\n"
+    field = html.escape(error["field"] or "")
     body = _ERROR.substitute(
         status=status,
         message=html.escape(error["message"]),
-        field=field if error["field"] else "",
+        field=f"<p><b>Field:</b> <code>{field}</code></p>\n" if field else "",
         mend=html.escape(error["mend"]),
         home=html.escape(home),
     )

@@ -58,7 +58,7 @@ def descend(
     evaluations: int,
     step: float,
 ) -> float:
-    """Smallest energy that Adam meets in a number of gradient evaluations, from the given angles."""
+    """Smallest energy that Adam meets in so many gradient evaluations, from the given angles."""
     return kernels.descend(
         encoded.num_qubits, encoded.rows, _angles(encoded, parameters), energies, evaluations, step
     )

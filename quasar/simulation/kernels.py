@@ -32,7 +32,7 @@ from quasar.simulation.encoding import (
     Z,
 )
 
-_ROOT_HALF = math.sqrt(0.5)
+_ROOT_HALF = 1.0 / math.sqrt(2.0)  # not sqrt(0.5): the last bit is that of the common libraries
 # Adam (Kingma and Ba, arXiv 1412.6980): the usual decay rates; the step is the caller's.
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
 
@@ -105,22 +105,26 @@ def _derivative(operation, angles, first, which):
 def _apply(state, target, controls, m00, m01, m10, m11):
     """Multiply the 2×2 matrix into the target where all controls are 1, in place."""
     stride = 1 << target
-    diagonal = m01 == 0 and m10 == 0
-    flip = m00 == 0 and m11 == 0
-    for base in range(0, state.size, 2 * stride):
-        for i in range(base, base + stride):
-            if i & controls != controls:
-                continue
-            low, high = state[i], state[i + stride]
-            if diagonal:
-                state[i] = m00 * low
-                state[i + stride] = m11 * high
-            elif flip:
-                state[i] = m01 * high
-                state[i + stride] = m10 * low
-            else:
-                state[i] = m00 * low + m01 * high
-                state[i + stride] = m10 * low + m11 * high
+    if m01 == 0 and m10 == 0:
+        for base in range(0, state.size, 2 * stride):
+            for i in range(base, base + stride):
+                if i & controls == controls:
+                    state[i] *= m00
+                    state[i + stride] *= m11
+    elif m00 == 0 and m11 == 0:
+        for base in range(0, state.size, 2 * stride):
+            for i in range(base, base + stride):
+                if i & controls == controls:
+                    low = state[i]
+                    state[i] = m01 * state[i + stride]
+                    state[i + stride] = m10 * low
+    else:
+        for base in range(0, state.size, 2 * stride):
+            for i in range(base, base + stride):
+                if i & controls == controls:
+                    low, high = state[i], state[i + stride]
+                    state[i] = m00 * low + m01 * high
+                    state[i + stride] = m10 * low + m11 * high
 
 
 @_jit

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+# A baseline this close to 1 cannot be beaten.
+_NO_ROOM = 1e-9
 Stage = Literal["none", "syntax", "distribution", "expectation", "optimisation"]
 
 
@@ -27,8 +29,8 @@ class Outcome:
 
     bitstring: str
     probability: float
-    answer: Any
-    feasible: bool
+    answer: Any  # in the problem's own terms; None where the primitive has no decoder here
+    feasible: bool | None  # None likewise
     optimal: bool
 
 
@@ -68,7 +70,7 @@ class OptimisationSignals:
 
 @dataclass(frozen=True, slots=True)
 class PublishedSignals:
-    """What the published formula is made of (BENCHMARK §4.1); present only where it is asked for."""
+    """What the published formula is made of; present only where that formula is asked for."""
 
     error: str | None  # "parse", "action", "crash", or None
     delta: float = 0.0  # 1 − d_JS to the reference
@@ -80,7 +82,10 @@ class PublishedSignals:
 
 @dataclass(frozen=True, slots=True)
 class VerificationReport:
-    """Everything one verification found. `valid` is stage 1; later signals are None if not run."""
+    """Everything one verification found. `valid` is stage 1; later signals are None if not run.
+
+    `reached` is the last stage that was passed: "none" for a program that is not valid.
+    """
 
     reached: Stage
     valid: bool
@@ -100,3 +105,9 @@ class VerificationReport:
     def to_dict(self) -> dict[str, Any]:
         """Nested plain dict, ready for JSON."""
         return asdict(self)
+
+
+def gain_over(ratio: float, baseline: float) -> float:
+    """(ratio − baseline)/(1 − baseline) clipped to [0, 1]; 0 where the baseline leaves no room."""
+    room = 1.0 - baseline
+    return 0.0 if room <= _NO_ROOM else min(1.0, max(0.0, (ratio - baseline) / room))

@@ -1,0 +1,86 @@
+"""Figures of training curves: how reward, validity and loss went over the steps."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from quasar.evaluation.charts import Chart, draw_line
+
+Points = Sequence[tuple[int, float]]  # (step, value)
+
+
+def training_charts(curves: Mapping[str, Sequence[Any]]) -> list[Chart]:
+    """Panels of curves over steps.
+
+    A value is either a list of numbers, one a step, or the step log of a stage: dicts with "step"
+    and metrics, of which reward (and its parts), valid fraction and loss are drawn. Numbers whose
+    names agree before a `/` share a panel (`reward/total`, `reward/distribution`).
+    """
+    panels: dict[str, dict[str, Points]] = {}
+    for name, values in curves.items():
+        if values and isinstance(values[0], Mapping):
+            for panel, series in _stage_panels(name, values).items():
+                panels.setdefault(panel, {}).update(series)
+        else:
+            panel, _, series = name.partition("/")
+            panels.setdefault(panel, {})[series] = [*enumerate(values, start=1)]
+    drawn = {
+        panel: {name: kept for name, points in series.items() if (kept := _finite(points))}
+        for panel, series in panels.items()
+    }
+    return [_training_panel(panel, series) for panel, series in drawn.items() if series]
+
+
+def _stage_panels(stage: str, steps: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Points]]:
+    """Panels of a step log: reward with its parts, valid fraction, loss."""
+    names = dict.fromkeys(name for step in steps for name in step)
+    parts = [name for name in names if name.startswith("reward_part/")]
+    panels = {}
+    for panel, shown in (
+        ("reward", ["reward", *parts]),
+        ("valid fraction", ["valid_fraction"]),
+        ("loss", ["loss"]),
+    ):
+        series = {
+            name.rpartition("/")[2] if "/" in name else "": [
+                (step["step"], step[name]) for step in steps if name in step
+            ]
+            for name in shown
+            if name in names
+        }
+        if series:
+            panels[f"{stage.upper()} {panel}"] = series
+    return panels
+
+
+def _training_panel(panel: str, series: Mapping[str, Points]) -> Chart:
+    told, points = next(iter(series.items()))
+    values = [value for _, value in points]
+    share = max(1, len(values) // 5)
+    start, end = sum(values[:share]) / share, sum(values[-share:]) / share
+    verb = "rises" if end > start else "falls" if end < start else "stays"
+    label = panel.replace("_", " ")
+    what = f"{label} {told.replace('_', ' ')}".strip()
+
+    def draw(axes):
+        for i, (name, drawn) in enumerate(series.items()):
+            steps, ys = zip(*drawn, strict=True)
+            text = name.replace("_", " ") or "total"
+            draw_line(axes, steps, ys, i, text, marker=len(steps) <= 60)
+        axes.set(xlabel="step", ylabel=label)
+        if len(series) > 1:
+            axes.legend(fontsize=8)
+
+    return Chart(
+        name=f"training_{re.sub(r'[^a-z0-9]+', '_', panel.lower())}",
+        title=f"{what[0].upper()}{what[1:]} {verb} from {start:.3g} to {end:.3g} "
+        f"over {points[-1][0]} steps",
+        note="Each point is one step; the title compares the first and the last fifth.",
+        height_inches=2.6,
+        draw=draw,
+    )
+
+
+def _finite(points: Points) -> Points:
+    return [(step, value) for step, value in points if value is not None and math.isfinite(value)]

@@ -1,0 +1,105 @@
+"""What the verifier needs to know of a problem, worked out once and kept for a while.
+
+Takes a `ProblemInstance`; gives its spectrum, decoder, feasible states and the reference circuit's
+distribution. Kept under a byte budget, because a spectrum has 2**n entries.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from quasar.circuits.circuit import Circuit
+from quasar.circuits.qasm import Limits, read_qasm
+from quasar.errors import CircuitError
+from quasar.problems import decoder_for
+from quasar.problems.base import GraphProblem, ProblemInstance
+from quasar.problems.hamiltonian import Spectrum
+
+CACHE_BYTES = 256 << 20
+_ARRAYS = 3  # per problem: energies, feasible states, reference distribution
+
+
+class ProblemFacts:
+    """Facts of one problem, each worked out when it is first asked for."""
+
+    def __init__(
+        self,
+        problem: ProblemInstance,
+        *,
+        limits: Limits,
+        probabilities: Callable[[Circuit], np.ndarray],
+    ):
+        self.problem = problem
+        self._limits = limits
+        self._probabilities = probabilities
+
+    @property
+    def spectrum(self) -> Spectrum:
+        """Exact diagonal spectrum."""
+        return self.problem.spectrum
+
+    @cached_property
+    def decoder(self) -> GraphProblem | None:
+        """Reads answers out of bitstrings; None where the primitive has none here."""
+        return decoder_for(self.problem)
+
+    @cached_property
+    def feasible(self) -> np.ndarray | None:
+        """Which basis states decode to a feasible answer, bool (2**n,); None without decoder."""
+        if self.decoder is None:
+            return None
+        return self.decoder.feasible_states(self.problem.graph, self.problem.attributes)
+
+    @cached_property
+    def is_optimal(self) -> frozenset[int]:
+        """Indices of the ground states."""
+        return frozenset(self.spectrum.optimal.tolist())
+
+    @cached_property
+    def scaled_energies(self) -> np.ndarray:
+        """(E − E_min)/(E_max − E_min), float64 (2**n,); zero for a flat spectrum."""
+        low, width = self.spectrum.minimum, self.spectrum.maximum - self.spectrum.minimum
+        return (self.spectrum.energies - low) / (width if width > 0.0 else 1.0)
+
+    @cached_property
+    def reference_probabilities(self) -> np.ndarray | None:
+        """The reference circuit's distribution; None without a readable, fitting reference."""
+        text = self.problem.reference_circuit
+        if text is None:
+            return None
+        try:
+            circuit = read_qasm(text, self._limits)
+        except CircuitError:
+            return None
+        if circuit.num_qubits != self.problem.num_qubits:
+            return None
+        return self._probabilities(circuit)
+
+
+class FactsCache:
+    """Least recently used facts go first once the byte budget is spent."""
+
+    def __init__(self, *, max_bytes: int = CACHE_BYTES):
+        self._entries: OrderedDict[Hashable, tuple[ProblemFacts, int]] = OrderedDict()
+        self._max_bytes = max_bytes
+        self._bytes = 0
+
+    def get(self, problem: ProblemInstance, **how: Any) -> ProblemFacts:
+        """The facts of an equal problem, or new ones."""
+        # problem.key leaves out Hamiltonian and qubit order, in which rows of one problem differ.
+        key = (problem.key, problem.variables, problem.hamiltonian, problem.reference_circuit)
+        found = self._entries.get(key)
+        if found is not None:
+            self._entries.move_to_end(key)
+            return found[0]
+        facts = ProblemFacts(problem, **how)
+        size = _ARRAYS * 8 << problem.num_qubits
+        self._entries[key] = (facts, size)
+        self._bytes += size
+        while self._bytes > self._max_bytes and len(self._entries) > 1:
+            _, (_, freed) = self._entries.popitem(last=False)
+            self._bytes -= freed
+        return facts

@@ -1,0 +1,145 @@
+"""The published system's own signals, for comparison: arXiv 2510.00967 as its code computes them.
+
+Takes an answer, the problem and its reference circuit; gives `PublishedSignals`, from which
+`quasar.rewards` makes the published reward. Faults of the original are kept: no measurement, no
+version and no qubit count are asked for, distributions are compared on the qubits that both
+circuits have, equal angles are tied, and a circuit without parameters crashes the last stage.
+"""
+
+import math
+
+import numpy as np
+
+from quasar.circuits.circuit import Circuit
+from quasar.circuits.qasm import (
+    CONTROL_FLOW,
+    MID_CIRCUIT_MEASUREMENT,
+    RESET,
+    TOO_DEEP,
+    TOO_LONG,
+    TOO_MANY_BITS,
+    TOO_MANY_GATES,
+    TOO_MANY_QUBITS,
+    Limits,
+    check_text,
+    read_qasm,
+)
+from quasar.errors import CircuitError, ProblemError
+from quasar.problems.base import ProblemInstance
+from quasar.problems.hamiltonian import Spectrum
+from quasar.simulation.encoding import encode
+from quasar.simulation.exact import probabilities
+from quasar.verification.published_utility import Utility
+from quasar.verification.report import PublishedSignals
+
+SIMILAR, DISSIMILAR = 0.9, 0.1  # cuts on δ
+GOOD_ENERGY = 0.9  # cut on s₃ in the dissimilar branch
+_SMOOTHING = 1e-12
+# What the original's parser takes and its simulator then does not, or not in time.
+_CRASHES = {
+    CONTROL_FLOW,
+    MID_CIRCUIT_MEASUREMENT,
+    RESET,
+    TOO_DEEP,
+    TOO_LONG,
+    TOO_MANY_BITS,
+    TOO_MANY_GATES,
+    TOO_MANY_QUBITS,
+}
+
+
+class PublishedScorer:
+    """Computes the published signals. Keeps nothing but a helper process for the last stage."""
+
+    def __init__(self, limits: Limits):
+        self._limits = limits
+        self._utility = Utility()
+
+    def measure(self, problem: ProblemInstance, spectrum: Spectrum, text: str) -> PublishedSignals:
+        """Signals of one answer. Raises ProblemError for a problem without a readable reference."""
+        reference = self._reference(problem)
+        action = text[text.find("OPENQASM") :] if "OPENQASM" in text else ""
+        if "qubit" not in action or "measure" not in action:
+            return PublishedSignals(error="action")
+        try:
+            circuit = _read(action, self._limits)
+        except CircuitError as error:
+            return PublishedSignals(error="crash" if error.kind in _CRASHES else "parse")
+        return self._signals(circuit, reference, problem=problem, spectrum=spectrum)
+
+    def _reference(self, problem: ProblemInstance) -> Circuit:
+        if problem.reference_circuit is None:
+            raise ProblemError(
+                f"{problem.primitive}: the published formula compares with a reference circuit, "
+                "and this problem has none; use formula: hierarchical"
+            )
+        try:
+            return _read(problem.reference_circuit, self._limits)
+        except CircuitError as error:
+            raise ProblemError(f"{problem.primitive}: the reference circuit: {error}") from error
+
+    def _signals(
+        self,
+        circuit: Circuit,
+        reference: Circuit,
+        *,
+        problem: ProblemInstance,
+        spectrum: Spectrum,
+    ) -> PublishedSignals:
+        shared = min(circuit.num_qubits, reference.num_qubits)
+        mine = probabilities(encode(circuit))
+        theirs = probabilities(encode(reference))
+        delta = 1.0 - _js_distance(_marginal(mine, shared), _marginal(theirs, shared))
+        kept = _marginal(mine, min(circuit.num_qubits, problem.num_qubits))
+        # Qubits that the circuit lacks read as 0, so the first energies are the ones that count.
+        energy_score = spectrum.approximation_ratio(float(kept @ spectrum.energies[: kept.size]))
+        utility = None
+        if delta > SIMILAR or (delta < DISSIMILAR and energy_score > GOOD_ENERGY):
+            if not circuit.parameters:
+                return PublishedSignals(error="crash")
+            evaluations, energy = self._utility.optimise(circuit, problem.hamiltonian)
+            utility = 0.8 / evaluations + 0.2 * spectrum.approximation_ratio(energy)
+        return PublishedSignals(
+            error=None,
+            delta=delta,
+            energy_score=energy_score,
+            qubit_penalty=_qubit_penalty(circuit, reference),
+            weight=1.0 if circuit.num_qubits == reference.num_qubits else 0.5,
+            utility=utility,
+        )
+
+
+def _read(text: str, limits: Limits) -> Circuit:
+    """Read leniently; the fast strict reader goes first, since what it accepts is accepted here."""
+    try:
+        return read_qasm(text, limits)
+    except CircuitError as error:
+        if error.kind in _CRASHES:
+            raise
+        from quasar.circuits.complete import read_complete
+
+        check_text(text, limits)
+        return read_complete(text, limits, strict=False)
+
+
+def _marginal(p: np.ndarray, num_qubits: int) -> np.ndarray:
+    """Distribution of the first qubits."""
+    return p.reshape(-1, 1 << num_qubits).sum(axis=0)
+
+
+def _js_distance(p: np.ndarray, q: np.ndarray) -> float:
+    """√(JS/ln 2) with the original's smoothing of both distributions and their mean."""
+    p, q = (p + _SMOOTHING) / (p + _SMOOTHING).sum(), (q + _SMOOTHING) / (q + _SMOOTHING).sum()
+    middle = 0.5 * (p + q)
+    divergence = 0.5 * (np.sum(p * np.log(p / middle)) + np.sum(q * np.log(q / middle)))
+    return math.sqrt(max(0.0, float(divergence)) / math.log(2.0))
+
+
+def _qubit_penalty(circuit: Circuit, reference: Circuit) -> float:
+    """−0.2 − 0.05·Δn − 0.1·(extra qubits of the larger circuit with a gate on them), ≥ −1."""
+    if circuit.num_qubits == reference.num_qubits:
+        return 0.0
+    smaller, larger = sorted((circuit, reference), key=lambda c: c.num_qubits)
+    active = {q for gate in larger.gates for q in gate.qubits if q >= smaller.num_qubits}
+    difference = larger.num_qubits - smaller.num_qubits
+    return max(-1.0, -0.2 - 0.05 * difference - 0.1 * len(active))

@@ -1,0 +1,274 @@
+"""Whole evaluations of files: published figures, corrected definitions, faults of the input."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from quasar.circuits.circuit import Circuit, Gate
+from quasar.config import config_from_dict
+from quasar.datasets.io import read_problems
+from quasar.errors import InputError
+from quasar.evaluation.baselines import BASELINES, baseline_rows, write_baseline
+from quasar.evaluation.evaluate import evaluate_files, evaluate_rows, read_summary
+from quasar.evaluation.measure import Measurer
+from quasar.evaluation.workers import Job, grade_all
+
+DATA = Path(__file__).parents[2].parent / "shared" / "data"
+needs_data = pytest.mark.skipif(
+    not (DATA / "problems.jsonl").is_file(), reason="the benchmark's data is not beside the project"
+)
+# The warm start takes most of the time and no part in what is compared here.
+QUICK = config_from_dict({"verification": {"gradient_evaluations": 0}})
+PATH = {
+    "directed": False,
+    "multigraph": False,
+    "graph": {},
+    "nodes": [{"id": 0}, {"id": 1}, {"id": 2}],
+    "edges": [{"source": 0, "target": 1}, {"source": 1, "target": 2}],
+}
+TRIANGLE = {**PATH, "edges": [*PATH["edges"], {"source": 0, "target": 2}]}
+
+
+def qasm(*gates: Gate, num_qubits: int = 3) -> str:
+    return Circuit(num_qubits, gates).to_qasm()
+
+
+UNIFORM = qasm(*(Gate("h", (q,)) for q in range(3)))
+# A variable is 1 where its qubit is measured 0: this answers {node 1}, the optimal cover of PATH.
+COVER = qasm(Gate("x", (0,)), Gate("x", (2,)))
+EMPTY = qasm()  # all nodes: feasible, not optimal
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Two vertex-cover problems (the second without a reference) and a way to write answers."""
+    rows = [
+        {
+            "sample_index": index,
+            "problem_type": "vertex_cover",
+            "graph": graph,
+            "reference_circuit": reference,
+        }
+        for index, graph, reference in ((7, PATH, COVER), (9, TRIANGLE, None))
+    ]
+    problems = tmp_path / "problems.jsonl"
+    problems.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def write(*lines: dict | str) -> tuple[Path, Path]:
+        generations = tmp_path / "generations.jsonl"
+        texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+        generations.write_text("\n".join(texts) + "\n")
+        return problems, generations
+
+    return write
+
+
+def answers(index: int, *completions: str) -> dict:
+    return {"sample_index": index, "completions": list(completions)}
+
+
+@needs_data
+@pytest.mark.parametrize("k", [1, pytest.param(10, marks=pytest.mark.slow)])
+def test_published_figures_are_reproduced_to_the_last_digit(k, tmp_path):
+    expected = json.loads((DATA / "expected_metrics_deepseek_v3.json").read_text())[f"pass{k}"]
+    summary = evaluate_files(
+        DATA / "problems.jsonl",
+        DATA / f"generations_deepseek_v3_pass{k}.jsonl",
+        tmp_path,
+        config=QUICK,
+        workers=2,
+        progress=False,
+        baselines=(),
+    )
+    table = json.loads((tmp_path / "summary.json").read_text())[f"pass@{k}"]
+    published, corrected = table["published"], table["corrected"]
+    assert summary.num_problems == expected["n"]
+    for name in ("scr", "re", "hqcr"):
+        assert round(published[name], 4) == expected[name]
+    assert round(published["srev"], 4) == expected["srev_published"]
+    assert round(corrected["srev"], 4) == expected["srev"]
+    if "at_least_reference" in expected:
+        assert round(corrected["at_least_reference"], 4) == expected["at_least_reference"]
+
+
+@needs_data
+def test_trivial_policies_stand_where_the_benchmark_has_them():
+    records = [r for r in read_problems(DATA / "problems.jsonl") if r.problem.num_qubits <= 6]
+    sources = {
+        name: evaluate_rows(
+            [(record, baseline_rows(name, [record])[0].completions) for record in records],
+            config=QUICK,
+            progress=False,
+        )
+        for name in ("H on every qubit", "one optimal bitstring")
+    }
+    uniform, optimum = sources.values()
+    assert uniform.get("approximation_ratio").value == pytest.approx(
+        uniform.uniform_approximation_ratio, abs=1e-9
+    )
+    assert uniform.get("optimum_enrichment_bits").value == pytest.approx(0, abs=1e-9)
+    assert uniform.get("reward").value == pytest.approx(0, abs=1e-9)
+    assert optimum.get("approximation_ratio").value == pytest.approx(1.0)
+    assert optimum.get("optimum_probability").value == pytest.approx(1.0)
+    # The published metric prefers guessing to the optimum.
+    hits = [s.get("hqcr", group="published").value for s in (uniform, optimum)]
+    assert hits[0] > hits[1]
+
+
+def test_corrected_metrics_of_known_circuits(files, tmp_path):
+    problems, generations = files(answers(7, COVER, UNIFORM, EMPTY, "not a circuit"))
+    output = tmp_path / "out"
+    summary = evaluate_files(
+        problems, generations, output, config=QUICK, progress=False, baselines=tuple(BASELINES)
+    )
+    rows = pq.read_table(output / "per_sample.parquet").to_pylist()
+    cover, uniform, empty, invalid = rows
+    assert [row["sample"] for row in rows] == [0, 1, 2, 3]
+    assert cover["valid"]
+    assert cover["decoded_correct"]
+    assert cover["srev"]
+    assert cover["at_least_reference"]
+    assert cover["approximation_ratio"] == pytest.approx(1.0)
+    assert cover["optimum_enrichment_bits"] == pytest.approx(3.0)  # 1 optimum of 8 states
+    assert cover["most_probable_bitstring"] == "010"
+    assert uniform["optimum_enrichment_bits"] == pytest.approx(0.0, abs=1e-9)
+    assert not uniform["decoded_correct"]  # all bitstrings are tied, not all are optimal
+    assert not empty["decoded_correct"]
+    assert empty["optimum_enrichment_bits"] == -3.0
+    assert not invalid["valid"]
+    assert invalid["approximation_ratio"] == 0.0
+    assert invalid["js_distance"] == invalid["relative_energy_gap"] == 1.0
+    assert invalid["reward"] == -1.0
+    assert invalid["failure"]
+    assert invalid["published_scr"] is False
+    assert summary.get("valid").value == 75.0
+    assert set(summary.baselines) == set(BASELINES)
+    assert (output / "report.html").is_file()
+    assert list((output / "figures").glob("*.svg"))
+    assert read_summary(output / "summary.json").to_dict() == summary.to_dict()
+    titles = [circuit.title for circuit in summary.circuits]
+    assert titles[0] == "Highest reward"
+    assert any(title.startswith("Not accepted") for title in titles)
+
+
+def test_a_problem_without_reference_has_no_published_group(files, tmp_path):
+    problems, generations = files(answers(9, COVER))
+    summary = evaluate_files(
+        problems, generations, tmp_path / "out", config=QUICK, progress=False, baselines=()
+    )
+    content = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert content["pass@1"]["published"] is None
+    assert content["pass@1"]["corrected"]["js_distance"] is None
+    assert summary.get("valid").value == 100.0
+
+
+def test_results_do_not_depend_on_the_number_of_workers(files, tmp_path):
+    problems, generations = files(answers(9, COVER, "x"), answers(7, UNIFORM, COVER))
+    results = [
+        evaluate_files(
+            problems, generations, tmp_path / str(n), config=QUICK, workers=n, progress=False
+        ).to_dict()
+        | {"details": None}
+        for n in (1, 2)
+    ]
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["", answers(7, COVER), "", answers(8, COVER)], "line 4: sample_index 8 is not in"),
+        ([answers(7, COVER), answers(7, COVER)], "line 2: sample_index 7"),
+        ([answers(7)], "line 1: 'completions' is empty"),
+        ([{"sample_index": 7, "completions": COVER}], "line 1: .*completions"),
+        ([{"sample_index": "7", "completions": [COVER]}], "line 1: .*sample_index"),
+        ([answers(7, COVER), "{not json"], "line 2: not JSON"),
+    ],
+)
+def test_faults_of_a_generation_file_are_one_line(files, tmp_path, lines, message):
+    problems, generations = files(*lines)
+    with pytest.raises(InputError, match=message) as caught:
+        evaluate_files(problems, generations, tmp_path / "out", config=QUICK, progress=False)
+    assert str(caught.value).startswith(str(generations))
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_files_are_named(files, tmp_path):
+    problems, generations = files(answers(7, COVER))
+    for pair in ((tmp_path / "no.jsonl", generations), (problems, tmp_path / "no.jsonl")):
+        with pytest.raises(InputError, match=r"no\.jsonl: no such file"):
+            evaluate_files(*pair, tmp_path / "out", config=QUICK, progress=False)
+
+
+def test_baselines_are_seeded_and_need_what_they_need(files, tmp_path):
+    problems, _ = files(answers(7, COVER))
+    records = read_problems(problems)
+    first = baseline_rows("random angles", records, samples=2, seed=1)
+    assert [row.sample_index for row in first] == [7]  # the other problem has no reference
+    assert first == baseline_rows("random angles", records, samples=2, seed=1)
+    with pytest.raises(InputError, match="valid names"):
+        baseline_rows("magic", records)
+    write_baseline("one optimal bitstring", problems, tmp_path / "b.jsonl")
+    summary = evaluate_files(
+        problems,
+        tmp_path / "b.jsonl",
+        tmp_path / "out",
+        config=QUICK,
+        progress=False,
+        baselines=(),
+    )
+    assert summary.get("decoded_correct").value == 100.0
+
+
+def test_a_sample_that_breaks_its_worker_grades_nobody(files):
+    problems, _ = files(answers(7, COVER))
+    problem = read_problems(problems)[0].problem
+    config = config_from_dict({"verification": {"gradient_evaluations": 0, "time_limit_s": 1.0}})
+    # Workers import this module again, so the faults are told by the text alone.
+    rows = next(
+        grade_all(
+            [Job(problem, (COVER, STALL, HOARD, KILL, COVER))],
+            workers=1,
+            verification=config.verification,
+            reward=config.reward,
+            measurer=FaultyMeasurer,
+        )
+    )
+    assert [row["failure"] for row in rows] == [
+        None,
+        "verification failed: timeout",
+        "verification failed: memory",
+        "verification failed: worker",
+        None,
+    ]
+    assert rows[1]["valid"] is None
+
+
+STALL, HOARD, KILL = "stall", "hoard", "kill"
+
+
+class FaultyMeasurer(Measurer):
+    """Stands for a verification that hangs, takes all memory, or takes its process along."""
+
+    def grader(self, problem):
+        grader = super().grader(problem)
+        return _FaultyGrader(grader)
+
+
+class _FaultyGrader:
+    def __init__(self, grader):
+        self._grader = grader
+
+    def grade(self, text):
+        if text == KILL:
+            os._exit(9)
+        while text == STALL:
+            pass
+        if text == HOARD:
+            np.ones(2**40)
+        return self._grader.grade(text)

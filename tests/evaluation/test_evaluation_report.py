@@ -1,0 +1,241 @@
+"""Aggregation, summaries and reports on rows whose right answers are known."""
+
+import io
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from rich.console import Console
+
+from quasar.config import QuasarConfig
+from quasar.errors import InputError
+from quasar.evaluation.aggregate import Aggregator
+from quasar.evaluation.report import main_report, write_report
+from quasar.evaluation.summary import (
+    FAILED,
+    METRICS,
+    SampleCircuit,
+    Summary,
+    format_value,
+    read_summary,
+    summary_from_dict,
+)
+from quasar.evaluation.table import compare_rows, summary_table
+from quasar.evaluation.training_figures import training_charts
+
+NOTHING = {metric.column: None for metric in METRICS}
+
+
+def sample(ratio: float | None, **values) -> dict:
+    """A row with a reference; ratio None: not valid."""
+    valid = ratio is not None
+    known = {
+        "published_scr": valid,
+        "published_re": 2.0 if valid else None,
+        "published_srev": False,
+        "published_hqcr": False,
+        "valid": valid,
+        "srev": False,
+        "at_least_reference": valid and ratio > 0.5,
+        "decoded_correct": False,
+        "approximation_ratio": ratio or 0.0,
+        "optimum_probability": 0.0,
+        "optimum_enrichment_bits": -3.0,
+        "js_distance": 1.0,
+        "relative_energy_gap": 1 - (ratio or 0.0),
+        "warm_start_gain": 0.0,
+        "reward": ratio if valid else -1.0,
+        "failure": None if valid else "syntax",
+    }
+    return known | values
+
+
+def summary_of(*problems: list[dict], names=("min_cut",), **more) -> Summary:
+    aggregator = Aggregator(seed=1)
+    for i, samples in enumerate(problems):
+        aggregator.add(names[i % len(names)], 3 + i, samples, uniform=0.5)
+    return aggregator.finish(**more)
+
+
+def test_means_are_over_problems_and_rates_in_percent():
+    summary = summary_of([sample(0.2), sample(0.4)], [sample(1.0)], [sample(None)])
+    assert summary.get("approximation_ratio").value == pytest.approx((0.3 + 1.0 + 0.0) / 3)
+    assert summary.get("valid").value == pytest.approx(200 / 3)
+    assert summary.get("scr", group="published").value == pytest.approx(200 / 3)
+    re_ = summary.get("re", group="published")
+    assert (re_.value, re_.num_problems) == (2.0, 2)  # not defined for the invalid one
+    assert summary.get("reward").value == pytest.approx((0.3 + 1.0 - 1.0) / 3)
+    assert summary.failures == {"syntax": 1}
+
+
+def test_pass_at_10_appears_with_ten_samples_and_takes_the_best():
+    ten = [sample(0.1)] * 8 + [sample(0.9, published_re=0.5), sample(None)]
+    nine = [sample(0.3)] * 9
+    assert set(summary_of(nine).tables) == {"pass@1"}
+    summary = summary_of(ten, nine)
+    assert summary.get("approximation_ratio", k=10).value == pytest.approx((0.9 + 0.3) / 2)
+    assert summary.get("re", group="published", k=10).value == pytest.approx((0.5 + 2.0) / 2)
+    assert summary.get("at_least_reference", k=10).value == 50.0
+    assert summary.samples_per_problem == (9, 10)
+    curve = summary.pass_curves["approximation_ratio"]
+    assert len(curve) == 10
+    assert curve[-1] == summary.get("approximation_ratio", k=10).value
+
+
+def test_without_references_the_published_group_is_null():
+    lost = dict.fromkeys(("srev", "at_least_reference", "js_distance"))
+    row = {**NOTHING, "valid": True, "approximation_ratio": 0.7, "failure": None, **lost}
+    summary = summary_of([row], [row])
+    assert summary.to_dict()["pass@1"]["published"] is None
+    assert summary.get("srev", group="published").value is None
+    assert summary.get("approximation_ratio").value == 0.7
+    assert summary.to_dict()["pass@1"]["corrected"]["srev"] is None
+
+
+def test_failed_verifications_grade_nobody():
+    failed = {**NOTHING, "failure": f"{FAILED}: timeout"}
+    summary = summary_of([sample(0.8), failed], [failed])
+    assert summary.get("approximation_ratio").value == pytest.approx(0.8)
+    assert summary.get("valid").value == 100.0
+    assert summary.num_failed == 2
+
+
+def test_infinite_divergence_is_counted_and_left_out():
+    rows = [sample(0.5, published_re=float("inf")), sample(0.5, published_re=3.0)]
+    summary = summary_of(rows)
+    assert summary.get("re", group="published").value == 3.0
+    assert summary.num_infinite_re == 1
+    json.dumps(summary.to_dict(), allow_nan=False)
+
+
+def test_no_valid_sample_gives_the_worst_values_and_a_report(tmp_path):
+    summary = summary_of([sample(None)] * 3, [sample(None)])
+    assert summary.get("valid").value == 0.0
+    assert summary.get("approximation_ratio").value == 0.0
+    assert summary.get("re", group="published").value is None
+    page = write_report(tmp_path / "report.html", "x", summary, config=QuasarConfig())
+    assert "4 of 4 samples are not accepted" in page.read_text()
+
+
+def test_summary_json_comes_back_whole(tmp_path):
+    circuit = SampleCircuit("Best", 1, "min_cut", 3, "h q[0];", most_probable=({"a": 1},))
+    baseline = summary_of([sample(0.5)])
+    whole = summary_of([sample(0.2)], [sample(None)], circuits=(circuit,))
+    whole = replace(whole, baselines={"H on every qubit": baseline})
+    path = tmp_path / "summary.json"
+    path.write_text(json.dumps(whole.to_dict()))
+    back = read_summary(path)
+    assert back.to_dict() == whole.to_dict()
+    assert back.circuits == whole.circuits
+    path.write_text("{}")
+    with pytest.raises(InputError, match=r"not a summary\.json"):
+        read_summary(path)
+    with pytest.raises(InputError, match="no such file"):
+        read_summary(tmp_path / "none.json")
+
+
+def test_layout_of_summary_json():
+    content = summary_of([sample(0.25)] * 2).to_dict()
+    corrected = content["pass@1"]["corrected"]
+    assert corrected["approximation_ratio"] == 0.25
+    assert corrected["interval_95"]["approximation_ratio"] == [0.25, 0.25]
+    assert content["units"]["corrected"]["valid"] == "%"
+    assert summary_from_dict(content).num_problems == 1
+
+
+class _Page(HTMLParser):
+    """Collects tags and texts; void tags apart, every tag must be closed."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.open, self.text = [], [], ""
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "link", "br", "img"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_report_is_one_self_contained_page(tmp_path):
+    text = "h q[0]; // <script>alert(1)</script>"
+    top = ({"bitstring": "011", "probability": 0.5, "feasible": True, "optimal": True},)
+    circuit = SampleCircuit("Highest reward", 4, "min_cut", 3, text, None, 0.9, 0.8, top)
+    problems = [[sample(0.2 * i)] * 2 + [sample(None)] for i in range(1, 5)]
+    names = ("min_cut", "vertex_cover")
+    baselines = {"H on every qubit": summary_of([sample(0.5)])}
+    summary = summary_of(*problems, names=names, circuits=(circuit,), baselines=baselines)
+    figures = tmp_path / "figures"
+    path = write_report(
+        tmp_path / "report.html", "mine", summary, config=QuasarConfig(), figures=figures
+    )
+    source = path.read_text()
+    page = _Page()
+    page.feed(source)
+    assert page.open == []
+    assert not [tag for tag, _ in page.tags if tag in ("script", "img", "link", "iframe")]
+    assert not re.search(r"(?:src|href)=\"(?!#)", source)
+    assert "prefers-color-scheme: dark" in source
+    assert "<script>alert(1)</script>" in page.text  # shown as text
+    assert "011" in page.text
+    assert "H on every qubit" in page.text
+    names = {path.name for path in figures.iterdir()}
+    assert {"rows_approximation_ratio.svg", "failures.svg", "by_qubits.svg"} <= names
+    assert all(f.read_text().startswith("<?xml") for f in figures.iterdir())
+    ids = re.findall(r'\bid="([^"]+)"', source)
+    clips = [i for i in ids if len(i) == 11 and i.startswith("p")]
+    assert len(clips) == len(set(clips))  # figures do not share clip paths
+
+
+def test_titles_say_the_finding(tmp_path):
+    good = [[sample(0.9)], [sample(0.92)], [sample(0.94)]]
+    poor = [[sample(0.1)], [sample(0.12)], [sample(0.14)]]
+    rows = {"before SFT": summary_of(*poor), "after GRPO": summary_of(*good)}
+    rows["H on every qubit"] = summary_of(*poor)
+    log = [{"step": i, "reward": i / 10, "reward_part/x": 0.1, "loss": None} for i in range(1, 11)]
+    curves = {"grpo": log, "valid/fraction": [0.5, 1.0]}
+    source = main_report(tmp_path, rows, curves, QuasarConfig()).read_text()
+    assert (
+        "after GRPO: approximation ratio 0.920, from 0.120 before SFT; above H on every qubit "
+        "(0.120)" in source
+    )
+    assert "GRPO reward rises from 0.15 to 0.95 over 10 steps" in source
+    assert "Valid fraction rises from 0.5 to 1 over 2 steps" in source
+    assert (tmp_path / "figures" / "training_grpo_reward.svg").is_file()
+
+
+def test_curves_without_numbers_are_left_out():
+    nan = float("nan")
+    assert training_charts({"a/b": [nan, None], "sft": [], "c": [{"step": 1, "loss": nan}]}) == []
+
+
+def test_tables_hold_the_rows_that_were_asked_for():
+    rows = {"before SFT": summary_of([sample(0.25)]), "H on every qubit": summary_of([sample(0.5)])}
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(compare_rows(rows))
+    console.print(summary_table(rows["before SFT"]))
+    text = console.export_text()
+    assert re.search(r"before SFT .* 100\.0 % .* 0\.250 .* 0\.000 .* 0\.250", text)
+    assert "0.250 [0.250, 0.250]" in text
+
+
+def test_values_are_formatted_by_their_unit():
+    assert format_value(12.345, "valid") == "12.3 %"
+    assert format_value(1.234, "re", group="published") == "1.23"
+    assert format_value(0.12345, "approximation_ratio") == "0.123"
+    assert format_value(None, "reward") == "–"
+
+
+def test_nothing_to_evaluate_is_one_line():
+    with pytest.raises(InputError, match="no problem has generations"):
+        Aggregator().finish()

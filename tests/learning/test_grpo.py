@@ -1,0 +1,224 @@
+"""The GRPO Algorithm with its real actors: resume, deaths, faults, staleness."""
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+import ray
+
+from quasar.config import with_overrides
+from quasar.datasets.io import read_problems
+from quasar.errors import TrainingError
+from quasar.learning.batch import assign, episode_metrics
+from quasar.learning.grpo import GRPOConfig
+from quasar.learning.rollouts import WorkerFault, _collect
+from quasar.learning.sft import train_supervised
+from quasar.learning.train import train_grpo
+from quasar.rewards import Failed, Scored
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def config(tiny_config):
+    return with_overrides(
+        tiny_config,
+        {
+            "grpo.prompts_per_step": 4,
+            "grpo.samples_per_prompt": 4,
+            "grpo.iterations": 6,
+            "grpo.checkpoint_every": 3,
+            "grpo.learning_rate": 1e-3,
+            "grpo.kl_coefficient": 0.05,
+            "sft.epochs": 40.0,
+            "sft.batch_size": 16,
+            "sft.learning_rate": 1e-2,
+            "learner.torch_threads": 1,
+        },
+    )
+
+
+@pytest.fixture(scope="module")
+def train_file(tiny_dataset):
+    return tiny_dataset / "train.jsonl"
+
+
+@pytest.fixture(scope="module")
+def model(local_ray, config, tiny_policy, train_file, tmp_path_factory):
+    """A supervised model that writes valid circuits often enough to have something to reinforce."""
+    checkpoint = train_supervised(
+        config,
+        model_directory=tiny_policy,
+        problems_file=train_file,
+        checkpoints=tmp_path_factory.mktemp("sft"),
+    )
+    return checkpoint / "huggingface"
+
+
+def run(config, model, train_file, directory, *, resume=False):
+    """Train; returns the metrics of each step and the last checkpoint."""
+    steps = {}
+    checkpoint = train_grpo(
+        config,
+        model_directory=model,
+        problems_file=train_file,
+        run_directory=directory,
+        resume=resume,
+        on_step=lambda step, metrics, _: steps.__setitem__(step, metrics),
+    )
+    return steps, checkpoint
+
+
+@pytest.fixture(scope="module")
+def straight(config, model, train_file, tmp_path_factory):
+    """Six steps without interruption."""
+    return run(config, model, train_file, tmp_path_factory.mktemp("straight"))
+
+
+@pytest.fixture
+def algorithm(config, model, train_file, local_ray):
+    built = GRPOConfig().run(config, model_directory=model, problems_file=train_file).build_algo()
+    yield built
+    built.stop()
+
+
+def timeless(metrics):
+    return {k: v for k, v in metrics.items() if not k.startswith("seconds") and k != "tokens_per_s"}
+
+
+def weights(checkpoint):
+    from safetensors.numpy import load_file
+
+    return load_file(checkpoint / "huggingface" / "model.safetensors")
+
+
+def test_six_steps_equal_three_a_resume_and_three(straight, config, model, train_file, tmp_path):
+    steps, checkpoint = straight
+    half = with_overrides(config, {"grpo.iterations": 3})
+    first, _ = run(half, model, train_file, tmp_path)
+    second, resumed = run(config, model, train_file, tmp_path, resume=True)
+    assert sorted(first) == [1, 2, 3]
+    assert sorted(second) == [4, 5, 6]
+    for step, metrics in (first | second).items():
+        assert timeless(metrics) == timeless(steps[step]), step
+    expected, got = weights(checkpoint), weights(resumed)
+    assert expected.keys() == got.keys()
+    for name in expected:
+        np.testing.assert_array_equal(got[name], expected[name])
+
+
+def test_metrics_say_what_was_optimised(straight, config):
+    for metrics in straight[0].values():
+        weighted = [v for k, v in metrics.items() if k.startswith("reward_weighted/")]
+        assert metrics["reward"] == pytest.approx(sum(weighted), abs=1e-9)
+        for name in ("distribution", "expectation", "optimisation"):
+            weight = getattr(config.reward.weights, name)
+            assert metrics[f"reward_weighted/{name}"] == pytest.approx(
+                weight * metrics[f"reward_part/{name}"], abs=1e-9
+            )
+        assert metrics["episodes_expected"] == metrics["episodes_received"] == 16
+        assert abs(metrics["sampler_kl"]) < 1e-6  # sampler and learner agree on policy
+    assert straight[0][6]["reference_kl"] > 0
+
+
+def test_a_rollout_worker_killed_in_flight_costs_no_episode(straight, algorithm):
+    worker = algorithm.env_runner_group._worker_manager.actors()[1]
+    pid = ray.get(worker.apply.remote(_pid))
+    threading.Timer(0.1, os.kill, (pid, signal.SIGKILL)).start()
+    algorithm.train()
+    metrics = algorithm.last_metrics
+    assert metrics["episodes_received"] == metrics["episodes_expected"] == 16
+    # made again from the same seeds, the batch is the one that would have been
+    assert metrics["reward"] == straight[0][1]["reward"]
+    deadline = time.monotonic() + 90
+    while not algorithm.collector.revive() and time.monotonic() < deadline:
+        time.sleep(0.5)
+    versions = algorithm.collector.manager.foreach_actor(_version)
+    assert [v.get() for v in versions] == [algorithm.run_state.weights_version] * 2
+    algorithm.train()
+    assert algorithm.run_state.step == 2
+    assert timeless(algorithm.last_metrics)["reward"] == straight[0][2]["reward"]
+
+
+def _pid(runner):
+    return os.getpid()
+
+
+def _version(runner):
+    return runner.weights_version
+
+
+def test_a_killed_verifier_is_replaced_and_the_step_is_whole(straight, algorithm):
+    algorithm.train()
+    for handle in algorithm.verifiers.handles():
+        ray.kill(handle, no_restart=False)
+    algorithm.train()
+    assert algorithm.run_state.step == 2
+    assert algorithm.last_metrics["failed_fraction"] == 0.0
+    assert algorithm.last_metrics["reward"] == straight[0][2]["reward"]
+
+
+def test_stale_workers_and_stale_episodes_are_refused(algorithm):
+    tasks = algorithm._tasks(0)[:1]
+    worker = algorithm.env_runner_group._worker_manager.actors()[1]
+    share = ray.get(worker.apply.remote(_collect, tasks=tasks, version=7))
+    assert isinstance(share, WorkerFault)
+    assert "asked for 7" in share.message
+    episodes = algorithm.collector.collect(tasks).episodes
+    with pytest.raises(TrainingError, match="weights"):
+        assign(episodes, weights_version=7, normalise_by_std=True)
+
+
+def test_a_fault_is_never_a_grade(algorithm, train_file):
+    episodes = algorithm.collector.collect(algorithm._tasks(0)).episodes
+    before = assign(episodes, weights_version=0, normalise_by_std=True)
+    group = [e for e in episodes if e.group == 0]
+    group[0].outcome = Failed("timeout", "killed after 20 s")
+    after = assign(episodes, weights_version=0, normalise_by_std=True)
+    assert after.failed_fraction == 1 / len(episodes)
+    assert after.main_failure == "timeout: killed after 20 s"
+    assert len(after.sequences) <= len(before.sequences)
+    graded = [e.outcome.value for e in episodes if isinstance(e.outcome, Scored)]
+    assert episode_metrics(episodes)["reward"] == pytest.approx(np.mean(graded))
+
+    for e in episodes:
+        e.outcome = Failed("worker", "lost")
+    hopeless = assign(episodes, weights_version=0, normalise_by_std=True)
+    with pytest.raises(TrainingError, match=r"100% of the verifications failed.*worker: lost"):
+        algorithm._require_health(hopeless)
+
+
+def test_steps_without_anything_to_learn_stop_the_run(algorithm, config):
+    episodes = algorithm.collector.collect(algorithm._tasks(0)).episodes
+    for e in episodes:
+        e.outcome = Scored(0.5, {"syntax": 1.0}, {"syntax": 0.5})
+    flat = assign(episodes, weights_version=0, normalise_by_std=True)
+    assert flat.flat_fraction == 1.0
+    assert not flat.sequences
+    for _ in range(config.grpo.max_empty_steps - 1):
+        algorithm._require_health(flat)
+    with pytest.raises(TrainingError, match="steps in a row"):
+        algorithm._require_health(flat)
+
+
+def test_the_ids_trained_are_the_ids_sampled(algorithm):
+    (episode,) = algorithm.collector.collect(algorithm._tasks(0)[:1]).episodes
+    (sequence,) = assign(
+        [episode, _with_other_reward(episode)], weights_version=0, normalise_by_std=True
+    ).sequences[:1]
+    assert sequence.response_ids is episode.response_ids
+    assert episode.mask.all()
+    assert len(episode.log_probs) == len(episode.response_ids)
+
+
+def _with_other_reward(episode):
+    from dataclasses import replace
+
+    return replace(episode, sample=1, outcome=Scored(9.0, {}, {}))
+
+
+def test_problems_are_read_from_the_file(algorithm, train_file):
+    assert len(algorithm.records) == len(read_problems(train_file))

@@ -1,0 +1,59 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quasar.learning.packing import TokenSequence, pack
+
+
+def sequence(prompt, response, advantage=1.0):
+    return TokenSequence(
+        np.arange(1, prompt + 1, dtype=np.int32),
+        np.arange(100, 100 + response, dtype=np.int32),
+        np.ones(response, np.int8),
+        -np.arange(response, dtype=np.float32),
+        advantage,
+    )
+
+
+sizes = st.lists(st.tuples(st.integers(1, 20), st.integers(1, 40)), min_size=1, max_size=40)
+
+
+@given(sizes, st.integers(1, 4), st.integers(30, 400))
+def test_every_rank_runs_as_many_micro_batches_and_no_token_is_lost(shapes, ranks, budget):
+    sequences = [sequence(*shape) for shape in shapes]
+    shards = pack(sequences, num_ranks=ranks, max_tokens=budget, pad_id=0)
+    assert len(shards) == ranks
+    assert len({len(shard) for shard in shards}) == 1
+    batches = [batch for shard in shards for batch in shard]
+    assert sum(b.num_tokens for b in batches) == sum(len(s.response_ids) for s in sequences)
+    longest = max(len(s) for s in sequences)
+    assert all(b.input_ids.size <= max(budget, longest) for b in batches)
+
+
+@given(sizes, st.integers(1, 3))
+def test_trained_targets_are_the_response_tokens_with_their_log_probs(shapes, ranks):
+    sequences = [sequence(*shape) for shape in shapes]
+    shards = pack(sequences, num_ranks=ranks, max_tokens=200, pad_id=0)
+    targets, logs = [], []
+    for batch in (b for shard in shards for b in shard):
+        targets += batch.input_ids[:, 1:][batch.trained].tolist()
+        logs += batch.old_log_probs[batch.trained].tolist()
+    assert sorted(targets) == sorted(t for s in sequences for t in s.response_ids.tolist())
+    assert sorted(logs) == sorted(v for s in sequences for v in s.old_log_probs.tolist())
+
+
+def test_observation_tokens_are_context_but_not_targets():
+    s = TokenSequence(
+        np.array([1, 2], np.int32),
+        np.array([10, 11, 12], np.int32),
+        np.array([1, 0, 1], np.int8),
+        np.zeros(3, np.float32),
+    )
+    (batch,) = pack([s], num_ranks=1, max_tokens=64, pad_id=0)[0]
+    assert batch.input_ids[:, 1:][batch.trained].tolist() == [10, 12]
+    assert batch.attention_mask.sum() == 5
+
+
+def test_fewer_sequences_than_ranks_leaves_empty_micro_batches_of_weight_zero():
+    shards = pack([sequence(3, 4)], num_ranks=3, max_tokens=64, pad_id=0)
+    assert [sum(b.num_tokens for b in shard) for shard in shards] == [4, 0, 0]

@@ -1,0 +1,60 @@
+"""A real small model that has learnt one circuit by heart."""
+
+import pytest
+import torch
+
+from quasar.circuits.qaoa import qaoa_circuit
+from quasar.config import load_config
+from quasar.datasets.prompts import build_messages
+from quasar.policy.chat import ChatFormat
+from quasar.policy.models import build_policy, load_policy
+from quasar.problems import build_instance
+from quasar.serving.schema import expand_graph
+
+KNOWN_GRAPH = {"nodes": [0, 1, 2], "edges": [[0, 1], [1, 2]]}
+SMALL = (
+    "policy.hidden_size=64",
+    "policy.num_layers=2",
+    "policy.num_attention_heads=4",
+    "policy.num_key_value_heads=2",
+    "policy.intermediate_size=128",
+)
+
+
+def memorise(directory, prompt: list[int], answer: list[int]) -> None:
+    """Train the model of a directory on one example until it knows it."""
+    model, _ = load_policy(directory)
+    model.train()
+    ids = torch.tensor([prompt + answer])
+    labels = ids.clone()
+    labels[0, : len(prompt)] = -100
+    optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    for _ in range(150):
+        loss = model(input_ids=ids, labels=labels).loss
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        if loss.item() < 0.01:
+            break
+    assert loss.item() < 0.05
+    model.save_pretrained(directory)
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    problem = build_instance("vertex_cover", expand_graph(KNOWN_GRAPH, is_network=False))
+    messages = build_messages(problem)
+    text = qaoa_circuit(problem.hamiltonian, [0.75], [-0.4], decimals=2, canonical=True).to_qasm(
+        decimals=2
+    )
+    directory = tmp_path_factory.mktemp("run") / "model"
+    build_policy(load_config("laptop", SMALL), [m["content"] for m in messages] + [text], directory)
+    chat = ChatFormat(load_policy(directory)[1])
+    memorise(directory, chat.prompt_ids(messages), chat.answer_ids(text))
+    return directory
+
+
+@pytest.fixture(scope="session")
+def known_graph():
+    """The graph whose vertex-cover circuit the checkpoint knows."""
+    return KNOWN_GRAPH

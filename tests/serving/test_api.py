@@ -1,0 +1,345 @@
+"""The endpoint without Ray: real verifier, real HTTP layer, a writer that writes given texts."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+
+import httpx
+import pytest
+
+from quasar.circuits.qaoa import qaoa_circuit
+from quasar.config import load_config
+from quasar.problems import build_instance
+from quasar.rewards import Failed, score
+from quasar.serving.api import create_api
+from quasar.serving.errors import overloaded
+from quasar.serving.schema import EXAMPLE, FLOW_EXAMPLE, expand_graph
+from quasar.serving.service import CircuitService
+from quasar.serving.writer import Draft, Order, TooLong
+from quasar.verification.verifier import Verifier
+
+PATH3 = {"nodes": [0, 1, 2], "edges": [[0, 1], [1, 2]]}
+BODY = {"problem": {"primitive": "vertex_cover", "graph": PATH3}, "samples": 3, "seed": 5}
+
+
+def problem():
+    graph = expand_graph(PATH3, is_network=False)
+    return build_instance("vertex_cover", graph)
+
+
+def circuit_text(gamma: float, beta: float) -> str:
+    return qaoa_circuit(problem().hamiltonian, [gamma], [beta]).to_qasm()
+
+
+GOOD, WORSE = sorted(
+    (circuit_text(0.75, -0.4), circuit_text(0.0, 0.0)),
+    key=lambda text: (
+        -score(
+            Verifier(load_config("laptop").verification).verify(problem(), text),
+            load_config("laptop").reward,
+        ).value
+    ),
+)
+
+
+class Endpoint:
+    """The application around given texts; records the orders that reach the writer."""
+
+    def __init__(self, texts: Sequence[str] = (GOOD,), *overrides: str, write=None, verify=None):
+        self.config = load_config("laptop", overrides)
+        self.orders: list[Order] = []
+        self.verifier = Verifier(self.config.verification)
+
+        async def write_given(order):
+            self.orders.append(order)
+            return [Draft(texts[i % len(texts)], True) for i in range(order.samples)]
+
+        async def verify_all(problem, texts):
+            return [self.verifier.verify(problem, text) for text in texts]
+
+        service = CircuitService(
+            write or write_given, verify or verify_all, self.config, model="run/final"
+        )
+        self.api = create_api(service)
+
+    def request(self, method: str, path: str, **arguments) -> httpx.Response:
+        async def send():
+            transport = httpx.ASGITransport(self.api, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+                return await client.request(method, path, **arguments)
+
+        return asyncio.run(send())
+
+    def ask(self, body=BODY, **arguments) -> httpx.Response:
+        return self.request("POST", "/v1/circuits", json=body, **arguments)
+
+
+def error_of(response: httpx.Response) -> dict:
+    body = response.json()
+    assert body.keys() == {"error"}
+    assert body["error"].keys() == {"message", "field", "mend"}
+    assert body["error"]["mend"]
+    assert "Traceback" not in response.text
+    return body["error"]
+
+
+def test_the_best_circuit_is_answered_with_its_report():
+    response = Endpoint([WORSE, "no program", GOOD]).ask()
+    assert response.status_code == 200
+    answer = response.json()
+    assert answer["valid"]
+    assert answer["circuit"].strip() == GOOD.strip()
+    assert answer["candidates"] == {"drawn": 3, "valid": 2, "invalid": 1, "unverified": 0}
+    assert sum(finding["count"] for finding in answer["findings"]) == 1
+    verifier = Verifier(load_config("laptop").verification)
+    report = verifier.verify(problem(), GOOD)
+    assert answer["reward"] == pytest.approx(score(report, load_config("laptop").reward).value)
+    assert answer["report"]["expectation"]["energy"] == pytest.approx(report.expectation.energy)
+    assert (answer["model"], answer["seed"]) == ("run/final", 5)
+
+
+def test_the_bitstring_is_the_lowest_of_the_most_probable_ones():
+    answer = Endpoint([GOOD]).ask().json()
+    energies = problem().hamiltonian.energies
+    # character i is binary variable i, which is 1 where qubit i is measured 0
+    state = sum(1 << q for q, c in enumerate(answer["best_bitstring"]) if c == "0")
+    assert answer["energy"] == pytest.approx(energies[state])
+    assert answer["energy"] == pytest.approx(energies.min())
+    assert answer["optimal"]
+    assert answer["feasible"]
+    assert answer["answer"] == [1]  # the middle node covers both edges
+    assert 0 < answer["probability"] <= 1
+
+
+def test_no_valid_circuit_is_an_honest_answer():
+    response = Endpoint(["prose", "OPENQASM 3.0;\nqubit[1] q;\nx q[0];\n"]).ask()
+    assert response.status_code == 200
+    answer = response.json()
+    assert answer["circuit"] is None
+    assert not answer["valid"]
+    assert answer["reward"] is None
+    assert answer["candidates"]["invalid"] == 3
+    assert sum(finding["count"] for finding in answer["findings"]) == 3
+    assert "none of the 3 candidates" in answer["message"]
+
+
+def test_a_fault_of_the_verification_is_not_a_grade():
+    async def faulty(problem, texts):
+        return [Failed("timeout", "no result within 20 s") for _ in texts]
+
+    response = Endpoint(verify=faulty).ask()
+    assert response.status_code == 503
+    assert "no result within 20 s" in error_of(response)["message"]
+    assert int(response.headers["retry-after"]) > 0
+
+
+def test_some_unverified_candidates_are_counted():
+    verifier = Verifier(load_config("laptop").verification)
+
+    async def half(problem, texts):
+        rest = [verifier.verify(problem, text) for text in texts[1:]]
+        return [Failed("worker", "gone"), *rest]
+
+    answer = Endpoint([GOOD], verify=half).ask().json()
+    assert answer["valid"]
+    assert answer["candidates"] == {"drawn": 3, "valid": 2, "invalid": 0, "unverified": 1}
+
+
+def test_defaults_come_from_the_configuration():
+    endpoint = Endpoint([GOOD], "serving.samples=2", "evaluation.temperature=0.3")
+    endpoint.ask({"problem": BODY["problem"]})
+    endpoint.ask({"problem": BODY["problem"], "temperature": 1.5, "samples": 5, "seed": 9})
+    first, second = endpoint.orders
+    assert (first.samples, first.temperature) == (2, 0.3)
+    assert (second.samples, second.temperature, second.seed) == (5, 1.5, 9)
+
+
+@pytest.mark.parametrize("example", [EXAMPLE, FLOW_EXAMPLE], ids=["vertex_cover", "min_cut"])
+def test_the_examples_that_the_page_shows_are_accepted(example):
+    response = Endpoint(["nothing"]).ask(example)
+    assert response.status_code == 200
+
+
+NODE_LINK = {
+    "directed": False,
+    "multigraph": False,
+    "graph": {},
+    "nodes": [{"id": 0}, {"id": 1}, {"id": 2}],
+    "edges": [{"source": 0, "target": 1}, {"source": 1, "target": 2}],
+}
+
+
+def test_short_and_long_form_are_the_same_problem():
+    assert expand_graph(PATH3, is_network=False) == NODE_LINK
+    assert expand_graph(NODE_LINK, is_network=False) == NODE_LINK
+    flow = expand_graph({"nodes": [0, 1], "edges": [[0, 1, 3]]}, is_network=True)
+    assert flow["directed"] is True
+    assert flow["edges"] == [{"capacity": 3, "source": 0, "target": 1}]
+
+
+def with_problem(**changes):
+    return {**BODY, "problem": {**BODY["problem"], **changes}}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field", "part"),
+    [
+        ({}, 422, "problem", "required"),
+        ([], 422, None, "the body"),
+        (BODY | {"sample": 3}, 422, "sample", "unknown field 'sample'"),
+        (BODY | {"samples": 0}, 422, "samples", "greater than or equal to 1"),
+        (BODY | {"samples": 33}, 422, "samples", "limit of 32"),
+        (BODY | {"samples": "many"}, 422, "samples", "integer"),
+        (BODY | {"temperature": 0}, 422, "temperature", "greater than 0"),
+        (BODY | {"temperature": "nan"}, 422, "temperature", "number"),
+        (BODY | {"seed": -1}, 422, "seed", "greater than or equal to 0"),
+        (BODY | {"seed": 10**30}, 422, "seed", "less than"),
+        (with_problem(primitive="vertexcover"), 422, "problem", "did you mean 'vertex_cover'"),
+        (with_problem(primitive=3), 422, "problem.primitive", "string"),
+        (with_problem(graph=[]), 422, "problem.graph", "dictionary"),
+        (with_problem(graph={}), 422, "problem", '"nodes" must be a list'),
+        (with_problem(graph={"nodes": [0, 1], "edges": [[0, 5]]}), 422, "problem", "names 5"),
+        (with_problem(graph={"nodes": [0, 1], "edges": [0]}), 422, "problem", "edge 0"),
+        (with_problem(graph={"nodes": [0, 1], "edges": 7}), 422, "problem", '"edges"'),
+        (with_problem(primitive="min_cut"), 422, "problem", "'source' is missing"),
+        (
+            with_problem(graph={"nodes": list(range(25)), "edges": [[0, 1]]}),
+            422,
+            "problem",
+            "25 qubits, the limit is 20",
+        ),
+    ],
+)
+def test_a_bad_request_is_explained(body, status, field, part):
+    endpoint = Endpoint()
+    response = endpoint.ask(body)
+    assert response.status_code == status
+    error = error_of(response)
+    assert error["field"] == field
+    assert part in error["message"]
+    assert endpoint.orders == []
+
+
+@pytest.mark.parametrize("content", [b"{", b"", b"\xff\xfe", b"[" * 5000])
+def test_a_body_that_is_no_json_is_a_bad_request(content):
+    headers = {"Content-Type": "application/json"}
+    response = Endpoint().request("POST", "/v1/circuits", content=content, headers=headers)
+    assert response.status_code in (400, 422)
+    assert error_of(response)
+
+
+def test_a_form_is_told_the_content_type():
+    response = Endpoint().request("POST", "/v1/circuits", data={"problem": "x"})
+    assert response.status_code == 422
+    assert "Content-Type: application/json" in error_of(response)["mend"]
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_body_over_the_limit_is_refused_unread(declared):
+    sent = []
+
+    async def chunks():
+        for _ in range(100):
+            sent.append(1)
+            yield b" " * 1000
+
+    endpoint = Endpoint([GOOD], "serving.max_body_bytes=5000")
+    content = b" " * 100_000 if declared else chunks()
+    response = endpoint.request("POST", "/v1/circuits", content=content)
+    assert response.status_code == 413
+    assert "5000 bytes" in error_of(response)["message"]
+    assert len(sent) < 10
+
+
+def test_a_body_at_the_limit_is_read():
+    content = json.dumps(BODY).encode().ljust(2000)
+    endpoint = Endpoint([GOOD], "serving.max_body_bytes=2000")
+    headers = {"Content-Type": "application/json"}
+    response = endpoint.request("POST", "/v1/circuits", content=content, headers=headers)
+    assert response.status_code == 200
+
+
+def test_a_prompt_that_does_not_fit_is_refused():
+    async def too_long(order):
+        return TooLong(300, 256)
+
+    error = error_of(Endpoint(write=too_long).ask())
+    assert error["field"] == "problem.graph"
+    assert "300 tokens" in error["message"]
+
+
+def test_an_answer_that_takes_too_long_is_a_504():
+    async def slow(order):
+        await asyncio.sleep(30)
+
+    response = Endpoint([GOOD], "serving.request_timeout_s=0.05", write=slow).ask()
+    assert response.status_code == 504
+    assert "0.05 seconds" in error_of(response)["message"]
+
+
+def test_overload_says_when_to_come_back():
+    async def full(order):
+        raise overloaded()
+
+    response = Endpoint(write=full).ask()
+    assert response.status_code == 503
+    assert int(response.headers["retry-after"]) > 0
+    assert error_of(response)
+
+
+def test_an_unexpected_error_shows_nothing_internal():
+    async def broken(order):
+        raise RuntimeError("secret path /etc/quasar")
+
+    response = Endpoint(write=broken).ask()
+    assert response.status_code == 500
+    assert "secret" not in response.text
+    assert error_of(response)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/v1/circuits", 405), ("GET", "/x", 404)]
+)
+def test_wrong_paths_and_methods(method, path, status):
+    response = Endpoint().request(method, path)
+    assert response.status_code == status
+    assert path in error_of(response)["message"]
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+def test_a_browser_gets_a_readable_error_page():
+    response = Endpoint().ask(with_problem(primitive="<b>cut</b>"), headers=BROWSER)
+    assert response.status_code == 422
+    assert response.headers["content-type"].startswith("text/html")
+    assert "<h1>422: unknown primitive" in response.text
+    assert "&lt;b&gt;cut" in response.text
+    assert "<b>cut</b>" not in response.text
+    assert "Mend:" in response.text
+    assert Endpoint().request("GET", "/x", headers=BROWSER).text.startswith("<!doctype html>")
+
+
+def test_the_front_page_shows_a_request_that_works():
+    endpoint = Endpoint()
+    page = endpoint.request("GET", "/", headers=BROWSER)
+    assert page.status_code == 200
+    assert "curl -s http://test/v1/circuits" in page.text
+    shown = page.text.split("-d '")[1].split("'</pre>")[0]
+    assert endpoint.ask(json.loads(shown)).status_code == 200
+
+
+def test_health_and_models():
+    endpoint = Endpoint()
+    assert endpoint.request("GET", "/healthz").json() == {"status": "ok"}
+    model = endpoint.request("GET", "/v1/models").json()["data"][0]
+    assert model["id"] == "run/final"
+    assert model["primitives"] == ["vertex_cover", "hypermaxcut", "min_cut"]
+    assert (model["max_samples"], model["max_qubits"]) == (32, 20)
+
+
+def test_the_schema_shows_examples_and_refusals():
+    schema = Endpoint().request("GET", "/openapi.json").json()
+    operation = schema["paths"]["/v1/circuits"]["post"]
+    assert {"200", "400", "413", "422", "503", "504"} <= operation["responses"].keys()
+    assert schema["components"]["schemas"]["CircuitRequest"]["examples"] == [EXAMPLE, FLOW_EXAMPLE]

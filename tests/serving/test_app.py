@@ -1,0 +1,135 @@
+"""The endpoint on Ray Serve with a real small model that has learnt one circuit by heart."""
+
+import json
+import socket
+import threading
+import urllib.error
+import urllib.request
+
+import pytest
+
+from quasar.config import load_config
+from quasar.errors import CheckpointError, InputError
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+GRAPH = {"nodes": [0, 1, 2], "edges": [[0, 1], [1, 2]]}
+BODY = {"problem": {"primitive": "vertex_cover", "graph": GRAPH}, "samples": 4, "seed": 1}
+OPTIONS = (
+    "cluster.accelerator=cpu",
+    "generation.max_response_tokens=128",
+    "serving.max_body_bytes=4000",
+    "serving.max_samples=8",
+    "evaluation.temperature=0.2",
+)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def url(checkpoint, local_ray):
+    from ray import serve
+
+    from quasar.serving.app import serve_checkpoint
+
+    config = load_config("laptop", [*OPTIONS, f"serving.port={free_port()}"])
+    yield serve_checkpoint(checkpoint, config, blocking=False)
+    serve.shutdown()
+
+
+def ask(url: str, body: bytes | dict = BODY, **headers: str) -> tuple[int, str]:
+    data = json.dumps(body).encode() if isinstance(body, dict) else body
+    headers = {"Content-Type": "application/json", **headers}
+    request = urllib.request.Request(f"{url}v1/circuits", data=data, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_a_problem_is_answered_with_a_verified_circuit(url):
+    status, text = ask(url)
+    answer = json.loads(text)
+    assert status == 200
+    assert answer["valid"], answer
+    assert answer["circuit"].startswith("OPENQASM 3.0;")
+    assert answer["candidates"]["drawn"] == 4
+    assert answer["report"]["valid"]
+    assert answer["reward"] > 0
+    assert answer["answer"] == [1]
+    assert answer["model"].endswith("/model")
+
+
+def test_requests_at_once_are_answered_as_one_by_one(url):
+    bodies = [{**BODY, "seed": seed, "temperature": 1.0} for seed in range(6)]
+    alone = [json.loads(ask(url, body)[1]) for body in bodies]
+    together: list = [None] * len(bodies)
+
+    def send(i: int) -> None:
+        together[i] = json.loads(ask(url, bodies[i])[1])
+
+    threads = [threading.Thread(target=send, args=(i,)) for i in range(len(bodies))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [a["circuit"] for a in together] == [a["circuit"] for a in alone]
+    assert [a["candidates"] for a in together] == [a["candidates"] for a in alone]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "part"),
+    [
+        (b"{", 400, "not JSON"),
+        ({"problem": {"primitive": "cut", "graph": GRAPH}}, 422, "unknown primitive"),
+        ({**BODY, "samples": 9}, 422, "limit of 8"),
+        (b" " * 5000, 413, "4000 bytes"),
+    ],
+)
+def test_bad_requests_are_refused(url, body, status, part):
+    answered, text = ask(url, body)
+    assert answered == status
+    assert part in json.loads(text)["error"]["message"]
+
+
+def test_a_problem_that_the_model_cannot_read_is_refused(url):
+    names = [f"a-node-with-a-very-long-name-that-fills-the-prompt-{i}" for i in range(12)]
+    edges = [[names[i], names[i + 1]] for i in range(11)]
+    graph = {"nodes": names, "edges": edges}
+    status, text = ask(url, {"problem": {"primitive": "vertex_cover", "graph": graph}})
+    assert status == 422
+    assert json.loads(text)["error"]["field"] == "problem.graph"
+
+
+def test_a_browser_gets_pages(url):
+    status, text = ask(url, b"{", Accept="text/html")
+    assert status == 400
+    assert text.startswith("<!doctype html>")
+    with urllib.request.urlopen(url, timeout=30) as response:
+        assert f"curl -s {url}v1/circuits" in response.read().decode()
+
+
+def test_a_taken_port_is_refused_in_one_line(checkpoint, url):
+    from ray import serve
+
+    from quasar.serving.app import serve_checkpoint
+
+    serve.shutdown()
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        config = load_config("laptop", [*OPTIONS, f"serving.port={holder.getsockname()[1]}"])
+        with pytest.raises(InputError, match=r"serving\.port"):
+            serve_checkpoint(checkpoint, config, blocking=False)
+
+
+def test_a_directory_without_a_model_is_refused_before_ray_starts(tmp_path):
+    from quasar.serving.app import serve_checkpoint
+
+    with pytest.raises(CheckpointError, match="not a model directory"):
+        serve_checkpoint(tmp_path, load_config("laptop"), blocking=False)
