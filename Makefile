@@ -42,7 +42,7 @@ $(INSTALLED): setup.cfg pyproject.toml
 	  -e ".[$$extra,dev]"
 	@if ! nvidia-smi >/dev/null 2>&1; then \
 	  echo "== DeepSpeed's CPU communication op (compiled once, one to two minutes)"; \
-	  DS_ACCELERATOR=cpu $(PYTHON) -c 'from deepspeed.accelerator import get_accelerator as a; a().create_op_builder("ShareMemCommBuilder").load(verbose=False)' \
+	  DS_ACCELERATOR=cpu $(PYTHON) -m quasar.learning.native_ops \
 	    >.venv/op_build.log 2>&1 || echo "warning: it does not compile, see .venv/op_build.log;" \
 	    "training will try again" >&2; fi
 	@touch $@

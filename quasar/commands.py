@@ -5,6 +5,7 @@ Everything heavy (torch, ray) is imported inside, so that `quasar --help` answer
 """
 
 import logging
+import os
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -29,10 +30,13 @@ def unchanged(config: QuasarConfig) -> QuasarConfig:
 
 
 def in_job(config: QuasarConfig) -> QuasarConfig:
-    """The `Prepare` of a Ray job, whose working directory goes away when the job has ended.
+    """The `Prepare` of a Ray job.
 
-    A relative run directory is placed under the home directory of the node that runs the job.
+    The job's working directory goes away when the job has ended: a relative run directory is
+    placed under the home directory of the node that runs the job.
     """
+    # The job's own env_vars may name variables that we set as well: ours are added, not refused.
+    os.environ.setdefault("RAY_OVERRIDE_JOB_RUNTIME_ENV", "1")
     directory = Path(config.run.directory)
     if directory.is_absolute():
         return config
@@ -61,7 +65,7 @@ def train(arguments: Namespace) -> None:
     config = _load(arguments, **_place_of(arguments))
     from quasar.main_job import run_main_job
 
-    print(run_main_job(config, resume=arguments.resume is not None).report)
+    run_main_job(config)
 
 
 def generate(arguments: Namespace) -> None:
@@ -82,16 +86,20 @@ def evaluate(arguments: Namespace) -> None:
     config = _load(arguments)
     problems = _existing(arguments.problems, "--problems")
     generations = _existing(arguments.generations, "--generations")
-    from quasar.evaluation.evaluate import evaluate_files
+    from rich.console import Console
 
-    evaluate_files(
+    from quasar.evaluation.evaluate import evaluate_files
+    from quasar.evaluation.table import summary_table
+
+    summary = evaluate_files(
         problems,
         generations,
         arguments.output,
         config=config,
         workers=arguments.workers or config.verification.num_workers,
     )
-    print(arguments.output)
+    Console().print(summary_table(summary))
+    print(f"report: {arguments.output / 'report.html'}")
 
 
 def sweep(arguments: Namespace) -> None:

@@ -207,11 +207,11 @@ class SftConfig(Section):
 
 
 class GrpoConfig(Section):
-    iterations: int = Field(40, ge=0, description="updates")
+    iterations: int = Field(80, ge=0, description="updates")
     prompts_per_step: int = Field(8, ge=1, description="distinct prompts an update")
     samples_per_prompt: int = Field(8, ge=2, description="rollouts a prompt: the group size")
     learning_rate: float = Field(
-        2e-4, gt=0, description="AdamW learning rate (constant after warm-up)"
+        3e-4, gt=0, description="AdamW learning rate (constant after warm-up)"
     )
     warmup_steps: int = Field(3, ge=0, description="linear warm-up, updates")
     clip_low: float = Field(0.2, gt=0, lt=1, description="lower clip of the probability ratio")
@@ -234,7 +234,7 @@ class GrpoConfig(Section):
     max_empty_steps: int = Field(
         5, ge=1, description="steps in a row with nothing to train on after which the run stops"
     )
-    checkpoint_every: int = Field(5, ge=1, description="updates between checkpoints")
+    checkpoint_every: int = Field(10, ge=1, description="updates between checkpoints")
     keep_checkpoints: int = Field(2, ge=1, description="checkpoints kept")
 
 

@@ -12,6 +12,7 @@ from there, so that calling again after an interruption continues the run:
                 mlflow.db          tracking, unless another MLflow store is configured
 """
 
+import json
 import logging
 import shutil
 import time
@@ -29,6 +30,10 @@ from quasar.datasets.generate import generate_dataset
 from quasar.datasets.io import read_problems, write_problems
 from quasar.datasets.prompts import build_messages
 from quasar.errors import ConfigError
+from quasar.evaluation.evaluate import evaluate_files
+from quasar.evaluation.report import main_report
+from quasar.evaluation.summary import Summary, read_summary
+from quasar.evaluation.table import COMPARED, compare_rows
 from quasar.learning.sft import num_steps, train_supervised
 from quasar.learning.state import CheckpointStore, StepLog, read_state
 from quasar.learning.train import train_grpo
@@ -38,6 +43,7 @@ from quasar.runtime import init_ray
 from quasar.tracking import Tracker, tracking_uri
 
 logger = logging.getLogger(__name__)
+BASELINE_ROWS = ("H on every qubit", "references")  # of the final table
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,7 @@ class MainJobResult:
     """Where the run is and what it reached."""
 
     directory: Path
-    rows: dict[str, Any]  # name of the row -> evaluation summary
+    rows: dict[str, Summary]  # name of the row -> evaluation on held-out problems
     report: Path
 
 
@@ -74,8 +80,8 @@ class Run:
         return self.dataset / f"{name}.{self.config.dataset.format}"
 
 
-def run_main_job(config: QuasarConfig, *, resume: bool = False) -> MainJobResult:
-    """Run (or go on with) the whole job. Raises QuasarError in one line for what a user can mend."""
+def run_main_job(config: QuasarConfig) -> MainJobResult:
+    """Run (or go on with) the whole job. Raises QuasarError for what a user can mend."""
     run = Run(config)
     console = Console(stderr=True)
     started = time.perf_counter()
@@ -83,7 +89,7 @@ def run_main_job(config: QuasarConfig, *, resume: bool = False) -> MainJobResult
         trained = _train(run, tracker, console)
         rows = _evaluate(run, trained, console)
         report = _report(run, rows, tracker)
-    console.print(f"main job done in {time.perf_counter() - started:.0f} s: {report}")
+    _print_end(run, rows, report, time.perf_counter() - started)
     return MainJobResult(run.directory, rows, report)
 
 
@@ -221,48 +227,88 @@ def _shown(metrics: dict[str, float]) -> str:
     )
 
 
-def _evaluate(run: Run, models: dict[str, Path], console: Console) -> dict[str, Any]:
-    """Held-out problems: each model's completions, then baselines, through one evaluation."""
-    from quasar.evaluation.baselines import BASELINES, write_baseline
-    from quasar.evaluation.evaluate import evaluate_files, read_summary
-
+def _evaluate(run: Run, models: dict[str, Path], console: Console) -> dict[str, Summary]:
+    """Held-out problems: each model's completions, and baselines, through one evaluation."""
     config, directory = run.config, run.directory / "evaluation"
     problems = directory / "problems.jsonl"
     if not problems.is_file():
         directory.mkdir(parents=True, exist_ok=True)
         write_problems(problems, read_problems(run.split("test"))[: config.evaluation.num_problems])
-    rows = {}
-    for name in [*models, *BASELINES]:
+    rows: dict[str, Summary] = {}
+    for name, model in models.items():
         place = directory / name.replace(" ", "-").lower()
-        generations = place / "generations.jsonl"
-        if not generations.is_file():
-            place.mkdir(parents=True, exist_ok=True)
-            if name in models:
+        if not (place / "summary.json").is_file():
+            generations = place / "generations.jsonl"
+            if not generations.is_file():
                 generate_file(
-                    models[name],
+                    model,
                     problems,
                     samples=config.evaluation.samples,
                     output=generations,
                     config=config,
                 )
-            else:
-                write_baseline(name, problems, generations)
-        console.print(f"evaluating: {name}")
-        rows[name] = (
-            read_summary(place / "summary.json")
-            if (place / "summary.json").is_file()
-            else evaluate_files(problems, generations, place, config=config, workers=2)
-        )
-    return rows
+            console.print(f"evaluating: {name}")
+            evaluate_files(
+                problems,
+                generations,
+                place,
+                config=config,
+                workers=config.dataset.num_workers,
+                baselines=BASELINE_ROWS,
+            )
+        rows[name] = read_summary(place / "summary.json")
+    baselines = next(iter(rows.values())).baselines
+    return rows | {name: baselines[name] for name in BASELINE_ROWS}
 
 
-def _report(run: Run, rows: dict[str, Any], tracker: Tracker) -> Path:
-    from quasar.evaluation.report import main_report
-
+def _report(run: Run, rows: dict[str, Summary], tracker: Tracker) -> Path:
     curves = {name: StepLog.read(run.directory / name / "steps.jsonl") for name in ("sft", "grpo")}
     report = main_report(run.directory, rows, curves, run.config)
+    for name, summary in rows.items():
+        label = name.replace(" ", "_").lower()
+        values = {m: summary.get(m).value for m in COMPARED}
+        tracker.log_metrics(
+            {f"evaluation/{label}/{m}": v for m, v in values.items() if v is not None}, 0
+        )
     tracker.log_artifact(report)
+    tracker.log_artifacts(run.directory / "figures", "figures")
     return report
+
+
+def _print_end(run: Run, rows: dict[str, Summary], report: Path, seconds: float) -> None:
+    """The short table and the three commands that a user wants next."""
+    console = Console()
+    where = _relative(run.directory)
+    console.print(compare_rows(rows, title=f"Held-out problems of {where} ({seconds:.0f} s)"))
+    problem = json.dumps(_example_problem(run), separators=(",", ":"))
+    console.print(f"report: {_relative(report)}")
+    console.print("next:", highlight=False)
+    for line in (
+        f"quasar serve --checkpoint {where}",
+        f"curl -s {_endpoint(run.config)} -H 'content-type: application/json' -d '{problem}'",
+        f"mlflow ui --backend-store-uri {store_uri(run.config)}",
+    ):
+        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _example_problem(run: Run) -> dict[str, Any]:
+    problem = read_problems(run.split("test"))[0].problem
+    return {
+        "problem": {
+            "primitive": problem.primitive,
+            "graph": problem.graph,
+            "attributes": dict(problem.attributes),
+        }
+    }
+
+
+def _endpoint(config: QuasarConfig) -> str:
+    return f"http://{config.serving.host}:{config.serving.port}/v1/circuits"
+
+
+def _relative(path: Path) -> Path:
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 @contextmanager

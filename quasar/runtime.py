@@ -13,6 +13,8 @@ _WORKER_ENVIRONMENT = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TRANSFORMERS_VERBOSITY": "error",
     "DS_LOG_LEVEL": "error",
+    # Threads that wait for each other sleep instead of spinning: actors share the cores in turns.
+    "OMP_WAIT_POLICY": "PASSIVE",
 }
 
 
@@ -34,6 +36,8 @@ def init_ray(config: QuasarConfig) -> None:
 
     if ray.is_initialized():
         return
+    # RLlib's advice on its own API stacks is not for our users.
+    logging.getLogger("ray.rllib").setLevel(logging.ERROR)
     address = config.cluster.address or os.environ.get("RAY_ADDRESS")
     common = dict(
         log_to_driver=False,

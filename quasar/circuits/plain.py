@@ -107,6 +107,9 @@ class _Program:
                 else:
                     self._declare(bit_or_qubit, int(size), name)
         except CircuitError as error:
+            # A syntax error further down comes first, and only the complete reader can tell.
+            if not all(map(_is_well_formed, statements)):
+                raise _OutsideSubset from None
             raise at_line(error, self._line_of(statement)) from None
         if self._qubits is None:
             raise _OutsideSubset
@@ -184,6 +187,17 @@ class _Program:
         else:
             for place in range(num_qubits):
                 self._assembler.measure(place, place)
+
+
+def _is_well_formed(statement: re.Match[str]) -> bool:
+    """Whether a match of the statement pattern is valid syntax: the pattern is a little wider."""
+    _, _, declared, bits, _, qubits, _, gate, angles, operands = statement.groups()
+    names = {declared, bits, qubits, gate}
+    if operands:
+        names |= _operands(operands)[0]
+        if angles and not angles.isspace() and _angles(angles) is None:
+            return False
+    return not names & RESERVED
 
 
 @lru_cache(maxsize=1 << 14)

@@ -28,7 +28,7 @@ from quasar.circuits.rules import (
 )
 
 # Gates that definitions and their uses may stand for in all; the converter copies definitions.
-MAX_DEFINED_GATES = 5_000
+MAX_DEFINED_GATES = 3_000
 MAX_MODIFIERS = 4
 MAX_CONTROLS = 6  # of one gate's modifiers together; more are decomposed into very many gates
 MAX_LITERAL = 10**12

@@ -18,7 +18,7 @@ from quasar.evaluation.published import ENERGY_TOLERANCE, PublishedEvaluator
 from quasar.evaluation.summary import FAILED, METRICS
 from quasar.problems import decoder_for
 from quasar.problems.base import GraphProblem, ProblemInstance
-from quasar.rewards import Failed, score
+from quasar.rewards import score
 from quasar.verification.report import Outcome, VerificationReport
 from quasar.verification.verifier import Verifier
 
@@ -62,8 +62,6 @@ class ProblemGrader:
         """The columns of one sample, `most_probable` (for the report) among them."""
         report = self._verifier.verify(self._problem, text)
         scored = score(report, self._reward)
-        if isinstance(scored, Failed):
-            return failed_row(scored.kind, scored.detail)
         row = {**NOT_GRADED, **self._describe(report), "reward": scored.value}
         row.update(self._signals(report) if report.valid else self._worst())
         if self._published is not None:

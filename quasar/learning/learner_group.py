@@ -20,6 +20,7 @@ from ray.rllib.core.rl_module.torch import TorchRLModule
 
 from quasar.errors import TrainingError
 from quasar.learning.learner import Objective, PolicyLearner
+from quasar.learning.native_ops import load_cpu_communication_op
 from quasar.learning.packing import TokenSequence, pack
 from quasar.policy.models import pick_device
 
@@ -47,6 +48,7 @@ class DeepSpeedLearner(TorchLearner):
         if device == "cpu":
             cores = os.cpu_count() or 1
             torch.set_num_threads(settings.learner.torch_threads or max(1, cores // world_size))
+            load_cpu_communication_op()
         import deepspeed
 
         deepspeed.init_distributed("nccl" if device == "cuda" else "gloo", verbose=False)

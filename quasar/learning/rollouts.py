@@ -40,7 +40,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class WorkerFault:
-    """An exception in a worker, brought home as a value (RLlib would restart the actor for ever)."""
+    """An exception in a worker, as a value (raised, RLlib would restart the actor for ever)."""
 
     message: str
     trace: str

@@ -7,6 +7,7 @@ FastAPI. `serve_checkpoint` starts it all.
 
 import asyncio
 import logging
+import re
 import socket
 import threading
 from collections.abc import Sequence
@@ -39,7 +40,7 @@ MAX_ONGOING = 2 * MAX_BATCH_ORDERS
 MAX_QUEUED = 2 * MAX_ONGOING
 INGRESS_ONGOING = 4 * MAX_QUEUED
 INGRESS_CPUS = 0.1
-START_ATTEMPTS = 1  # of a replica's constructor: a model that does not load will not load later
+START_ATTEMPTS = 1  # of a replica: a model that does not load will not load later either
 
 
 @serve.deployment(
@@ -85,7 +86,7 @@ class Writer:
 
 @serve.deployment(name="verifier", max_ongoing_requests=MAX_ONGOING, max_queued_requests=MAX_QUEUED)
 class Verifier:
-    """Owns the verifier pool; checks of concurrent requests go to it together."""
+    """Owns the verifier pool."""
 
     def __init__(self, config: QuasarConfig):
         from quasar.verification.pool import VerifierPool
@@ -93,19 +94,9 @@ class Verifier:
         self.pool = VerifierPool(config.verification, "hierarchical")
 
     async def verify(self, problem: ProblemInstance, texts: Sequence[str]) -> list[Verified]:
-        return await self._verify_batch((problem, texts))
-
-    @serve.batch(max_batch_size=MAX_BATCH_ORDERS, batch_wait_timeout_s=0.0)
-    async def _verify_batch(
-        self, jobs: list[tuple[ProblemInstance, Sequence[str]]]
-    ) -> list[list[Verified]]:
-        return await asyncio.to_thread(self._verify, jobs)
-
-    def _verify(self, jobs: list[tuple[ProblemInstance, Sequence[str]]]) -> list[list[Verified]]:
         from quasar.verification.pool import Check
 
-        results = iter(self.pool.verify([Check(p, text) for p, texts in jobs for text in texts]))
-        return [[next(results) for _ in texts] for _, texts in jobs]
+        return await asyncio.to_thread(self.pool.verify, [Check(problem, text) for text in texts])
 
 
 @serve.deployment(name="ingress", max_ongoing_requests=INGRESS_ONGOING)
@@ -174,11 +165,21 @@ def serve_checkpoint(checkpoint: Path, config: QuasarConfig, *, blocking: bool =
     try:
         serve.run(build_application(checkpoint, config), name=APPLICATION)
     except RuntimeError as error:
-        raise CheckpointError(f"{checkpoint}: the endpoint did not start: {error}") from error
+        reason = _failure() or error
+        serve.delete(APPLICATION)
+        raise CheckpointError(f"the endpoint did not start: {reason}") from error
     logger.info("answering at %s (model %s)", url, model_name(checkpoint))
     if blocking:
         _wait_until_interrupted()
     return url
+
+
+def _failure() -> str | None:
+    """Last line of the traceback that a deployment which did not start left behind."""
+    application = serve.status().applications.get(APPLICATION)
+    deployments = application.deployments.values() if application else ()
+    lines = "\n".join(deployment.message for deployment in deployments).strip().splitlines()
+    return re.sub(r"^quasar\.errors\.\w+: ", "", lines[-1]) if lines else None
 
 
 def _start_http(config: QuasarConfig) -> str:

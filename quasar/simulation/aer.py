@@ -9,7 +9,7 @@ import numpy as np
 from qiskit import QuantumCircuit
 from qiskit_aer import AerSimulator
 
-from quasar.circuits.circuit import Circuit
+from quasar.circuits.circuit import Circuit, Gate
 
 # Gates whose method on a Qiskit circuit has another name.
 _METHODS = {"u1": "p", "phase": "p", "cphase": "cp", "CX": "cx", "U": "u", "u3": "u", "u2": "u"}
@@ -27,7 +27,7 @@ class AerBackend:
 
     def statevector(self, circuit: Circuit) -> np.ndarray:
         """Final amplitudes, shape (2**n,), complex128, little-endian."""
-        converted = to_qiskit(circuit)
+        converted = to_qiskit(_in_aer_gates(circuit))
         converted.save_statevector()
         result = self._simulator.run(converted, shots=1).result()
         if not result.success:
@@ -40,6 +40,15 @@ class AerBackend:
         """|amplitude|², shape (2**n,), float64."""
         state = self.statevector(circuit)
         return state.real**2 + state.imag**2
+
+
+def _in_aer_gates(circuit: Circuit) -> Circuit:
+    """Aer runs every standard gate but the controlled Hadamard, which is a controlled U."""
+    gates = tuple(
+        Gate("cu", gate.qubits, (pi / 2, 0.0, pi, 0.0)) if gate.name == "ch" else gate
+        for gate in circuit.gates
+    )
+    return Circuit(circuit.num_qubits, gates)
 
 
 def to_qiskit(circuit: Circuit) -> QuantumCircuit:

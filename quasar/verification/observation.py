@@ -1,5 +1,55 @@
-"""TEMPORARY"""
+"""What the model is told about its answer: a compact text made from the report.
+
+Takes a report or a fault; gives a few short lines within a character limit, the most useful first.
+It is read by the model only; rewards never come from text.
+"""
+
+import json
+
+from quasar.rewards import Failed
+from quasar.verification.report import DistributionSignals, Outcome, VerificationReport
+
+_NUM_OUTCOMES = 3
 
 
-def observation_text(report, *, max_chars):
-    return str(report)[:max_chars]
+def observation_text(result: VerificationReport | Failed, *, max_chars: int) -> str:
+    """At most max_chars characters; whole lines as far as they fit, then a cut line."""
+    lines = ["not verified: try again"] if isinstance(result, Failed) else _lines(result)
+    text = "\n".join(lines)
+    return text if len(text) <= max_chars else text[: max(0, max_chars - 1)].rstrip() + "…"
+
+
+def _lines(report: VerificationReport) -> list[str]:
+    if not report.valid:
+        return [f"invalid ({report.error.kind}): {report.error.message}"]
+    expectation, distribution = report.expectation, report.distribution
+    lines = [
+        f"valid: {report.num_qubits} qubits, {report.num_gates} gates, depth {report.depth}",
+        f"energy {expectation.energy:.3g} (best {expectation.minimum:.3g}, "
+        f"uniform {expectation.uniform_energy:.3g})",
+        _optimum_line(distribution),
+    ]
+    if report.optimisation is not None:
+        lines.append(f"warm start gain {report.optimisation.gain:.2f}")
+    lines += [_outcome_line(outcome) for outcome in distribution.most_probable[:_NUM_OUTCOMES]]
+    return lines
+
+
+def _optimum_line(distribution: DistributionSignals) -> str:
+    line = (
+        f"optimum probability {distribution.optimum_probability:.3f} "
+        f"(uniform {distribution.uniform_optimum_probability:.3f})"
+    )
+    if distribution.feasible_probability is not None:
+        line += f", feasible {distribution.feasible_probability:.3f}"
+    return line
+
+
+def _outcome_line(outcome: Outcome) -> str:
+    quality = "optimal" if outcome.optimal else "not optimal"
+    if outcome.feasible is False:
+        quality = "infeasible"
+    line = f"{outcome.bitstring} p={outcome.probability:.3f} {quality}"
+    if outcome.answer is not None:
+        line += f" {json.dumps(outcome.answer, separators=(',', ':'))}"
+    return line

@@ -1,47 +1,202 @@
-"""TEMPORARY placeholder while the pool is being written."""
+"""The verifier pool: Ray actors that each hold a verifier and may be killed at any time.
 
-from dataclasses import dataclass
+`VerifierPool` owns the actors; any process can check answers on them with a `VerifierClient` made
+from `handles()`. `LocalVerifierPool` does the same in this process, without limits. All give one
+`VerificationReport | Failed` for each check, in order: see `quasar.verification.dispatch`.
+"""
+
+import os
+import tempfile
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
 import ray
-from quasar.verification.verifier import Verifier
+from ray.actor import ActorHandle
+from ray.exceptions import GetTimeoutError, RayError
+
+from quasar.config import VerificationConfig
+from quasar.errors import TrainingError
+from quasar.rewards import Failed
+from quasar.verification.dispatch import Dispatch
+from quasar.verification.published_utility import PINNED, can_pin
+from quasar.verification.worker import (
+    Check,
+    Result,
+    VerifierFactory,
+    VerifierWorker,
+    WorkerStatus,
+    make_verifier,
+    run_check,
+)
+
+__all__ = ["Check", "LocalVerifierPool", "PoolStats", "VerifierClient", "VerifierPool"]
+
+START_TIMEOUT_S = 180.0
+_STATUS_TIMEOUT_S = 2.0
+_SINGLE_THREADED = {name: "1" for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")}
 
 
-@dataclass(frozen=True)
-class Check:
-    problem: object
-    text: str
-
-
-@dataclass
+@dataclass(frozen=True, slots=True)
 class PoolStats:
-    restarts: int = 0
+    """The pool's state. Restarts and time-outs are over the pool's life, for all its clients."""
 
-
-class _A:
-    def __init__(self, config, formula):
-        self.v = Verifier(config, formula)
-
-    def verify(self, checks):
-        return [self.v.verify(c.problem, c.text) for c in checks]
+    workers: int
+    healthy: int  # workers that answer now
+    restarts: int  # worker processes that ended and were replaced
+    timeouts: int  # of these, ended at the time limit
+    checks: int  # by the processes now alive
+    work_s: float  # seconds of work of the processes now alive
+    failed: Mapping[str, int] = field(default_factory=dict)  # this client's faults by kind
 
 
 class VerifierClient:
-    def __init__(self, handles, config):
-        self.h = handles
+    """Checks answers on a pool's actors. Safe to use from several threads."""
 
-    def verify(self, checks):
-        return ray.get(self.h[0].verify.remote(list(checks)))
+    def __init__(self, handles: Sequence[ActorHandle], config: VerificationConfig):
+        """handles: `VerifierPool.handles()`, from any process of the cluster."""
+        self._handles = list(handles)
+        self._config = config
+        self._failed: Counter[str] = Counter()
+
+    def verify(self, checks: Sequence[Check]) -> list[Result]:
+        """One report or fault for each check, in order. Never raises for a bad answer."""
+        results = Dispatch(self._handles, checks).run()
+        self._failed.update(r.kind for r in results if isinstance(r, Failed))
+        return results
+
+    def stats(self) -> PoolStats:
+        """Counters of the pool; workers that do not answer at once count as not healthy."""
+        answers = [status for status in self._statuses(_STATUS_TIMEOUT_S) if status is not None]
+        deaths = [death for answer in answers for death in answer.deaths]
+        return PoolStats(
+            workers=len(self._handles),
+            healthy=len(answers),
+            restarts=len(deaths),
+            timeouts=sum(death.kind == "timeout" for death in deaths),
+            checks=sum(answer.checks for answer in answers),
+            work_s=sum(answer.work_s for answer in answers),
+            failed=dict(self._failed),
+        )
+
+    def _statuses(self, timeout_s: float) -> list[WorkerStatus | None]:
+        refs = [handle.status.remote() for handle in self._handles]
+        ready, _ = ray.wait(refs, num_returns=len(refs), timeout=timeout_s)
+        statuses: list[WorkerStatus | None] = []
+        for ref in refs:
+            status = None
+            if ref in ready:
+                with suppress(RayError):
+                    status = ray.get(ref)
+            statuses.append(status)
+        return statuses
 
 
 class VerifierPool(VerifierClient):
-    def __init__(self, config, formula):
-        self.h = [ray.remote(_A).options(num_cpus=config.cpus_per_worker).remote(config, formula)]
+    """Starts the actors of the config and owns them; also a client of them. Needs Ray up."""
 
-    def handles(self):
-        return self.h
+    def __init__(
+        self,
+        config: VerificationConfig,
+        formula: str = "hierarchical",
+        *,
+        verifier_factory: VerifierFactory = make_verifier,
+    ):
+        """Raises TrainingError where the actors do not start, e.g. for want of CPUs."""
+        environment = dict(_SINGLE_THREADED)
+        if formula == "published" and can_pin():
+            environment |= PINNED
+        actor = _VerifierActor.options(
+            num_cpus=config.cpus_per_worker,
+            num_gpus=config.gpus_per_worker,
+            runtime_env={"env_vars": environment},
+        )
+        handles = [
+            actor.remote(config, formula, verifier_factory, uuid.uuid4().hex)
+            for _ in range(config.num_workers)
+        ]
+        super().__init__(handles, config)
+        self._require_started()
 
-    def stats(self):
-        return PoolStats()
+    def handles(self) -> list[ActorHandle]:
+        """The actors, for a `VerifierClient` in another process."""
+        return list(self._handles)
 
-    def close(self):
-        for h in self.h:
-            ray.kill(h)
+    def close(self) -> None:
+        """End the actors; checks under way are lost."""
+        for handle in self._handles:
+            with suppress(RayError):
+                ray.get(handle.retire.remote(), timeout=_STATUS_TIMEOUT_S)
+            ray.kill(handle)
+        self._handles = []
+
+    def _require_started(self) -> None:
+        try:
+            ray.get([handle.status.remote() for handle in self._handles], timeout=START_TIMEOUT_S)
+        except GetTimeoutError:
+            self.close()
+            raise TrainingError(
+                f"not all of the {len(self._handles)} verifiers started within "
+                f"{START_TIMEOUT_S:.0f} s; free CPUs, or lower verification.num_workers or "
+                "verification.cpus_per_worker"
+            ) from None
+        except RayError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise TrainingError(f"a verifier did not start: {reason}") from error
+
+
+class LocalVerifierPool:
+    """The pool's `verify`, `stats` and `close` in this process: no Ray, and no limits."""
+
+    def __init__(
+        self,
+        config: VerificationConfig,
+        formula: str = "hierarchical",
+        *,
+        verifier_factory: VerifierFactory = make_verifier,
+    ):
+        self._verifier = verifier_factory(config, formula)
+        self._config = config
+        self._checks = 0
+        self._failed: Counter[str] = Counter()
+
+    def verify(self, checks: Sequence[Check]) -> list[Result]:
+        """One report or fault for each check, in order."""
+        limit = self._config.memory_limit_mb
+        results = [run_check(self._verifier, check, memory_limit_mb=limit) for check in checks]
+        self._checks += len(results)
+        self._failed.update(r.kind for r in results if isinstance(r, Failed))
+        return results
+
+    def stats(self) -> PoolStats:
+        """Counters of this process."""
+        return PoolStats(1, 1, 0, 0, self._checks, 0.0, dict(self._failed))
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+@ray.remote(max_restarts=-1, max_task_retries=0, concurrency_groups={"control": 1})
+class _VerifierActor:
+    """A thin shell around `VerifierWorker`."""
+
+    def __init__(
+        self, config: VerificationConfig, formula: str, factory: VerifierFactory, name: str
+    ):
+        journal = Path(tempfile.gettempdir()) / f"quasar-verifier-{os.getuid()}-{name}"
+        self._worker = VerifierWorker(config, formula, factory=factory, journal=journal)
+
+    def verify(self, batch: Sequence[tuple[str, Check]]) -> list[Result]:
+        return self._worker.verify(batch)
+
+    # Apart from the checks, so that it answers while one runs; repeated until the actor is back.
+    @ray.method(concurrency_group="control", max_task_retries=-1)
+    def status(self) -> WorkerStatus:
+        return self._worker.status()
+
+    @ray.method(concurrency_group="control")
+    def retire(self) -> None:
+        self._worker.retire()

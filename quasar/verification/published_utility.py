@@ -55,14 +55,18 @@ class Utility:
                 stdout=subprocess.PIPE,
                 env=os.environ | PINNED,
             )
-        _send(self._helper.stdin, (circuit, hamiltonian))
-        return pickle.load(self._helper.stdout)
+        try:
+            _send(self._helper.stdin, (circuit, hamiltonian))
+            return pickle.load(self._helper.stdout)
+        except (EOFError, BrokenPipeError) as error:
+            raise RuntimeError("the optimiser's helper process ended") from error
 
     def __del__(self):
         helper = getattr(self, "_helper", None)
         if helper is not None and helper.poll() is None:
-            helper.stdin.close()  # it ends when there is nothing more to read
-            helper.wait(timeout=5)
+            helper.kill()
+            helper.wait()
+            helper.stdin.close()
             helper.stdout.close()
 
 

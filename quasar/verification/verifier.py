@@ -31,6 +31,15 @@ from quasar.verification.report import (
 )
 from quasar.verification.syntax import read_answer, wrong_qubit_count
 
+# Beyond the plain subset, so that the complete reader is loaded too.
+_WARM_UP_PROGRAM = """OPENQASM 3.0;
+include "stdgates.inc";
+bit[2] c;
+qubit[2] q;
+gate pair(t) a, b { cx a, b; rz(t + pi / 2) b; }
+pair(0.5) q[0], q[1];
+c = measure q;
+"""
 FORMULAS = ("hierarchical", "published")
 
 
@@ -80,6 +89,14 @@ class Verifier:
         if error is not None:
             return _invalid(problem, circuit, error, seconds=seconds, published=published)
         return self._measure(circuit, facts, seconds=seconds, published=published)
+
+    def warm_up(self) -> None:
+        """Load and compile what the first check would otherwise wait for."""
+        from quasar.circuits.complete import read_complete
+        from quasar.simulation import exact
+
+        exact.warm_up()
+        read_complete(_WARM_UP_PROGRAM, self.limits)
 
     def probabilities(self, circuit: Circuit) -> np.ndarray:
         """Exact distribution of a circuit from the configured simulator, (2**n,) little-endian."""

@@ -70,6 +70,8 @@ def test_zero_probability_in_the_reference_is_infinite_without_rounding_error():
         ('OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nh q[0];\n', True),  # not measured
         ('OPENQASM 3;\ninclude "stdgates.inc";\nqubit[2] q;\nh q[0];\n', False),  # other header
         ('OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nh q[2];\n', False),
+        # read there, but not simulated
+        ('OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nreset q[0];\nh q[0];\n', True),
         ("no program at all", False),
         ("", False),
     ],

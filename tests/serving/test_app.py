@@ -128,6 +128,16 @@ def test_a_taken_port_is_refused_in_one_line(checkpoint, url):
             serve_checkpoint(checkpoint, config, blocking=False)
 
 
+def test_a_model_that_does_not_load_is_refused_in_one_line(checkpoint, local_ray, tmp_path):
+    from quasar.serving.app import serve_checkpoint
+
+    (tmp_path / "config.json").write_text((checkpoint / "config.json").read_text())
+    config = load_config("laptop", [*OPTIONS, f"serving.port={free_port()}"])
+    with pytest.raises(CheckpointError, match=r"model\.safetensors") as caught:
+        serve_checkpoint(tmp_path, config, blocking=False)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_directory_without_a_model_is_refused_before_ray_starts(tmp_path):
     from quasar.serving.app import serve_checkpoint
 

@@ -1,0 +1,30 @@
+"""DeepSpeed's CPU communication op: compiled at first use, safely.
+
+PyTorch guards such a build with a plain lock file. A process that is killed while it holds it
+leaves the file behind, and every later run on the machine waits for it for ever. Here builds go
+through a lock that the kernel releases with its holder; whoever holds it clears a leftover file.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+
+from torch.utils.cpp_extension import _get_build_directory
+
+_OP = "deepspeed_shm_comm"
+
+
+def load_cpu_communication_op() -> None:
+    """Build (once a machine, one to two minutes) and load the op into this process."""
+    directory = Path(_get_build_directory(_OP, False))
+    with open(directory / "quasar.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        (directory / "lock").unlink(missing_ok=True)
+        from deepspeed.accelerator import get_accelerator
+
+        get_accelerator().create_op_builder("ShareMemCommBuilder").load(verbose=False)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    load_cpu_communication_op()

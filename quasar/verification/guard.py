@@ -1,0 +1,93 @@
+"""Limits on one verification that hold even when native code never returns.
+
+The wall clock is watched by a thread in C (`faulthandler`), which needs no interpreter lock and
+ends the process; memory is a limit of the operating system on the process's data. A small journal
+on disk outlives the process: who was being verified when it died, and whether the clock ended it.
+"""
+
+import faulthandler
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """One end of a worker process: which check it was at work on ("" for none), and why."""
+
+    check_id: str
+    kind: str  # "timeout" or "worker"
+
+
+class Guard:
+    """Runs checks under limits. Only for a process that may be ended, one check at a time."""
+
+    def __init__(self, journal: Path, *, time_limit_s: float, memory_limit_mb: int):
+        """journal: path prefix of the two small files that outlive the process."""
+        self.time_limit_s = time_limit_s
+        self._past = journal.with_suffix(".deaths")
+        self._now = journal.with_suffix(".now")
+        self._bury()
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+        self._file = os.open(self._now, flags, 0o600)
+        self._soft_limit = _data_bytes() + memory_limit_mb * _MIB
+
+    @contextmanager
+    def watch(self, check_id: str) -> Iterator[None]:
+        """Limits around one check. Over the time limit this process ends; over the memory limit
+        allocations raise MemoryError.
+        """
+        written = os.pwrite(self._file, f"{check_id}\n".encode(), 0)
+        os.lseek(self._file, written, os.SEEK_SET)
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        faulthandler.dump_traceback_later(self.time_limit_s, exit=True, file=self._file)
+        resource.setrlimit(resource.RLIMIT_DATA, (_within(self._soft_limit, hard), hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+            faulthandler.cancel_dump_traceback_later()
+            os.ftruncate(self._file, 0)
+
+    def deaths(self) -> list[Death]:
+        """Ends of earlier processes with the same journal, oldest first."""
+        try:
+            lines = self._past.read_text().splitlines()
+        except FileNotFoundError:
+            return []
+        return [Death(*line.split("\t")) for line in lines]
+
+    def forget(self) -> None:
+        """Remove the journal: this worker is not coming back."""
+        for path in (self._past, self._now):
+            with suppress(FileNotFoundError):
+                path.unlink()
+
+    def _bury(self) -> None:
+        """What the last process left behind becomes an entry in the list of deaths."""
+        try:
+            left = self._now.read_text(errors="replace")
+        except FileNotFoundError:
+            return
+        check_id, _, rest = left.partition("\n")
+        # faulthandler writes "Timeout (0:00:20)!" and the stack before it ends the process.
+        kind = "timeout" if rest.startswith("Timeout") else "worker"
+        with self._past.open("a") as past:
+            past.write(f"{check_id}\t{kind}\n")
+
+
+def _within(limit: int, hard: int) -> int:
+    return limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+
+
+def _data_bytes() -> int:
+    """Private writable memory of this process, what RLIMIT_DATA counts."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmData:"):
+            return int(line.split()[1]) * 1024
+    return 0

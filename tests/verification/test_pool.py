@@ -1,0 +1,173 @@
+"""The verifier pool keeps its promises when workers hang, run out of memory, or die."""
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from quasar.circuits.circuit import Circuit, Gate
+from quasar.config import VerificationConfig
+from quasar.problems import build_instance
+from quasar.rewards import Failed
+from quasar.verification.pool import Check, LocalVerifierPool, VerifierClient, VerifierPool
+from quasar.verification.report import VerificationReport
+
+LIMIT_S = 1.0
+CONFIG = VerificationConfig(
+    num_workers=2, cpus_per_worker=0.5, time_limit_s=LIMIT_S, memory_limit_mb=300
+)
+PATH = {"nodes": [{"id": 0}, {"id": 1}, {"id": 2}], "edges": [
+    {"source": 0, "target": 1}, {"source": 1, "target": 2}]}  # fmt: skip
+PROBLEM = build_instance("vertex_cover", PATH)
+
+
+def flips(state: int) -> str:
+    """A program that prepares one basis state."""
+    return Circuit(3, tuple(Gate("x", (q,)) for q in range(3) if state >> q & 1)).to_qasm()
+
+
+def bitstrings(results) -> list[str]:
+    return [report.distribution.most_probable[0].bitstring for report in results]
+
+
+def expected(states) -> list[str]:
+    return ["".join(str(1 - (s >> q & 1)) for q in range(3)) for s in states]
+
+
+def trouble(config, formula):
+    """A verifier that does what the text says; made here so that it travels by value."""
+    from quasar.verification.worker import make_verifier
+
+    class Troubled:
+        def __init__(self):
+            self.inner = make_verifier(config, formula)
+
+        def verify(self, problem, text):
+            if text.startswith("hang"):
+                # Native code that holds the interpreter lock all the while.
+                sum(range(10**11))
+            if text.startswith("fill"):
+                np.ones(600 << 20, np.uint8)
+            if text.startswith("raise"):
+                raise ValueError("a fault of ours")
+            if text.startswith("die"):
+                os.kill(os.getpid(), signal.SIGKILL)
+            return self.inner.verify(problem, text)
+
+    return Troubled()
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    ray = pytest.importorskip("ray")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    from ray import cloudpickle
+
+    cloudpickle.register_pickle_by_value(__import__(__name__))
+    yield ray
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def pool(cluster):
+    pool = VerifierPool(CONFIG, verifier_factory=trouble)
+    yield pool
+    pool.close()
+
+
+def test_local_pool_gives_one_result_for_each_check_in_order():
+    states = [5, 0, 7, 2, 2]
+    results = LocalVerifierPool(CONFIG).verify([Check(PROBLEM, flips(s)) for s in states])
+    assert bitstrings(results) == expected(states)
+
+
+def test_local_pool_turns_an_exception_into_a_fault():
+    pool = LocalVerifierPool(CONFIG, verifier_factory=trouble)
+    results = pool.verify([Check(PROBLEM, "raise"), Check(PROBLEM, flips(1))])
+    assert results[0] == Failed("error", "ValueError: a fault of ours")
+    assert results[1].valid
+    assert pool.stats().failed == {"error": 1}
+
+
+@pytest.mark.ray
+def test_results_come_in_order_and_complete(pool):
+    states = [k % 8 for k in range(70)]
+    results = pool.verify([Check(PROBLEM, flips(s)) for s in states])
+    assert bitstrings(results) == expected(states)
+    assert pool.verify([]) == []
+
+
+@pytest.mark.ray
+def test_a_fault_or_a_bad_program_does_not_disturb_the_others(pool):
+    results = pool.verify([Check(PROBLEM, text) for text in ("raise", flips(3), "not a program")])
+    assert results[0] == Failed("error", "ValueError: a fault of ours")
+    assert bitstrings(results[1:2]) == expected([3])
+    assert isinstance(results[2], VerificationReport)
+    assert not results[2].valid
+
+
+@pytest.mark.ray
+def test_memory_over_the_limit_is_a_fault_and_the_worker_lives(pool):
+    before = pool.stats().restarts
+    results = pool.verify([Check(PROBLEM, "fill"), Check(PROBLEM, flips(6))])
+    assert results[0].kind == "memory"
+    assert bitstrings(results[1:]) == expected([6])
+    assert pool.stats().restarts == before
+
+
+@pytest.mark.ray
+def test_a_hanging_check_is_ended_at_its_limit_and_the_rest_is_kept(pool):
+    before = pool.stats()
+    texts = [flips(k % 8) for k in range(20)]
+    texts[7] = "hang"
+    start = time.perf_counter()
+    results = pool.verify([Check(PROBLEM, text) for text in texts])
+    took = time.perf_counter() - start
+    assert results[7] == Failed("timeout", "the verification was ended at its time limit")
+    others = [k for k in range(20) if k != 7]
+    assert bitstrings([results[k] for k in others]) == expected([k % 8 for k in others])
+    after = pool.stats()
+    assert after.timeouts - before.timeouts == 2  # the one try and its repetition
+    assert after.healthy == 2
+    assert took < 60
+
+
+@pytest.mark.ray
+def test_a_check_that_ends_its_process_is_tried_twice_then_a_fault(pool):
+    results = pool.verify([Check(PROBLEM, text) for text in ("die", flips(4))])
+    assert results[0] == Failed("worker", "the verifier's process ended")
+    assert bitstrings(results[1:]) == expected([4])
+
+
+@pytest.mark.ray
+def test_killing_an_actor_in_the_middle_loses_nothing(pool, cluster):
+    states = [k % 8 for k in range(3000)]
+    before = pool.stats().restarts
+    killer = threading.Timer(0.1, cluster.kill, [pool.handles()[0]], {"no_restart": False})
+    killer.start()
+    results = pool.verify([Check(PROBLEM, flips(s)) for s in states])
+    assert not killer.is_alive(), "the batch was over before the actor was killed"
+    assert bitstrings(results) == expected(states)
+    assert pool.stats().restarts == before + 1
+
+
+@pytest.mark.ray
+def test_another_process_checks_on_the_same_actors(pool, cluster):
+    @cluster.remote(num_cpus=0)
+    def elsewhere(handles, checks):
+        return VerifierClient(handles, CONFIG).verify(checks)
+
+    checks = [Check(PROBLEM, flips(s)) for s in (1, 2)]
+    assert bitstrings(cluster.get(elsewhere.remote(pool.handles(), checks))) == expected([1, 2])
+
+
+@pytest.mark.ray
+def test_with_no_worker_left_every_check_is_a_fault(cluster):
+    pool = VerifierPool(CONFIG.model_copy(update={"num_workers": 1, "cpus_per_worker": 0.0}))
+    client = VerifierClient(pool.handles(), CONFIG)
+    pool.close()
+    results = client.verify([Check(PROBLEM, flips(s)) for s in (1, 2, 3)])
+    assert [result.kind for result in results] == ["worker"] * 3
