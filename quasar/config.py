@@ -102,7 +102,7 @@ class GenerationConfig(Section):
     temperature: float = Field(1.0, gt=0, description="sampling temperature in training rollouts")
     top_p: float = Field(1.0, gt=0, le=1, description="nucleus mass in training rollouts")
     max_prompt_tokens: int = Field(
-        256, ge=16, description="longest prompt; longer ones are dropped with a count"
+        256, ge=16, description="longest prompt, tokens; a longer one is refused"
     )
     max_response_tokens: int = Field(
         256, ge=16, description="longest response over all turns of a rollout, tokens"

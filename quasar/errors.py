@@ -1,4 +1,4 @@
-"""Errors that cross a boundary. Each message is one sentence: what is wrong, where, and the mend."""
+"""Errors that cross a boundary. One sentence each: what is wrong, where, the mend."""
 
 
 class QuasarError(Exception):
@@ -22,7 +22,7 @@ class CheckpointError(QuasarError):
 
 
 class TrainingError(QuasarError):
-    """A run cannot go on: nothing left to learn from, too many failed verifications, a lost learner."""
+    """A run cannot go on: nothing to learn from, too many failed verifications, a lost learner."""
 
 
 class CircuitError(QuasarError):

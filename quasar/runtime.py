@@ -46,7 +46,7 @@ def init_ray(config: QuasarConfig) -> None:
     )
     if not address:
         cpus = max(os.cpu_count() or 1, math.ceil(cpus_needed(config)))
-        ray.init(num_cpus=cpus, include_dashboard=False, **common)
+        ray.init(address="local", num_cpus=cpus, include_dashboard=False, **common)
         return
     try:
         ray.init(address=address, **common)

@@ -68,6 +68,7 @@ class GRPOConfig(AlgorithmConfig):
             num_cpus_per_learner=config.learner.cpus_per_learner,
             num_gpus_per_learner=config.learner.gpus_per_learner,
         )
+        self.num_cpus_for_main_process = 0  # it only waits for the others
         self.fault_tolerance(
             restart_failed_env_runners=True, delay_between_env_runner_restarts_s=1.0
         )
@@ -100,8 +101,8 @@ class GRPOConfig(AlgorithmConfig):
                 problems_file=self.problems_file,
             )
         super().validate()
-        known = {"class", *vars(GRPOConfig())}  # RLlib itself adds "class"
-        unknown = [name for name in vars(self) if name not in known]
+        known = {"class", *vars(GRPOConfig())}  # RLlib itself adds "class", Tune "__stdout_file__"
+        unknown = [n for n in vars(self) if n not in known and not n.startswith("__")]
         if unknown:
             raise ConfigError(
                 f"unknown algorithm settings {unknown}; use overrides={{path: value}}"

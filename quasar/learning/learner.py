@@ -21,6 +21,7 @@ from quasar.learning.packing import MicroBatch
 from quasar.policy.models import load_policy
 
 _TAG = "engine"
+_LARGEST_BUCKET = 500_000_000  # elements; DeepSpeed's own default
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class PolicyLearner:
         self.engine, self.optimizer, _, _ = deepspeed.initialize(
             model=scorer,
             optimizer=optimizer,
-            config=engine_config(config, policy),
+            config=engine_config(config, policy, num_parameters=network.num_parameters()),
             dist_init_required=False,
         )
 
@@ -206,9 +207,17 @@ class PolicyLearner:
             raise CheckpointError(f"{directory}: holds no learner checkpoint")
 
 
-def engine_config(config: LearnerConfig, policy: PolicyConfig) -> dict[str, Any]:
+def engine_config(
+    config: LearnerConfig, policy: PolicyConfig, *, num_parameters: int
+) -> dict[str, Any]:
     """The DeepSpeed configuration that our configuration stands for."""
-    zero: dict[str, Any] = {"stage": config.zero_stage}
+    # DeepSpeed allocates whole buckets in each backward pass, whatever the size of the model.
+    bucket = min(_LARGEST_BUCKET, num_parameters)
+    zero: dict[str, Any] = {
+        "stage": config.zero_stage,
+        "reduce_bucket_size": bucket,
+        "allgather_bucket_size": bucket,
+    }
     if config.offload == "cpu":
         zero["offload_optimizer"] = {"device": "cpu"}
         if config.zero_stage == 3:

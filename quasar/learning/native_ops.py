@@ -7,6 +7,7 @@ through a lock that the kernel releases with its holder; whoever holds it clears
 
 import fcntl
 import os
+import sys
 from pathlib import Path
 
 from torch.utils.cpp_extension import _get_build_directory
@@ -16,6 +17,7 @@ _OP = "deepspeed_shm_comm"
 
 def load_cpu_communication_op() -> None:
     """Build (once a machine, one to two minutes) and load the op into this process."""
+    _build_inside_environment()
     directory = Path(_get_build_directory(_OP, False))
     with open(directory / "quasar.lock", "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -23,6 +25,13 @@ def load_cpu_communication_op() -> None:
         from deepspeed.accelerator import get_accelerator
 
         get_accelerator().create_op_builder("ShareMemCommBuilder").load(verbose=False)
+
+
+def _build_inside_environment() -> None:
+    """Keep what is built with the packages that it is built against, where that is writable."""
+    place = Path(sys.prefix) / "torch_extensions"
+    if os.access(sys.prefix, os.W_OK):
+        os.environ.setdefault("TORCH_EXTENSIONS_DIR", str(place))
 
 
 if __name__ == "__main__":
