@@ -1,8 +1,8 @@
-"""Sampled tokens per second: this project's sampler against `model.generate`, same model and limit.
+"""Sampled tokens per second: this project's sampler against `model.generate`, same model.
 
-    python benchmarks/generation.py --checkpoint runs/laptop/model/initial [--batch 64] [--tokens 128]
+    python benchmarks/generation.py --checkpoint runs/laptop/model/initial [--batch 64]
 
-End-of-sequence is switched off on both sides, so that both decode exactly batch × tokens. Medians.
+End-of-sequence is switched off on both sides: both decode exactly batch × tokens. Medians.
 """
 
 import argparse

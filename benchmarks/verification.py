@@ -2,9 +2,9 @@
 
     OMP_NUM_THREADS=1 python benchmarks/verification.py [--problems FILE.jsonl] [--repeats 5]
 
-Plain Qiskit reads each program with `qiskit.qasm3.loads`, takes a `Statevector` and the expectation
-value of a `SparsePauliOp`: syntax, distribution and expectation only. Ours is measured with the same
-stages and, in a second row, with the warm-start stage on top. Medians over the repeats.
+Plain Qiskit reads each program with `qiskit.qasm3.loads`, takes a `Statevector` and the
+expectation value of a `SparsePauliOp`: syntax, distribution and expectation only. Ours is measured
+with the same stages and, in a second row, with the warm-start stage on top. Medians.
 """
 
 import argparse

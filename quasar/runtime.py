@@ -38,6 +38,8 @@ def init_ray(config: QuasarConfig) -> None:
         return
     # RLlib's advice on its own API stacks is not for our users.
     logging.getLogger("ray.rllib").setLevel(logging.ERROR)
+    # Nor is the core's note on actors that restart (it goes past every Python logger).
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     address = config.cluster.address or os.environ.get("RAY_ADDRESS")
     common = dict(
         log_to_driver=False,

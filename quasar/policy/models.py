@@ -11,12 +11,15 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
+from transformers.utils.logging import disable_progress_bar
 
 from quasar.config import QuasarConfig
 from quasar.errors import CheckpointError
 from quasar.policy.tokenizer import train_tokenizer
 
 MAX_POSITIONS = 32_768
+
+disable_progress_bar()  # weights load in a blink or are logged by whoever loads them
 
 
 def build_policy(config: QuasarConfig, corpus: Iterable[str], directory: Path) -> Path:
