@@ -72,7 +72,7 @@ def test_resume_goes_on_in_the_same_run(store):
     history = _client(store).get_metric_history(first.run_id, "reward")
     assert [m.value for m in history] == [1.0, 2.0]
     run = _client(store).get_run(first.run_id)
-    assert run.data.params["grpo.iterations"] == "40"
+    assert run.data.params["grpo.iterations"] == str(QuasarConfig().grpo.iterations)
     assert run.data.tags["resumed.grpo.iterations"] == "99"
     assert any(name.startswith("config-resumed-") for name in _artifacts(store, first.run_id))
 

@@ -33,9 +33,9 @@ def config(tiny_config):
             "grpo.checkpoint_every": 3,
             "grpo.learning_rate": 1e-3,
             "grpo.kl_coefficient": 0.05,
-            "sft.epochs": 40.0,
+            "sft.epochs": 120.0,
             "sft.batch_size": 16,
-            "sft.learning_rate": 1e-2,
+            "sft.learning_rate": 5e-3,
             "learner.torch_threads": 1,
         },
     )
@@ -124,41 +124,33 @@ def test_metrics_say_what_was_optimised(straight, config):
     assert straight[0][6]["reference_kl"] > 0
 
 
-def test_a_rollout_worker_killed_in_flight_costs_no_episode(straight, algorithm):
-    worker = algorithm.env_runner_group._worker_manager.actors()[1]
-    pid = ray.get(worker.apply.remote(_pid))
+def test_a_rollout_worker_killed_in_flight_costs_no_episode(straight, doomed):
+    worker = doomed.env_runner_group._worker_manager.actors()[1]
+    pid = ray.get(worker.apply.remote(lambda _: os.getpid()))
     threading.Timer(0.1, os.kill, (pid, signal.SIGKILL)).start()
-    algorithm.train()
-    metrics = algorithm.last_metrics
+    doomed.train()
+    metrics = doomed.last_metrics
     assert metrics["episodes_received"] == metrics["episodes_expected"] == 16
     # made again from the same seeds, the batch is the one that would have been
     assert metrics["reward"] == straight[0][1]["reward"]
     deadline = time.monotonic() + 90
-    while not algorithm.collector.revive() and time.monotonic() < deadline:
+    while not doomed.collector.revive() and time.monotonic() < deadline:
         time.sleep(0.5)
-    versions = algorithm.collector.manager.foreach_actor(_version)
-    assert [v.get() for v in versions] == [algorithm.run_state.weights_version] * 2
-    algorithm.train()
-    assert algorithm.run_state.step == 2
-    assert timeless(algorithm.last_metrics)["reward"] == straight[0][2]["reward"]
+    versions = doomed.collector.manager.foreach_actor(lambda runner: runner.weights_version)
+    assert [v.get() for v in versions] == [doomed.run_state.weights_version] * 2
+    doomed.train()
+    assert doomed.run_state.step == 2
+    assert timeless(doomed.last_metrics)["reward"] == straight[0][2]["reward"]
 
 
-def _pid(runner):
-    return os.getpid()
-
-
-def _version(runner):
-    return runner.weights_version
-
-
-def test_a_killed_verifier_is_replaced_and_the_step_is_whole(straight, algorithm):
-    algorithm.train()
-    for handle in algorithm.verifiers.handles():
+def test_a_killed_verifier_is_replaced_and_the_step_is_whole(straight, doomed):
+    doomed.train()
+    for handle in doomed.verifiers.handles():
         ray.kill(handle, no_restart=False)
-    algorithm.train()
-    assert algorithm.run_state.step == 2
-    assert algorithm.last_metrics["failed_fraction"] == 0.0
-    assert algorithm.last_metrics["reward"] == straight[0][2]["reward"]
+    doomed.train()
+    assert doomed.run_state.step == 2
+    assert doomed.last_metrics["failed_fraction"] == 0.0
+    assert doomed.last_metrics["reward"] == straight[0][2]["reward"]
 
 
 def test_stale_workers_and_stale_episodes_are_refused(algorithm):

@@ -61,14 +61,11 @@ def trouble(config, formula):
 
 
 @pytest.fixture(scope="module")
-def cluster():
-    ray = pytest.importorskip("ray")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+def cluster(local_ray):
     from ray import cloudpickle
 
     cloudpickle.register_pickle_by_value(__import__(__name__))
-    yield ray
-    ray.shutdown()
+    return local_ray
 
 
 @pytest.fixture(scope="module")
