@@ -78,9 +78,22 @@ def straight(config, model, train_file, tmp_path_factory):
     return run(config, model, train_file, tmp_path_factory.mktemp("straight"))
 
 
+def build(config, model, train_file):
+    return GRPOConfig().run(config, model_directory=model, problems_file=train_file).build_algo()
+
+
 @pytest.fixture
+def doomed(config, model, train_file, local_ray):
+    """An algorithm of its own, for tests that kill parts of it."""
+    built = build(config, model, train_file)
+    yield built
+    built.stop()
+
+
+@pytest.fixture(scope="module")
 def algorithm(config, model, train_file, local_ray):
-    built = GRPOConfig().run(config, model_directory=model, problems_file=train_file).build_algo()
+    """An algorithm that no test takes a step with."""
+    built = build(config, model, train_file)
     yield built
     built.stop()
 
