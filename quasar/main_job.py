@@ -7,7 +7,7 @@ from there, so that calling again after an interruption continues the run:
                 dataset/           train, validation and test problems with solved circuits
                 model/initial      the starting model; model/final the trained one
                 sft/, grpo/        checkpoints, steps.jsonl (metrics), rollouts/
-                evaluation/        one directory a row of the final table
+                evaluation/        one directory for each model in the final table
                 report.html        what came out
                 mlflow.db          tracking, unless another MLflow store is configured
 """

@@ -95,7 +95,7 @@ def load_policy(
     if path.exists() and not (path / "config.json").is_file():
         raise CheckpointError(
             f"{source}: not a model directory (no config.json); give a directory in Hugging Face "
-            "layout, e.g. runs/<name>/checkpoints/<step>/huggingface"
+            "layout, e.g. runs/<name>/model/final"
         )
     if not path.exists() and (str(source).count("/") != 1 or str(source).startswith(("/", "."))):
         raise CheckpointError(f"{source}: no such model directory")
