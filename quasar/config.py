@@ -50,7 +50,7 @@ class DatasetConfig(Section):
         min_length=1,
         description="problem primitives to generate",
     )
-    num_examples: int = Field(1200, ge=10, description="solved examples over all splits")
+    num_examples: int = Field(4000, ge=10, description="solved examples over all splits")
     min_qubits: int = Field(3, ge=2, le=16, description="fewest qubits of an instance")
     max_qubits: int = Field(6, ge=2, le=16, description="most qubits of an instance")
     layers: int = Field(1, ge=1, le=8, description="QAOA layers of the reference circuits")
@@ -99,7 +99,7 @@ class PolicyConfig(Section):
 
 
 class GenerationConfig(Section):
-    temperature: float = Field(1.0, gt=0, description="sampling temperature in training rollouts")
+    temperature: float = Field(0.7, gt=0, description="sampling temperature in training rollouts")
     top_p: float = Field(1.0, gt=0, le=1, description="nucleus mass in training rollouts")
     max_prompt_tokens: int = Field(
         256, ge=16, description="longest prompt, tokens; a longer one is refused"
@@ -194,8 +194,8 @@ class RolloutConfig(Section):
 
 
 class SftConfig(Section):
-    epochs: float = Field(7.0, ge=0, description="passes over the training split")
-    batch_size: int = Field(16, ge=1, description="examples an optimiser step")
+    epochs: float = Field(2.0, ge=0, description="passes over the training split")
+    batch_size: int = Field(8, ge=1, description="examples an optimiser step")
     learning_rate: float = Field(3e-3, gt=0, description="peak AdamW learning rate")
     warmup_fraction: float = Field(
         0.05,
@@ -203,11 +203,11 @@ class SftConfig(Section):
         le=1,
         description="share of steps with linear warm-up; cosine to 10 % afterwards",
     )
-    checkpoint_every: int = Field(50, ge=1, description="steps between checkpoints")
+    checkpoint_every: int = Field(100, ge=1, description="steps between checkpoints")
 
 
 class GrpoConfig(Section):
-    iterations: int = Field(80, ge=0, description="updates")
+    iterations: int = Field(120, ge=0, description="updates")
     prompts_per_step: int = Field(8, ge=1, description="distinct prompts an update")
     samples_per_prompt: int = Field(8, ge=2, description="rollouts a prompt: the group size")
     learning_rate: float = Field(
@@ -249,7 +249,7 @@ class TrackingConfig(Section):
 
 class EvaluationConfig(Section):
     num_problems: int = Field(
-        60, ge=1, description="held-out problems of the main job's evaluation"
+        120, ge=1, description="held-out problems of the main job's evaluation"
     )
     samples: int = Field(4, ge=1, description="completions a problem")
     temperature: float = Field(0.7, gt=0, description="sampling temperature of the evaluation")
