@@ -4,10 +4,11 @@ States what a reader needs to write the circuit: the graph, the encoding, the qu
 Hamiltonian and the ansatz family. Training, evaluation and serving all use `build_messages`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from quasar.problems.base import ProblemInstance
+from quasar.problems.graphs import natural_key
 
 SYSTEM = (
     "You write quantum circuits. Answer with one OpenQASM 3 program on the given number of qubits "
@@ -42,17 +43,27 @@ def hamiltonian_text(problem: ProblemInstance) -> str:
 
 
 def graph_text(graph: Mapping[str, Any]) -> str:
-    """Edges as `0-1`, directed `0>1`, weighted `0-1:3`; hyperedges as `{0,1,2}`."""
+    """Edges as `0-1`, directed `0>1`, weighted `0-1:3`; hyperedges as `{0,1,2}`.
+
+    Ends without a direction stand in natural order: one edge, one word, however it was given.
+    """
     if "hyperedges" in graph:
-        return " ".join("{" + ",".join(map(str, edge)) + "}" for edge in graph["hyperedges"])
-    arrow = ">" if graph.get("directed") else "-"
+        return " ".join("{" + ",".join(_in_order(edge)) + "}" for edge in graph["hyperedges"])
+    directed = graph.get("directed")  # not said: the ends stay as they were given
     words = []
     for edge in graph["edges"]:
         weight = next((edge[key] for key in ("capacity", "weight") if key in edge), None)
-        words.append(f"{edge['source']}{arrow}{edge['target']}")
+        ends = [str(edge["source"]), str(edge["target"])]
+        words.append(
+            (">" if directed else "-").join(_in_order(ends) if directed is False else ends)
+        )
         if weight is not None:
             words[-1] += f":{weight:g}"
     return " ".join(words)
+
+
+def _in_order(nodes: Iterable[Any]) -> list[str]:
+    return sorted(map(str, nodes), key=natural_key)
 
 
 def _attributes_text(attributes: Mapping[str, Any]) -> str:
