@@ -274,3 +274,19 @@ def test_a_job_with_bad_input_fails():
     )
     assert done.returncode == 2
     assert done.stderr.startswith("quasar: config: unknown key 'run.nonsense'")
+
+
+@pytest.mark.parametrize("command", ["generate", "evaluate"])
+def test_a_problem_over_the_qubit_limit_is_refused(command, tmp_path, capsys):
+    problems, generations = tmp_path / "problems.jsonl", tmp_path / "generations.jsonl"
+    problems.write_text(json.dumps(ROW) + "\n" + json.dumps(ROW | {"sample_index": 1}) + "\n")
+    generations.write_text('{"sample_index": 0, "completions": [""]}\n')
+    source = {
+        "generate": ["--checkpoint", "x", "--samples", "1", "--output", str(tmp_path / "g.jsonl")],
+        "evaluate": ["--generations", str(generations), "--output", str(tmp_path / "out")],
+    }[command]
+    line = refused(
+        capsys, command, "--problems", str(problems), *source, "--set", "verification.max_qubits=1"
+    )
+    assert f"{problems} line 1" in line
+    assert "needs 2 qubits, the limit is 1" in line

@@ -65,7 +65,10 @@ def evaluate_files(
     the file and the line: unreadable or malformed files, a sample_index that the problem file does
     not have, one used twice, an empty list of completions.
     """
-    records = {record.sample_index: record for record in read_problems(problems)}
+    records = {
+        record.sample_index: record
+        for record in read_problems(problems, max_qubits=config.verification.max_qubits)
+    }
     rows = read_generations(generations)
     _check(rows, records, Path(generations), Path(problems))
     if len(rows) < len(records):

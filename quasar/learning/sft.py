@@ -68,7 +68,7 @@ def train_supervised(
 
     `on_step(step, metrics)` is called after each of the steps 1…total. Ray must be up.
     """
-    records = read_problems(problems_file)
+    records = read_problems(problems_file, max_qubits=config.verification.max_qubits)
     if not records:
         raise InputError(f"{problems_file}: no training examples; raise dataset.num_examples")
     total = num_steps(config, len(records))

@@ -35,7 +35,7 @@ def generate_file(
     """
     if samples < 1:
         raise InputError(f"--samples {samples}: give at least 1")
-    records = read_problems(problems)
+    records = read_problems(problems, max_qubits=config.verification.max_qubits)
     partial = output.with_name(output.name + ".partial")
     done = _rows_done(partial, records, samples)
     generator = CircuitGenerator.load(
