@@ -8,6 +8,7 @@ Two rules: a tracker that is configured but cannot start stops the job with one 
 started, a failure to log never does (it is warned of once, and tried again later).
 """
 
+import hashlib
 import json
 import logging
 import math
@@ -201,15 +202,28 @@ class Tracker:
 
 
 def environment_tags() -> dict[str, str]:
-    """Git revision (with a mark for uncommitted changes) and versions of the main packages."""
+    """Git revision (with a mark for uncommitted changes), digest of the sources, package versions.
+
+    A job's working directory comes without `.git`: there the revision is that of the environment
+    variable QUASAR_GIT_REVISION, and the digest tells two states of the sources apart without it.
+    """
     tags = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
             tags[f"version.{package}"] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    revision = git_revision()
+    tags["source.sha256"] = source_digest()
+    revision = git_revision() or os.environ.get("QUASAR_GIT_REVISION")
     return {**tags, "git.revision": revision} if revision else tags
+
+
+def source_digest() -> str:
+    """SHA-256 over names and contents of this package's Python files: 16 hex digits."""
+    root, digest = Path(__file__).resolve().parent, hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def git_revision() -> str | None:

@@ -9,7 +9,14 @@ import pytest
 
 from quasar.config import QuasarConfig, config_from_dict, load_config
 from quasar.errors import ConfigError, TrainingError
-from quasar.tracking import Tracker, git_revision, strip_credentials, tracking_uri
+from quasar.tracking import (
+    Tracker,
+    environment_tags,
+    git_revision,
+    source_digest,
+    strip_credentials,
+    tracking_uri,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -147,3 +154,20 @@ def test_credentials_are_stripped(text, clean):
 def test_git_revision_is_a_commit_or_absent():
     revision = git_revision()
     assert revision is None or len(revision.removesuffix("-dirty")) == 40
+
+
+def test_a_job_without_a_checkout_records_the_revision_it_was_given(monkeypatch):
+    monkeypatch.setattr("quasar.tracking.git_revision", lambda: None)
+    monkeypatch.setenv("QUASAR_GIT_REVISION", "abc123")
+    assert environment_tags()["git.revision"] == "abc123"
+    monkeypatch.delenv("QUASAR_GIT_REVISION")
+    assert "git.revision" not in environment_tags()
+
+
+def test_the_source_digest_follows_the_sources(monkeypatch, tmp_path):
+    (tmp_path / "tracking.py").write_text("x = 1\n")
+    monkeypatch.setattr("quasar.tracking.__file__", str(tmp_path / "tracking.py"))
+    first = source_digest()
+    assert source_digest() == first
+    (tmp_path / "tracking.py").write_text("x = 2\n")
+    assert source_digest() != first
