@@ -29,7 +29,7 @@ _CACHED_STRUCTURES = 4096
 
 
 class WarmStart:
-    """Runs stage 4. Random starts depend on the problem and the gate structure, not on the run."""
+    """Runs stage 4. Random starts depend on the spectrum and the gate structure, not on the run."""
 
     def __init__(self, *, evaluations: int, random_starts: int, time_limit_s: float):
         self.evaluations = evaluations
@@ -72,14 +72,15 @@ class WarmStart:
         return min(1.0, max(0.0, 1.0 - best))
 
     def _random_ratio(self, encoded: EncodedCircuit, facts: ProblemFacts) -> float:
-        """Mean ratio over the random starts; the same in every process and in every order."""
+        """Mean ratio over the random starts; the same in every process and in every order: what
+        is kept, and the seed, hang on one digest of all that the ratio depends on.
+        """
         digest = hashlib.sha256(facts.scaled_energies.tobytes() + encoded.rows.tobytes()).digest()
         known = self._random_ratios.get(digest)
         if known is not None:
             self._random_ratios.move_to_end(digest)
             return known
-        seed = hashlib.sha256(facts.problem.key.encode() + encoded.rows.tobytes()).digest()
-        rng = np.random.default_rng(int.from_bytes(seed[:8], "little"))
+        rng = np.random.default_rng(int.from_bytes(digest[:8], "little"))
         starts = rng.uniform(-np.pi, np.pi, (self.random_starts, encoded.angles.size))
         ratio = float(np.mean([self._ratio(encoded, facts, start) for start in starts]))
         self._random_ratios[digest] = ratio

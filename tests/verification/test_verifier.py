@@ -258,3 +258,22 @@ def test_observation_is_compact_and_useful(max_chars):
         assert "[1,3]" in texts[0]
         assert "line 7" in texts[1]
         assert "index_out_of_range" in texts[1]
+
+
+def test_a_grade_does_not_depend_on_what_was_verified_before():
+    names = dict(enumerate("abcd"))
+    renamed = build_instance(
+        "vertex_cover",
+        {
+            "nodes": [{"id": name} for name in names.values()],
+            "edges": [{"source": names[a], "target": names[b]} for a, b in EDGES],
+        },
+    )
+    assert renamed.key != COVER.key
+    np.testing.assert_array_equal(renamed.spectrum.energies, COVER.spectrum.energies)
+    text = tuned_qaoa(COVER).to_qasm()
+    fresh, used = Verifier(CONFIG), Verifier(CONFIG)
+    used.verify(renamed, text)
+    first, second = (v.verify(COVER, text).optimisation for v in (fresh, used))
+    assert first is not None
+    assert first == second
