@@ -2,11 +2,12 @@
 
 Source: Adv. Quantum Technol. 2, 1900070 (2019), figure 2, which draws them on four qubits; the form
 on n qubits and the gate order are those of the published benchmark circuits. They start in |0…0⟩.
-An arrow is control → target. Each rotation has a parameter of its own, in program order, but for
-the twice applied rotations of circuit 12.
+An arrow is control → target. Parameters are numbered by their first use in program order.
 
-Differences from the figure, kept because the benchmark has them: circuit 12 applies ry twice to the
-lower and rz twice to the upper qubit of its second block, where the figure has ry and rz on both.
+Differences from the figure, kept because the benchmark has them: in circuits 5 and 6 all controlled
+rotations of a layer with the same target share one parameter, where the figure has one a pair;
+circuit 12 applies ry twice to the lower and rz twice to the upper qubit of its second block, with
+one parameter each, where the figure has ry and rz on both.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,14 +22,15 @@ from quasar.problems.hamiltonian import IsingHamiltonian
 
 
 class Place(NamedTuple):
-    """A gate without its angle; `tied`: it repeats the angle of the rotation before it."""
+    """A gate without its angle; rotations of one layer with the same `tie` share a parameter."""
 
     name: str
     qubits: tuple[int, ...]
-    tied: bool = False
+    tie: str | None = None
 
 
-Layer = Callable[[int], Iterator[Place]]  # number of qubits -> the gates of one layer
+Layer = Callable[[int], Iterator[Place]]  # number of qubits -> the gates of one block
+OnQubit = Callable[[int], Iterator[Place]]  # qubit -> gates on it
 
 
 def _each(*names: str) -> Layer:
@@ -42,10 +44,15 @@ def _ladder(name: str) -> Layer:
 
 
 def _all_pairs(name: str) -> Layer:
-    """Every ordered pair, controls and targets from the top down."""
-    return lambda n: (
-        Place(name, (n - 1 - i, n - 1 - j)) for i in range(n) for j in range(n) if i != j
-    )
+    """Every ordered pair, controls and targets from the top down; one parameter a target."""
+
+    def layer(n: int) -> Iterator[Place]:
+        for control in reversed(range(n)):
+            for target in reversed(range(n)):
+                if control != target:
+                    yield Place(name, (control, target), tie=f"target {target}")
+
+    return layer
 
 
 def _bricks(name: str, first: int) -> Layer:
@@ -82,25 +89,38 @@ def _closed_ladder(n: int) -> Iterator[Place]:
     yield Place("cz", (0, n - 1))
 
 
-def _second_block(name: str, lower: tuple[Place, ...], upper: tuple[Place, ...]) -> Layer:
-    """Circuits 11 and 12: for odd i rotations on i and, inside the register, on i+1; i+1 → i."""
+def _second_block(n: int, name: str, lower: OnQubit, upper: OnQubit) -> Iterator[Place]:
+    """Circuits 11, 12: for odd i `lower` on i, `upper` on i+1 unless it is the last; i+1 → i."""
+    for i in range(1, n - 1, 2):
+        yield from lower(i)
+        if i != n - 2:
+            yield from upper(i + 1)
+        yield Place(name, (i + 1, i))
 
-    def layer(n: int) -> Iterator[Place]:
-        for i in range(1, n - 1, 2):
-            yield from (place._replace(qubits=(i,)) for place in lower)
-            if i != n - 2:
-                yield from (place._replace(qubits=(i + 1,)) for place in upper)
-            yield Place(name, (i + 1, i))
 
-    return layer
+def _cx_block(n: int) -> Iterator[Place]:
+    """Circuit 11."""
+
+    def rotations(i: int) -> Iterator[Place]:
+        yield Place("ry", (i,))
+        yield Place("rz", (i,))
+
+    return _second_block(n, "cx", rotations, rotations)
+
+
+def _cz_block(n: int) -> Iterator[Place]:
+    """Circuit 12."""
+
+    def twice(name: str) -> OnQubit:
+        return lambda i: iter((Place(name, (i,), tie=f"{name} {i}"),) * 2)
+
+    return _second_block(n, "cz", twice("ry"), twice("rz"))
 
 
 def _in_turn(*blocks: Layer) -> Layer:
     return lambda n: (place for block in blocks for place in block(n))
 
 
-_RY, _RZ = Place("ry", ()), Place("rz", ())
-_BOTH = (_RY, _RZ)
 _X_Z = _each("rx", "rz")
 _CIRCUITS: dict[int, tuple[str, Layer]] = {
     1: ("rx, rz", _X_Z),
@@ -121,14 +141,14 @@ _CIRCUITS: dict[int, tuple[str, Layer]] = {
     10: ("ry once; cz ring; ry", _in_turn(_closed_ladder, _each("ry"))),
     11: (
         "ry, rz; cx on even pairs; ry, rz inside; cx on odd pairs",
-        _in_turn(_each("ry", "rz"), _bricks("cx", 0), _second_block("cx", _BOTH, _BOTH)),
+        _in_turn(_each("ry", "rz"), _bricks("cx", 0), _cx_block),
     ),
     12: (
         "ry, rz; cz on even pairs; ry or rz twice inside; cz on odd pairs",
         _in_turn(
             _each("ry", "rz"),
             _bricks("cz", 0),
-            _second_block("cz", (_RY, _RY._replace(tied=True)), (_RZ, _RZ._replace(tied=True))),
+            _cz_block,
         ),
     ),
     13: (
@@ -184,15 +204,22 @@ class HardwareEfficient(Ansatz):
         """See `Ansatz.circuit`; of the Hamiltonian only the number of qubits counts."""
         num_qubits = hamiltonian.num_qubits
         self._check(num_qubits, layers)
-        start = _STARTS[self.number](num_qubits) if self.number in _STARTS else ()
         _, layer = _CIRCUITS[self.number]
-        gates, slots, num_parameters = [], [], 0
-        for name, qubits, tied in (*start, *list(layer(num_qubits)) * layers):
-            angles = (0.0,) * STANDARD_GATES[name][0]
-            gates.append(Gate(name, qubits, angles))
-            if angles:
-                num_parameters += not tied
-                slots.append(num_parameters - 1)
+        blocks = [list(layer(num_qubits))] * layers
+        if self.number in _STARTS:
+            blocks.insert(0, list(_STARTS[self.number](num_qubits)))
+        gates: list[Gate] = []
+        slots: list[int] = []
+        num_parameters = 0
+        for block in blocks:
+            tied: dict[str, int] = {}
+            for name, qubits, tie in block:
+                angles = (0.0,) * STANDARD_GATES[name][0]
+                gates.append(Gate(name, qubits, angles))
+                if angles:
+                    slot = num_parameters if tie is None else tied.setdefault(tie, num_parameters)
+                    num_parameters = max(num_parameters, slot + 1)
+                    slots.append(slot)
         return ParameterisedCircuit(
             Circuit(num_qubits, tuple(gates)),
             np.array(slots, dtype=np.int64),
