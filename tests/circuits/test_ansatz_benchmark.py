@@ -34,6 +34,17 @@ def flat(value):
     return [x for v in value for x in flat(v)] if isinstance(value, list) else [value]
 
 
+def test_every_reference_is_of_its_family(rows):
+    counts = Counter(
+        (row["optimization_type"], recognise(row["reference_circuit"]).family) for row in rows
+    )
+    assert counts == {
+        ("qaoa", "qaoa"): 36,
+        ("vqe", "hardware_efficient"): 40,
+        ("adaptive_vqe", "adaptive"): 34,
+    }
+
+
 def test_qaoa_references(rows):
     chosen = of(rows, "qaoa")
     assert len(chosen) == 36
@@ -94,8 +105,11 @@ def test_vqe_references_are_of_exactly_one_template(rows):
             ]
         ]
         assert others == [found.template]
-    print(dict(sorted(counts.items())))
-    assert sum(counts.values()) == len(chosen) == 40
+    assert len(chosen) == 40
+    assert counts == {
+        "sim_1": 7, "sim_3": 1, "sim_4": 2, "sim_5": 2, "sim_6": 5, "sim_7": 3, "sim_10": 1,
+        "sim_11": 3, "sim_12": 2, "sim_13": 4, "sim_14": 2, "sim_15": 4, "sim_18": 4,
+    }  # fmt: skip
 
 
 def test_adaptive_references(rows):

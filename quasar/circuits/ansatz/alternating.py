@@ -199,13 +199,21 @@ def _narrowed(
 def _simplest(
     low: float, high: float, observed: list[Observed], decimals: int, *, canonical: bool
 ) -> float:
-    """The shortest decimal in [low, high] that prints these very angles; else the centre."""
+    """The shortest decimal in [low, high] that prints these very angles; else the centre.
+
+    One whose angles are clear of a tie of rounding is preferred: it prints them in every form.
+    """
+    clear = 0.5 * 10.0**-decimals - _FLOAT_DUST
     centre = (low + high) / 2
-    for places in range(decimals + 12):
-        gamma = round(centre, places)
-        if low <= gamma <= high and all(
-            emitted_angle(2 * gamma * c, decimals=decimals, canonical=canonical) == angle
-            for c, angle in observed
+    shortest = [round(centre, places) for places in range(decimals + 12)]
+    shortest = [gamma for gamma in shortest if low <= gamma <= high]
+    for gamma in shortest:
+        if all(abs(math.remainder(2 * gamma * c - a, _PERIOD)) < clear for c, a in observed):
+            return gamma
+    for gamma in shortest:
+        if all(
+            emitted_angle(2 * gamma * c, decimals=decimals, canonical=canonical) == a
+            for c, a in observed
         ):
             return gamma
     return centre

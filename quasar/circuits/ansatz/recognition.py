@@ -7,6 +7,7 @@ same gates the family with fewer parameters is named: QAOA before multi-angle QA
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from quasar.circuits.ansatz.adaptive import POOL_GATES, Adaptive
 from quasar.circuits.ansatz.alternating import (
@@ -66,7 +67,8 @@ def recognise(
 
     Without it γ and H are known up to a common factor only. QAOA is then given for the H that has
     half the angles of the layer with the largest one as coefficients (there γ = 1); multi-angle
-    QAOA for the H with coefficients 1.
+    QAOA for the H with coefficients 1. Several layers with wrapped angles may then pass for
+    multi-angle QAOA, since a wrapped angle does not tell its coefficient.
 
     Raises CircuitError for text that is not a circuit.
     """
@@ -80,12 +82,11 @@ def recognise(
 
 
 def _template(circuit: Circuit, hamiltonian: IsingHamiltonian) -> Recognised | None:
-    num_gates = len(circuit.gates)
     for ansatz in TEMPLATES:
         if circuit.num_qubits < ansatz.min_qubits:
             continue
-        one, two = (len(ansatz.circuit(hamiltonian, layers=k).structure.gates) for k in (1, 2))
-        layers, rest = divmod(num_gates - 2 * one + two, two - one)
+        start, layer = _num_gates(ansatz, circuit.num_qubits)
+        layers, rest = divmod(len(circuit.gates) - start, layer)
         if rest or layers < 1:
             continue
         form = ansatz.circuit(hamiltonian, layers=layers)
@@ -94,6 +95,14 @@ def _template(circuit: Circuit, hamiltonian: IsingHamiltonian) -> Recognised | N
             if parameters is not None:
                 return Recognised(ansatz, layers, parameters, hamiltonian)
     return None
+
+
+@lru_cache(maxsize=1024)
+def _num_gates(ansatz: Ansatz, num_qubits: int) -> tuple[int, int]:
+    """Gates before the first layer, and of one layer."""
+    empty = IsingHamiltonian(num_qubits, ())
+    one, two = (len(ansatz.circuit(empty, layers=k).structure.gates) for k in (1, 2))
+    return 2 * one - two, two - one
 
 
 def _same_gates(first: Circuit, second: Circuit) -> bool:
