@@ -250,6 +250,75 @@ def test_without_the_hamiltonian_the_ratios_of_the_layers_decide():
     assert free.build(decimals=8).parameters == pytest.approx(angles)
 
 
+@st.composite
+def alternating_gates(draw):
+    """Mostly pieces of QAOA, with wild angles."""
+    n = draw(st.integers(1, 3))
+    angle = st.one_of(
+        st.floats(-1e308, 1e308), st.floats(-4, 4), st.sampled_from([0.0, -0.0, 5e-324])
+    )
+    gates = [Gate("h", (q,)) for q in range(n)]
+    for piece in draw(st.lists(st.sampled_from(["rz", "zz", "mixer", "cx", "ry"]), max_size=6)):
+        q = draw(st.integers(0, n - 1))
+        if piece in ("rz", "ry"):
+            gates.append(Gate(piece, (q,), (draw(angle),)))
+        elif piece == "mixer":
+            for target in range(n):
+                turn = Gate("rz", (target,), (draw(angle),))
+                gates += [Gate("h", (target,)), turn, Gate("h", (target,))]
+        elif n > 1:
+            ladder = Gate("cx", (q, (q + 1) % n))
+            gates.append(ladder)
+            if piece == "zz":
+                gates += [Gate("rz", ladder.qubits[1:], (draw(angle),)), ladder]
+    return Circuit(n, tuple(gates))
+
+
+@settings(max_examples=300, deadline=None)
+@given(alternating_gates(), st.lists(st.floats(-1e308, 1e308), min_size=3, max_size=3))
+def test_no_circuit_makes_recognition_fail(circuit, coefficients):
+    n = circuit.num_qubits
+    wires = [(0,), (0, n - 1), (n - 1, 0)] if n > 1 else [(0,)] * 3
+    hamiltonian = IsingHamiltonian(n, tuple(zip(coefficients, wires, strict=True)))
+    for found in (recognise(circuit), recognise(circuit, hamiltonian)):
+        assert found is None or found.ansatz.name in NAMES
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_smallest_circuits_of_every_family(n):
+    hamiltonian = IsingHamiltonian(n, ((0.75, (0,)), *(((1.25, (0, n - 1)),) if n > 1 else ())))
+    for name in NAMES[:-1]:
+        ansatz = get_ansatz(name)
+        if n < ansatz.min_qubits or (name, n) == ("ma_qaoa", 1):
+            continue  # on one qubit multi-angle QAOA is QAOA
+        size = ansatz.num_parameters(hamiltonian, layers=2)
+        circuit = ansatz.build(hamiltonian, np.arange(1, size + 1) / 10, layers=2)
+        found = recognise(circuit, hamiltonian)
+        assert (found.ansatz, found.layers) == (ansatz, 2)
+        assert found.parameters == pytest.approx(np.arange(1, size + 1) / 10, abs=1e-3)
+
+
+def test_short_angles_are_not_taken_for_rounded_ones():
+    hamiltonian = IsingHamiltonian(2, ((0.5, (0, 1)), (0.6, (0,))))
+    circuit = get_ansatz("qaoa").build(hamiltonian, [1.0, 0.5])
+    assert circuit.parameters == (1.0, 1.2, 1.0, 1.0)
+    assert recognise(circuit, hamiltonian).family == "qaoa"
+    integers = circuit.with_parameters([1.0, 1.0, 1.0, 1.0])
+    assert recognise(integers, hamiltonian).family == "ma_qaoa"
+
+
+def test_a_term_in_two_parts_is_one_term():
+    hamiltonian = IsingHamiltonian(2, ((0.6, (0, 1)), (1.0, (0,))))
+    parts = IsingHamiltonian(2, ((0.2, (1, 0)), (1.0, (0,)), (0.4, (0, 1))))
+    circuit = get_ansatz("qaoa").build(parts, [0.3, 0.7])
+    assert recognise(circuit, hamiltonian).parameters == (0.3, 0.7)
+    assert recognise(circuit, parts).parameters == (0.3, 0.7)
+    largest = Circuit(
+        2, tuple(g if not g.params else Gate("rz", g.qubits, (1.7e308,)) for g in circuit.gates)
+    )
+    assert recognise(largest, hamiltonian) is None
+
+
 def test_trivial_circuits_are_no_ansatz():
     uniform = Circuit(3, tuple(Gate("h", (q,)) for q in range(3)))
     for gates in ((), uniform.gates, (Gate("x", (1,)),), (*uniform.gates, *uniform.gates)):

@@ -19,6 +19,9 @@ _PERIOD = 2 * math.pi
 # Periods of the slowest term in which a wrapped γ is looked for; a tuned one is in the first.
 _MAX_TURNS = 16
 _SMALLEST = 1e-9  # a coefficient below this part of the largest one says nothing about γ
+_ZERO = 1e-100  # nor does one below this
+_LARGEST = 1e9  # radians; the rounding of floats hides what a larger angle is modulo 2π
+_FEWEST_DECIMALS = 2  # shorter angles count as exact to these: 1 is 1.00, not 0.5 to 1.5
 _FLOAT_DUST = 1e-9  # radians; on top of the rounding of printed angles
 
 
@@ -31,11 +34,17 @@ class AlternatingLayer:
     mixer: dict[int, float] = field(default_factory=dict)  # qubit -> angle of X
 
 
+def starts_uniform(circuit: Circuit) -> bool:
+    """Whether the first gates are `h` on every qubit, in any order."""
+    n = circuit.num_qubits
+    return {(g.name, g.qubits) for g in circuit.gates[:n]} == {("h", (q,)) for q in range(n)}
+
+
 def read_layers(circuit: Circuit) -> list[AlternatingLayer] | None:
     """The layers after the first `h` on every qubit; None for another layout."""
-    n, gates = circuit.num_qubits, circuit.gates
-    if {(g.name, g.qubits) for g in gates[:n]} != {("h", (q,)) for q in range(n)}:
+    if not starts_uniform(circuit):
         return None
+    n, gates = circuit.num_qubits, circuit.gates
     layers, place = [], n
     while place < len(gates):
         layer = AlternatingLayer()
@@ -50,12 +59,11 @@ def read_layers(circuit: Circuit) -> list[AlternatingLayer] | None:
             place += 2 * len(wires) - 1
         end = place + 3 * n
         for at in range(place, end, 3):
-            rotation = gates[at : at + 3]
-            if [g.name for g in rotation] != ["h", "rz", "h"] or len(
-                {g.qubits for g in rotation}
-            ) != 1:
+            names = [gate.name for gate in gates[at : at + 3]]
+            wires = {gate.qubits for gate in gates[at : at + 3]}
+            if names != ["h", "rz", "h"] or len(wires) != 1:
                 return None
-            layer.mixer[rotation[1].qubits[0]] = rotation[1].params[0]
+            layer.mixer[gates[at].qubits[0]] = gates[at + 1].params[0]
         if len(layer.mixer) != n:
             return None
         place = end
@@ -96,18 +104,22 @@ def implied_hamiltonian(
 
 
 def fit_qaoa(
-    layers: Sequence[AlternatingLayer], hamiltonian: IsingHamiltonian, *, roundings: int = 1
+    layers: Sequence[AlternatingLayer],
+    hamiltonian: IsingHamiltonian,
+    *,
+    decimals: int,
+    roundings: int,
 ) -> tuple[float, ...] | None:
     """(γ_1…γ_p, β_1…β_p); None where no γ gives a layer's angles, or a mixer has several angles.
 
-    roundings: half units in the last printed place by which an angle may differ from 2γc.
+    decimals: printed places of the angles; roundings: half units in the last of them by which an
+    angle may differ from 2γc.
     """
     coefficients: dict[frozenset[int], float] = {}
     for coefficient, wires in hamiltonian.terms:
         key = frozenset(wires)
         coefficients[key] = coefficients.get(key, 0.0) + coefficient
     repeats = max(1, len(hamiltonian.terms) - len(coefficients) + 1)
-    decimals = printed_decimals(layers)
     tolerance = roundings * repeats * 0.5 * 10.0**-decimals + _FLOAT_DUST
     gammas, betas = [], []
     for layer in layers:
@@ -125,7 +137,8 @@ def fit_multi_angle(
 ) -> tuple[float, ...] | None:
     """γ of each term with a coefficient, then β of each qubit, layer by layer.
 
-    None where two terms act on the same wires, or a term without coefficient has an angle.
+    None where two terms act on the same wires, a term without coefficient has an angle, or a γ is
+    beyond the range of floats.
     """
     terms = [(c, frozenset(wires)) for c, wires in hamiltonian.interactions()]
     if len({key for _, key in terms}) != len(terms):
@@ -137,14 +150,13 @@ def fit_multi_angle(
             return None
         parameters += [layer.terms.get(key, 0.0) / (2 * c) for c, key in terms]
         parameters += [layer.mixer[q] / 2 for q in range(hamiltonian.num_qubits)]
-    return tuple(parameters)
+    return tuple(parameters) if all(map(math.isfinite, parameters)) else None
 
 
-def printed_decimals(layers: Sequence[AlternatingLayer]) -> int:
-    """Decimals that tell all angles, at most 17."""
-    angles = [a for layer in layers for a in (*layer.terms.values(), *layer.mixer.values())]
-    exponents = [int(Decimal(repr(angle)).as_tuple().exponent) for angle in angles]
-    return min(17, max(0, -min(exponents)))
+def printed_decimals(circuit: Circuit) -> int:
+    """Decimals that tell all angles as they are, from 2 to 17."""
+    exponents = [int(Decimal(repr(angle)).as_tuple().exponent) for angle in circuit.parameters]
+    return min(17, max(_FEWEST_DECIMALS, -min((0, *exponents))))
 
 
 class Observed(NamedTuple):
@@ -160,7 +172,9 @@ def _fit_gamma(observed: list[Observed], tolerance: float, decimals: int) -> flo
     As printed first, then modulo 2π. Each term leaves an interval of γ. Slow terms go first: they
     leave so few γ that the number of turns of the next one is known.
     """
-    floor = _SMALLEST * max((abs(c) for c, _ in observed), default=0.0)
+    if any(abs(o.angle) > _LARGEST for o in observed):
+        return None
+    floor = max(_ZERO, _SMALLEST * max((abs(c) for c, _ in observed), default=0.0))
     telling = sorted((o for o in observed if abs(o.coefficient) > floor), key=lambda o: abs(o[0]))
     idle = [o.angle for o in observed if abs(o.coefficient) <= floor]
     if any(abs(math.remainder(angle, _PERIOD)) > tolerance for angle in idle):

@@ -14,7 +14,9 @@ from quasar.circuits.ansatz.alternating import (
     fit_multi_angle,
     fit_qaoa,
     implied_hamiltonian,
+    printed_decimals,
     read_layers,
+    starts_uniform,
 )
 from quasar.circuits.ansatz.base import PUBLISHED_DECIMALS, Ansatz, ParameterisedCircuit
 from quasar.circuits.ansatz.hardware_efficient import TEMPLATES
@@ -123,11 +125,9 @@ def _parameters_of(form: ParameterisedCircuit, circuit: Circuit) -> tuple[float,
 
 def _adaptive(circuit: Circuit, hamiltonian: IsingHamiltonian) -> Recognised | None:
     """h on every qubit, then at least one operator of the pool, none twice."""
-    n = circuit.num_qubits
-    start, grown = circuit.gates[:n], circuit.gates[n:]
-    if {(g.name, g.qubits) for g in start} != {("h", (q,)) for q in range(n)}:
+    if not starts_uniform(circuit):
         return None
-    operators = tuple((g.name, g.qubits) for g in grown)
+    operators = tuple((g.name, g.qubits) for g in circuit.gates[circuit.num_qubits :])
     known = all(name in POOL_GATES for name, _ in operators)
     if not operators or not known or len(set(operators)) != len(operators):
         return None
@@ -150,7 +150,7 @@ def _alternating(circuit: Circuit, hamiltonian: IsingHamiltonian | None) -> Reco
         if not all(layer.terms.keys() <= known for layer in layers):
             return None
         for_qaoa, roundings, for_multi_angle = hamiltonian, 1, hamiltonian
-    parameters = fit_qaoa(layers, for_qaoa, roundings=roundings)
+    parameters = fit_qaoa(layers, for_qaoa, decimals=printed_decimals(circuit), roundings=roundings)
     if parameters is not None:
         return Recognised(Qaoa(), len(layers), parameters, for_qaoa)
     parameters = fit_multi_angle(layers, for_multi_angle)
