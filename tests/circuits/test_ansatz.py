@@ -75,7 +75,7 @@ def test_every_family_can_be_sent_to_another_process():
         assert pickle.loads(pickle.dumps(get_ansatz(name))) == get_ansatz(name)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(built(), st.integers(2, 6))
 def test_what_is_emitted_is_read_back_and_emitted_again(case, decimals):
     ansatz, hamiltonian, layers, parameters = case
@@ -85,7 +85,7 @@ def test_what_is_emitted_is_read_back_and_emitted_again(case, decimals):
     assert read_qasm(text).to_qasm(decimals=decimals) == text
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(built())
 def test_a_built_circuit_is_recognised_with_its_parameters(case):
     ansatz, hamiltonian, layers, parameters = case
@@ -100,27 +100,27 @@ def test_a_built_circuit_is_recognised_with_its_parameters(case):
     assert recognise(pickle.loads(pickle.dumps(circuit)), hamiltonian) == found
 
 
-@settings(max_examples=40, deadline=None)
-@given(built())
-def test_gradients_by_parameter_agree_with_finite_differences(case):
-    ansatz, hamiltonian, _, _ = case
-    layers = 1 if ansatz.name == "adaptive" else 2
-    form = ansatz.circuit(hamiltonian, layers=layers)
-    encoded, energies = encode(form.structure), hamiltonian.energies
-    rng = np.random.default_rng(form.num_parameters)
+@pytest.mark.parametrize("name", NAMES)
+def test_gradients_by_parameter_agree_with_finite_differences(name):
+    ansatz, layers = get_ansatz(name), 2
+    if name == "adaptive":
+        ansatz, layers = ansatz.with_operators(operator_pool(4)[::3]), 1
+    form = ansatz.circuit(HAMILTONIAN, layers=layers)
+    rng = np.random.default_rng(4)
+    # Not those of HAMILTONIAN: of its terms circuit 9 makes constants.
+    encoded, energies = encode(form.structure), rng.normal(size=16)
     parameters = rng.normal(size=form.num_parameters)
     energy, by_angle = energy_and_gradient(encoded, energies, form.angles(parameters))
     gradient = form.gradient(by_angle)
     assert gradient.shape == (form.num_parameters,)
+    assert np.abs(gradient).max() > 0.01
     assert energy == energy_and_gradient(form.bind(parameters), energies)[0]
-    step = 1e-6
-    for k in rng.permutation(form.num_parameters)[:6]:
-        shift = step * (np.arange(form.num_parameters) == k)
+    for k, step in enumerate(np.eye(form.num_parameters) * 1e-6):
         above, below = (
             energy_and_gradient(encoded, energies, form.angles(parameters + s))[0]
-            for s in (shift, -shift)
+            for s in (step, -step)
         )
-        assert gradient[k] == pytest.approx((above - below) / (2 * step), abs=1e-6)
+        assert gradient[k] == pytest.approx((above - below) / 2e-6, abs=1e-6)
 
 
 def test_the_gradient_sums_over_the_angles_of_a_parameter():
@@ -284,18 +284,25 @@ def test_no_circuit_makes_recognition_fail(circuit, coefficients):
         assert found is None or found.ansatz.name in NAMES
 
 
-@pytest.mark.parametrize("n", [1, 2, 3])
-def test_smallest_circuits_of_every_family(n):
-    hamiltonian = IsingHamiltonian(n, ((0.75, (0,)), *(((1.25, (0, n - 1)),) if n > 1 else ())))
-    for name in NAMES[:-1]:
+@pytest.mark.parametrize("name", NAMES)
+def test_every_family_size_and_number_of_layers_goes_to_text_and_back(name):
+    for n, layers in itertools.product((1, 2, 3, 4, 5, 8), (1, 2, 3, 4)):
+        hamiltonian = IsingHamiltonian(n, ((0.75, (0,)), (1.25, (n - 1, 0)))[: min(n, 2)])
         ansatz = get_ansatz(name)
+        if name == "adaptive":
+            if layers > 1:
+                continue
+            ansatz = ansatz.with_operators(operator_pool(n)[::2])
         if n < ansatz.min_qubits or (name, n) == ("ma_qaoa", 1):
             continue  # on one qubit multi-angle QAOA is QAOA
-        size = ansatz.num_parameters(hamiltonian, layers=2)
-        circuit = ansatz.build(hamiltonian, np.arange(1, size + 1) / 10, layers=2)
-        found = recognise(circuit, hamiltonian)
-        assert (found.ansatz, found.layers) == (ansatz, 2)
-        assert found.parameters == pytest.approx(np.arange(1, size + 1) / 10, abs=1e-3)
+        size = ansatz.num_parameters(hamiltonian, layers=layers)
+        parameters = np.arange(1, size + 1) / 10
+        text = ansatz.build(hamiltonian, parameters, layers=layers).to_qasm()
+        assert read_qasm(text).to_qasm() == text
+        found = recognise(text, hamiltonian)
+        assert (found.ansatz, found.layers) == (ansatz, layers)
+        assert found.parameters == pytest.approx(parameters, abs=1e-3)
+        assert found.build().to_qasm() == text
 
 
 def test_short_angles_are_not_taken_for_rounded_ones():

@@ -8,7 +8,7 @@ files: they are never changed.
 import difflib
 
 from quasar.circuits.ansatz.adaptive import Adaptive
-from quasar.circuits.ansatz.base import PUBLISHED_DECIMALS, Ansatz, ParameterisedCircuit
+from quasar.circuits.ansatz.base import Ansatz, ParameterisedCircuit
 from quasar.circuits.ansatz.hardware_efficient import TEMPLATES
 from quasar.circuits.ansatz.qaoa import MultiAngleQaoa, Qaoa
 from quasar.errors import InputError
@@ -17,7 +17,6 @@ from quasar.errors import InputError
 _ANSATZE = {ansatz.name: ansatz for ansatz in (Qaoa(), MultiAngleQaoa(), *TEMPLATES, Adaptive())}
 
 __all__ = [
-    "PUBLISHED_DECIMALS",
     "Ansatz",
     "ParameterisedCircuit",
     "ansatz_names",

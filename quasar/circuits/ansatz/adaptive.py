@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quasar.circuits.ansatz.base import PUBLISHED_DECIMALS, Ansatz, ParameterisedCircuit
-from quasar.circuits.circuit import STANDARD_GATES, Circuit, Gate
+from quasar.circuits.ansatz.base import Ansatz, ParameterisedCircuit
+from quasar.circuits.circuit import PUBLISHED_DECIMALS, STANDARD_GATES, Circuit, Gate
 from quasar.errors import InputError
 from quasar.problems.hamiltonian import IsingHamiltonian
 

@@ -21,7 +21,7 @@ _MAX_TURNS = 16
 _SMALLEST = 1e-9  # a coefficient below this part of the largest one says nothing about γ
 _ZERO = 1e-100  # nor does one below this
 _LARGEST = 1e9  # radians; the rounding of floats hides what a larger angle is modulo 2π
-_FEWEST_DECIMALS = 2  # shorter angles count as exact to these: 1 is 1.00, not 0.5 to 1.5
+_FEWEST_DECIMALS = 1  # of emitted angles: 1 is 1.0, not anything from 0.5 to 1.5
 _FLOAT_DUST = 1e-9  # radians; on top of the rounding of printed angles
 
 
@@ -154,7 +154,7 @@ def fit_multi_angle(
 
 
 def printed_decimals(circuit: Circuit) -> int:
-    """Decimals that tell all angles as they are, from 2 to 17."""
+    """Decimals that tell all angles as they are, from 1 to 17."""
     exponents = [int(Decimal(repr(angle)).as_tuple().exponent) for angle in circuit.parameters]
     return min(17, max(_FEWEST_DECIMALS, -min((0, *exponents))))
 

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quasar.circuits.circuit import Circuit
+from quasar.circuits.circuit import PUBLISHED_DECIMALS, Circuit
 from quasar.errors import InputError
 from quasar.problems.hamiltonian import IsingHamiltonian
-
-PUBLISHED_DECIMALS = 4  # of the angles in the published circuits
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from quasar.circuits.ansatz.base import Ansatz, ParameterisedCircuit
-from quasar.circuits.circuit import Circuit, Gate
+from quasar.circuits.circuit import PUBLISHED_DECIMALS, Circuit, Gate
 from quasar.problems.hamiltonian import IsingHamiltonian
 
 
@@ -24,7 +24,7 @@ def qaoa_circuit(
     gammas: Sequence[float],
     betas: Sequence[float],
     *,
-    decimals: int = 4,
+    decimals: int = PUBLISHED_DECIMALS,
     canonical: bool = False,
 ) -> Circuit:
     """The circuit with its angles rounded to `decimals`, so that it equals its own `to_qasm` text.

@@ -18,10 +18,10 @@ from quasar.circuits.ansatz.alternating import (
     read_layers,
     starts_uniform,
 )
-from quasar.circuits.ansatz.base import PUBLISHED_DECIMALS, Ansatz, ParameterisedCircuit
+from quasar.circuits.ansatz.base import Ansatz, ParameterisedCircuit
 from quasar.circuits.ansatz.hardware_efficient import TEMPLATES
 from quasar.circuits.ansatz.qaoa import MultiAngleQaoa, Qaoa
-from quasar.circuits.circuit import Circuit
+from quasar.circuits.circuit import PUBLISHED_DECIMALS, Circuit
 from quasar.circuits.qasm import read_qasm
 from quasar.problems.hamiltonian import IsingHamiltonian
 
