@@ -169,6 +169,53 @@ def test_templates_have_the_number_of_parameters_of_the_source(name):
     assert get_ansatz(name).num_parameters(HAMILTONIAN) == PARAMETERS[name]
 
 
+X_Z = "rx0 rz0 rx1 rz1 rx2 rz2 rx3 rz3"
+Y_Z = "ry0 rz0 ry1 rz1 ry2 rz2 ry3 rz3"
+RX, RY = "rx0 rx1 rx2 rx3", "ry0 ry1 ry2 ry3"
+LAYERS = {  # one layer on four qubits, control before target; G stands for the two-qubit gate
+    "sim_1": (X_Z, ""),
+    "sim_2": (f"{X_Z} G32 G21 G10", "cx"),
+    "sim_3": (f"{X_Z} G32 G21 G10", "crz"),
+    "sim_4": (f"{X_Z} G32 G21 G10", "crx"),
+    "sim_5": (f"{X_Z} G32 G31 G30 G23 G21 G20 G13 G12 G10 G03 G02 G01 {X_Z}", "crz"),
+    "sim_6": (f"{X_Z} G32 G31 G30 G23 G21 G20 G13 G12 G10 G03 G02 G01 {X_Z}", "crx"),
+    "sim_7": (f"{X_Z} G10 G32 {X_Z} G21", "crz"),
+    "sim_8": (f"{X_Z} G10 G32 {X_Z} G21", "crx"),
+    "sim_9": (f"h0 h1 h2 h3 G32 G21 G10 {RX}", "cz"),
+    "sim_10": (f"{RY} G32 G21 G10 G03 {RY}", "cz"),
+    "sim_11": (f"{Y_Z} G10 G32 ry1 rz1 ry2 rz2 G21", "cx"),
+    "sim_12": (f"{Y_Z} G10 G32 ry1 ry1 rz2 rz2 G21", "cz"),
+    "sim_13": (f"{RY} G30 G23 G12 G01 {RY} G32 G03 G01 G12", "crz"),
+    "sim_14": (f"{RY} G30 G23 G12 G01 {RY} G32 G03 G01 G12", "crx"),
+    "sim_15": (f"{RY} G30 G23 G12 G01 {RY} G32 G03 G01 G12", "cx"),
+    "sim_16": (f"{X_Z} G10 G32 G21", "crz"),
+    "sim_17": (f"{X_Z} G10 G32 G21", "crx"),
+    "sim_18": (f"{X_Z} G30 G23 G12 G01", "crz"),
+    "sim_19": (f"{X_Z} G30 G23 G12 G01", "crx"),
+}
+
+
+def words(circuit):
+    return " ".join(name + "".join(map(str, qubits)) for name, qubits in gates_of(circuit))
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_gates_of_the_templates(name):
+    layer, gate = LAYERS[name]
+    layer = layer.replace("G", gate)
+    ansatz = get_ansatz(name)
+    assert words(ansatz.circuit(HAMILTONIAN).structure) == layer
+    again = layer.removeprefix(RY).strip() if name == "sim_10" else layer  # its first ry come once
+    assert words(ansatz.circuit(HAMILTONIAN, layers=2).structure) == f"{layer} {again}"
+
+
+def test_second_blocks_end_before_the_last_qubit_of_an_odd_register():
+    three = IsingHamiltonian(3, ())
+    start = "ry0 rz0 ry1 rz1 ry2 rz2"
+    for name, block in (("sim_11", "cx10 ry1 rz1 cx21"), ("sim_12", "cz10 ry1 ry1 cz21")):
+        assert words(get_ansatz(name).circuit(three).structure) == f"{start} {block}"
+
+
 @pytest.mark.parametrize("n", range(2, 9))
 def test_no_two_templates_have_the_same_gates(n):
     hamiltonian = IsingHamiltonian(n, ())
