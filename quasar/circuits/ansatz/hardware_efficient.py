@@ -145,11 +145,7 @@ _CIRCUITS: dict[int, tuple[str, Layer]] = {
     ),
     12: (
         "ry, rz; cz on even pairs; ry or rz twice inside; cz on odd pairs",
-        _in_turn(
-            _each("ry", "rz"),
-            _bricks("cz", 0),
-            _cz_block,
-        ),
+        _in_turn(_each("ry", "rz"), _bricks("cz", 0), _cz_block),
     ),
     13: (
         "ry; crz ring; ry; crz ring the other way",
