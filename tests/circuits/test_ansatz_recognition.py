@@ -108,7 +108,7 @@ def test_one_gate_more_less_or_elsewhere_is_no_family():
 
 
 @pytest.mark.parametrize("decimals", [2, 4])
-@pytest.mark.parametrize("scale", [0.3, 1.0, 4.0])
+@pytest.mark.parametrize("scale", [0.3, 1.0, 4.0, 9.0])
 def test_canonical_qaoa_is_recognised_modulo_the_period(decimals, scale):
     gammas, betas = (0.9 * scale, -0.4 * scale), (1.3, -0.7)
     circuit = qaoa_circuit(HAMILTONIAN, gammas, betas, decimals=decimals, canonical=True)
@@ -230,6 +230,33 @@ def test_a_term_in_two_parts_is_one_term():
         2, tuple(g if not g.params else Gate("rz", g.qubits, (1.7e308,)) for g in circuit.gates)
     )
     assert recognise(largest, hamiltonian) is None
+
+
+def test_a_cost_term_is_a_ladder_of_cx_that_is_undone():
+    start = [Gate("h", (q,)) for q in range(3)]
+    mixer = [g for q in range(3) for g in (start[q], Gate("rz", (q,), (0.4,)), start[q])]
+    down, up = Gate("cx", (2, 1)), Gate("cx", (1, 0))
+    rz = Gate("rz", (0,), (0.3,))
+    hamiltonian = IsingHamiltonian(3, ((1.0, (0, 1, 2)), (1.0, (0, 1)), (1.0, (0,))))
+
+    def found(*term):
+        circuit = Circuit(3, (*start, *term, *mixer))
+        return recognise(circuit), recognise(circuit, hamiltonian)
+
+    assert [f.family for f in found(down, up, rz, up, down)] == ["qaoa", "ma_qaoa"]
+    for term in (
+        (down, up, rz, up),
+        (up, rz),
+        (up, rz, Gate("cz", (1, 0))),
+        (up, rz, Gate("cx", (0, 1))),
+        (down, up, rz, down, up),
+        (up, Gate("rz", (1,), (0.3,)), up),  # onto the control
+        (Gate("cx", (0, 2)), down, up, rz, up, down, Gate("cx", (0, 2))),  # round in a circle
+        (up, up),
+    ):
+        assert found(*term) == (None, None)
+    twice = (*mixer[:3], *mixer[:6])
+    assert recognise(Circuit(3, (*start, rz, *twice))) is None
 
 
 def test_trivial_circuits_are_no_ansatz():
