@@ -19,6 +19,8 @@ STANDARD_GATES: dict[str, tuple[int, int]] = {
     "ccx": (0, 3), "cswap": (0, 3),
 }  # fmt: skip
 
+PUBLISHED_DECIMALS = 4  # of the angles in the published circuits
+
 
 @dataclass(frozen=True, slots=True)
 class Gate:
@@ -64,7 +66,7 @@ class Circuit:
         )
         return Circuit(self.num_qubits, gates)
 
-    def to_qasm(self, *, decimals: int = 4) -> str:
+    def to_qasm(self, *, decimals: int = PUBLISHED_DECIMALS) -> str:
         """OpenQASM 3 in the published layout: one gate a line, angles rounded and trimmed.
 
         No newline at the end, as in the published files.

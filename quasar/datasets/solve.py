@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
+from quasar.circuits.ansatz.qaoa import emitted_angle, qaoa_circuit
 from quasar.circuits.circuit import Circuit
-from quasar.circuits.qaoa import emitted_angle, qaoa_circuit
 from quasar.errors import ProblemError
 from quasar.problems.base import ProblemInstance
 from quasar.problems.hamiltonian import IsingHamiltonian

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from qiskit import qasm3
 from qiskit.quantum_info import Statevector
 
-from quasar.circuits.qaoa import qaoa_circuit, wrap_angle
+from quasar.circuits.ansatz.qaoa import qaoa_circuit, wrap_angle
 from quasar.problems.hamiltonian import IsingHamiltonian
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "problems.jsonl"

@@ -1,10 +1,14 @@
 """The angle solver against Qiskit, finite differences and uniform sampling."""
 
+import itertools
+
 import numpy as np
 import pytest
 from qiskit import qasm3
 from qiskit.quantum_info import Statevector
 
+from quasar.circuits.ansatz.qaoa import qaoa_circuit
+from quasar.circuits.ansatz.recognition import recognise
 from quasar.datasets.candidates import Cell, make_candidate
 from quasar.datasets.solve import NormalisedQaoa, solve_problem, tune
 from quasar.errors import ProblemError
@@ -74,6 +78,17 @@ def test_angles_do_not_depend_on_the_scale_of_the_hamiltonian():
     second = solve_problem(other, layers=1, decimals=6)
     assert second.gammas[0] == pytest.approx(first.gammas[0] / 10, abs=1e-5)
     assert second.betas[0] == pytest.approx(first.betas[0], abs=1e-5)
+
+
+@pytest.mark.parametrize("decimals", [2, 4])
+def test_solved_circuits_are_recognised_as_qaoa_of_their_problem(decimals):
+    for problem, layers in itertools.product(PROBLEMS, (1, 2)):
+        circuit = solve_problem(problem, layers=layers, decimals=decimals).circuit
+        found = recognise(circuit.to_qasm(decimals=decimals), problem.hamiltonian)
+        assert (found.family, found.layers) == ("qaoa", layers)
+        angles = found.parameters[:layers], found.parameters[layers:]
+        again = qaoa_circuit(problem.hamiltonian, *angles, decimals=decimals, canonical=True)
+        assert again == circuit
 
 
 def test_flat_spectrum_is_refused():

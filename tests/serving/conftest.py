@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from quasar.circuits.qaoa import qaoa_circuit
+from quasar.circuits.ansatz.qaoa import qaoa_circuit
 from quasar.config import load_config
 from quasar.datasets.prompts import build_messages
 from quasar.policy.chat import ChatFormat

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import httpx
 import pytest
 
-from quasar.circuits.qaoa import qaoa_circuit
+from quasar.circuits.ansatz.qaoa import qaoa_circuit
 from quasar.config import load_config
 from quasar.problems import build_instance
 from quasar.rewards import Failed, score

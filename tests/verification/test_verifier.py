@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quasar.circuits.ansatz.qaoa import qaoa_circuit
 from quasar.circuits.circuit import Circuit, Gate
-from quasar.circuits.qaoa import qaoa_circuit
 from quasar.config import RewardConfig, VerificationConfig
 from quasar.errors import ConfigError, ProblemError
 from quasar.problems import build_instance
