@@ -14,6 +14,7 @@ from typing import Any
 
 from quasar.config import DatasetConfig
 from quasar.datasets.candidates import CandidateStream, Cell, Shard
+from quasar.problems import get_problem
 
 SHARD_SIZE = 10  # candidates; the most work that an interruption can lose a process
 # A cell is given up after this many candidates for each example that it should give.
@@ -44,9 +45,14 @@ class Planner:
     def __init__(self, settings: DatasetConfig, *, seed: int, directory: Path):
         self._settings, self._seed, self._directory = settings, seed, directory
         sizes = range(settings.min_qubits, settings.max_qubits + 1)
+        # Sizes that a primitive cannot have are no cells.
         # dict.fromkeys: a primitive that is listed twice counts once.
         self._cells = {
-            primitive: {n: _CellState(CandidateStream(Cell(primitive, n), seed)) for n in sizes}
+            primitive: {
+                n: _CellState(CandidateStream(Cell(primitive, n), seed))
+                for n in sizes
+                if get_problem(primitive).possible_qubits(n)
+            }
             for primitive in dict.fromkeys(settings.primitives)
         }
         self.rejected: Counter[str] = Counter()

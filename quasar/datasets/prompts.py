@@ -56,5 +56,13 @@ def graph_text(graph: Mapping[str, Any]) -> str:
 
 
 def _attributes_text(attributes: Mapping[str, Any]) -> str:
-    shown = {k: v for k, v in attributes.items() if isinstance(v, (int, float, str))}
-    return "\nWith: " + ", ".join(f"{k}={v}" for k, v in shown.items()) if shown else ""
+    shown = {k: _attribute_text(v) for k, v in attributes.items()}
+    words = [f"{k}={text}" for k, text in shown.items() if text]
+    return "\nWith: " + ", ".join(words) if words else ""
+
+
+def _attribute_text(value: Any) -> str:
+    """A number or text as it is, a list of nodes as `{0,3}`; empty for what is no short value."""
+    if isinstance(value, (list, tuple)):
+        return "{" + ",".join(map(str, value)) + "}"
+    return str(value) if isinstance(value, (int, float, str)) else ""

@@ -9,12 +9,26 @@ from typing import Any
 
 from quasar.errors import ProblemError
 from quasar.problems.base import Graph, GraphProblem, ProblemInstance
+from quasar.problems.community_detection import CommunityDetection
+from quasar.problems.edge_cover import EdgeCover
+from quasar.problems.graph_coloring import GraphColoring
 from quasar.problems.hamiltonian import IsingHamiltonian
 from quasar.problems.hypermaxcut import HyperMaxCut
+from quasar.problems.kclique import KClique
+from quasar.problems.matching import Matching
 from quasar.problems.min_cut import MinCut
 from quasar.problems.vertex_cover import VertexCover
 
-_CLASSES = (VertexCover, HyperMaxCut, MinCut)
+_CLASSES = (
+    VertexCover,
+    HyperMaxCut,
+    MinCut,
+    CommunityDetection,
+    EdgeCover,
+    GraphColoring,
+    KClique,
+    Matching,
+)
 _PROBLEMS = {(c.name, order): c(order) for c in _CLASSES for order in ("natural", "text")}
 _SAME_COEFFICIENT = 1e-9
 

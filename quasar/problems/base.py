@@ -67,7 +67,14 @@ class GraphProblem(ABC):
     def generate(
         self, rng: np.random.Generator, num_qubits: int
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """A random (graph, attributes) with exactly num_qubits variables, num_qubits ≥ 2."""
+        """A random (graph, attributes) with exactly num_qubits variables, num_qubits ≥ 2.
+
+        Raises ProblemError where `possible_qubits` says that there is none.
+        """
+
+    def possible_qubits(self, num_qubits: int) -> bool:
+        """Whether `generate` can give that many variables; cheap, for planning. Default: always."""
+        return True
 
     def feasible_states(self, graph: Graph, attributes: Mapping[str, Any]) -> np.ndarray:
         """Which basis states decode to a feasible answer: (2**n,) bool, index little-endian."""

@@ -6,9 +6,12 @@ ProblemError of one line that names the primitive, the offending value and the m
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations, pairwise
 from typing import Any
+
+import numpy as np
 
 from quasar.errors import ProblemError
 
@@ -95,14 +98,19 @@ def read_hypergraph(
 
 def read_capacity(edge: Mapping[str, Any], *, problem: str) -> float:
     """The edge's "capacity": a number above 0 and at most MAX_CAPACITY."""
-    value, name = edge.get("capacity"), f"{edge['source']!r}-{edge['target']!r}"
-    if value is None:
-        raise ProblemError(f'{problem}: graph: edge {name} has no "capacity"')
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not 0 < value <= MAX_CAPACITY:  # false for NaN too
+    return _positive_number(edge, "capacity", problem)
+
+
+def read_weight(edge: Mapping[str, Any], *, problem: str) -> float:
+    """The edge's "weight": a number above 0 and at most MAX_CAPACITY."""
+    return _positive_number(edge, "weight", problem)
+
+
+def read_count(value: Any, *, name: str, problem: str, least: int, most: int) -> int:
+    """An attribute that counts something: an integer in least…most."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise ProblemError(
-            f"{problem}: graph: edge {name}: capacity must be a number above 0 and at most "
-            f"{MAX_CAPACITY:g}, not {str(value)[:20]!r}"
+            f"{problem}: {name} must be an integer from {least} to {most}, not {str(value)[:20]!r}"
         )
     return value
 
@@ -125,6 +133,56 @@ def components(num_nodes: int, pairs: Sequence[tuple[int, ...]]) -> list[set[int
         joined = [part for part in found if part & set(pair)]
         found = [part for part in found if not part & set(pair)] + [set().union(*joined)]
     return sorted(found, key=min)
+
+
+def random_connected_pairs(
+    rng: np.random.Generator, num_nodes: int, num_edges: int
+) -> list[tuple[int, int]]:
+    """Edges (u < v) of a random connected graph on nodes 0…n−1: a tree, then pairs at random.
+
+    num_edges must lie in n−1 … n(n−1)/2.
+    """
+    order = [int(v) for v in rng.permutation(num_nodes)]
+    tree = [(order[int(rng.integers(i))], order[i]) for i in range(1, num_nodes)]
+    chosen = {(min(pair), max(pair)) for pair in tree}
+    others = [pair for pair in combinations(range(num_nodes), 2) if pair not in chosen]
+    extra = rng.choice(len(others), size=num_edges - len(chosen), replace=False) if others else []
+    return sorted(chosen | {others[i] for i in extra})
+
+
+def join_components(
+    rng: np.random.Generator, num_nodes: int, pairs: Sequence[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """The pairs and, between neighbouring components, one random pair each: connected."""
+    joined = list(pairs)
+    for left, right in pairwise(components(num_nodes, pairs)):
+        u, v = rng.choice(sorted(left)), rng.choice(sorted(right))
+        joined.append((int(min(u, v)), int(max(u, v))))
+    return joined
+
+
+def relabelled(
+    rng: np.random.Generator, num_nodes: int, pairs: Iterable[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """The same graph under a random permutation of its nodes, u < v in each pair.
+
+    For generators that plant a solution: otherwise the labels would give it away.
+    """
+    new = [int(v) for v in rng.permutation(num_nodes)]
+    return [(min(new[u], new[v]), max(new[u], new[v])) for u, v in pairs]
+
+
+def _positive_number(edge: Mapping[str, Any], key: str, problem: str) -> float:
+    value, name = edge.get(key), f"{edge['source']!r}-{edge['target']!r}"
+    if value is None:
+        raise ProblemError(f'{problem}: graph: edge {name} has no "{key}"')
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 < value <= MAX_CAPACITY:  # false for NaN too
+        raise ProblemError(
+            f"{problem}: graph: edge {name}: {key} must be a number above 0 and at most "
+            f"{MAX_CAPACITY:g}, not {str(value)[:20]!r}"
+        )
+    return value
 
 
 def _require_mapping(graph: Any, where: str, *, example: str) -> None:

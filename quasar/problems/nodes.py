@@ -10,12 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from quasar.errors import ProblemError
 from quasar.problems.base import Graph, GraphProblem
+from quasar.problems.enumeration import selections
 from quasar.problems.graphs import Node, natural_key
-
-# Exact optima enumerate every subset; 2**20 booleans a node is the most that is still quick.
-MAX_ENUMERATED_NODES = 20
 
 
 class NodeSubsetProblem(GraphProblem):
@@ -46,9 +43,4 @@ class NodeSubsetProblem(GraphProblem):
     def selections(self, graph: Graph) -> dict[Node, np.ndarray]:
         """For each node, whether it is selected in each basis state: (2**n,) bool."""
         order = self.ordered_nodes(graph)
-        if len(order) > MAX_ENUMERATED_NODES:
-            raise ProblemError(
-                f"{self.name}: {len(order)} nodes; exact optima reach {MAX_ENUMERATED_NODES}"
-            )
-        states = np.arange(1 << len(order))
-        return {node: (states >> q & 1) == 0 for q, node in enumerate(order)}
+        return dict(zip(order, selections(len(order), problem=self.name), strict=True))

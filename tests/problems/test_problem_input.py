@@ -70,11 +70,11 @@ def test_qubit_limit_is_checked_before_the_hamiltonian_is_built():
 
 
 def test_other_primitives_load_from_their_hamiltonian_only():
-    instance = build_instance("kclique", {"any": 1}, hamiltonian_text="0.5 * (Z(0) @ Z(3))")
+    instance = build_instance("knapsack", {"any": 1}, hamiltonian_text="0.5 * (Z(0) @ Z(3))")
     assert (instance.num_qubits, instance.variables) == (4, ())
     assert decoder_for(instance) is None
-    with pytest.raises(ProblemError, match="unknown primitive 'kclique'"):
-        build_instance("kclique", {"any": 1})
+    with pytest.raises(ProblemError, match="unknown primitive 'knapsack'"):
+        build_instance("knapsack", {"any": 1})
 
 
 @pytest.mark.parametrize(
