@@ -17,6 +17,7 @@ from quasar.problems.hypermaxcut import HyperMaxCut
 from quasar.problems.kclique import KClique
 from quasar.problems.matching import Matching
 from quasar.problems.min_cut import MinCut
+from quasar.problems.steiner_tree import SteinerTree
 from quasar.problems.vertex_cover import VertexCover
 
 _CLASSES = (
@@ -28,6 +29,7 @@ _CLASSES = (
     GraphColoring,
     KClique,
     Matching,
+    SteinerTree,
 )
 _PROBLEMS = {(c.name, order): c(order) for c in _CLASSES for order in ("natural", "text")}
 _SAME_COEFFICIENT = 1e-9
