@@ -30,6 +30,7 @@ KINDS: dict[str, tuple[bool, int | None]] = {
     "perfect_bipartite": (True, 0),
     "maximum_bipartite": (True, None),
 }
+MAX_EDGES = 200  # far beyond any simulator; keeps the check of the largest matching quick
 LIGHT, HEAVY = (1, 10), (11, 20)  # published generator: weights of the planted edges, of others
 MOST_PLANTED = 5  # published generator: up to 10 nodes
 USUAL_EXTRA = 5  # published generator: edges beside the planted matching
@@ -54,6 +55,10 @@ class Matching(EdgeSubsetProblem):
 
     def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:
         super().validate(graph, attributes)
+        if len(graph["edges"]) > MAX_EDGES:
+            raise ProblemError(
+                f"{self.name}: graph: {len(graph['edges'])} edges, the limit is {MAX_EDGES}"
+            )
         for edge in graph["edges"]:
             read_weight(edge, problem=self.name)
         kind = attributes["matching"]

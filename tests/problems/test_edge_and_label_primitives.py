@@ -233,6 +233,12 @@ FAULTS = [
     ("matching", graph_of(SQUARE), {"matching": "near_perfect"}, "leaves out 0 of the 4 nodes"),
     ("matching", graph_of(TRIANGLE, nodes=3), {"matching": "maximum_bipartite"}, "an odd cycle"),
     ("matching", graph_of([(0, 0, 1)]), PERFECT, "self-loop"),
+    (
+        "matching",
+        graph_of([(0, v, 1) for v in range(1, 202)], nodes=202),
+        PERFECT,
+        "201 edges, the limit is 200",
+    ),
     ("kclique", graph_of(SQUARE), {}, "attribute 'k' is missing"),
     ("kclique", graph_of(SQUARE), {"k": 5}, "k must be an integer from 2 to 4, not '5'"),
     ("kclique", graph_of(SQUARE), {"k": 2.0}, "k must be an integer from 2 to 4"),
