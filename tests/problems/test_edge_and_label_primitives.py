@@ -204,6 +204,29 @@ def test_planted_solutions_are_not_given_away_by_the_labels():
         assert len(answers) > 4
 
 
+def test_benchmark_order_sorts_variables_as_text():
+    """(node, label) and (node, node) by the text of the pair: 10 before 2."""
+    edges = [(2, 10), (3, 10), (2, 3), (1, 3)]
+    graph = {"nodes": [{"id": v} for v in (1, 2, 3, 10)], "edges": graph_of(edges)["edges"]}
+    two = {"number_of_colors": 2}
+    for primitive, attributes, natural, text in (
+        ("graph_coloring", two, "1:0 1:1 2:0 2:1 3:0", "1:0 1:1 10:0 10:1 2:0"),
+        ("edge_cover", {}, "1-3 2-3 2-10 3-10", "1-3 2-10 2-3 3-10"),
+    ):
+        problem = get_problem(primitive)
+        in_text_order = type(problem)("text")
+        assert problem.variables(graph, attributes)[: len(natural.split())] == natural.split()
+        assert in_text_order.variables(graph, attributes)[: len(text.split())] == text.split()
+        chosen = [0, 0, 1, 0, 0, 0, 0, 0][: len(in_text_order.variables(graph, attributes))]
+        answer = in_text_order.decode(graph, attributes, chosen)
+        assert answer == {"graph_coloring": [[10], []], "edge_cover": [[2, 3]]}[primitive]
+        hamiltonian = in_text_order.polynomial(graph, attributes).to_ising()
+        instance = build_instance(
+            primitive, graph, attributes, hamiltonian_text=hamiltonian.to_text()
+        )
+        assert decoder_for(instance).order == "text"
+
+
 def test_possible_sizes_of_label_problems():
     for primitive in ("graph_coloring", "community_detection"):
         problem = get_problem(primitive)
