@@ -6,7 +6,7 @@ ProblemError of one line that names the primitive, the offending value and the m
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,10 +30,12 @@ def natural_key(name: str) -> tuple[tuple[int, int | str], ...]:
     return tuple((0, int(p)) if p.isdigit() else (1, p) for p in parts if p)
 
 
-def read_node_link(graph: Any, *, problem: str, directed: bool) -> NodeLink:
+def read_node_link(
+    graph: Any, *, problem: str, directed: bool, may_be_empty: bool = False
+) -> NodeLink:
     """Check node-link JSON {"nodes": [{"id"}], "edges": [{"source", "target"}]}.
 
-    Refuses: no nodes or edges, repeated or ill-typed ids, self-loops, repeated edges, edges to
+    Refuses: no nodes, no edges (unless it may be empty of them), repeated or ill-typed ids, self-loops, repeated edges, edges to
     nodes that are not listed, and a "directed" flag other than the problem needs.
     """
     where = f"{problem}: graph"
@@ -62,7 +64,7 @@ def read_node_link(graph: Any, *, problem: str, directed: bool) -> NodeLink:
             raise ProblemError(f"{where}: edge {u!r}-{v!r} is listed twice; keep one")
         seen.add(pair)
         edges.append((u, v, edge))
-    if not edges:
+    if not edges and not may_be_empty:
         raise ProblemError(f"{where} has no edges: nothing to optimise")
     return NodeLink(nodes, tuple(edges))
 
@@ -91,6 +93,21 @@ def read_hypergraph(
     if not hyperedges:
         raise ProblemError(f"{where} has no hyperedges: nothing to optimise")
     return nodes, tuple(tuple(h) for h in hyperedges)
+
+
+def require_nodes(
+    attributes: Mapping[str, Any], names: Sequence[str], nodes: Sequence[Node], *, problem: str
+) -> None:
+    """Check that these attributes name different nodes of the graph."""
+    taken: dict[Node, str] = {}
+    for name in names:
+        node = attributes[name]
+        if not _is_node(node, set(nodes)):
+            listed = ", ".join(map(str, nodes[:12]))
+            raise ProblemError(f"{problem}: {name} {node!r} is not a node; nodes: {listed}")
+        if node in taken:
+            raise ProblemError(f"{problem}: {taken[node]} and {name} are both {node!r}")
+        taken[node] = name
 
 
 def read_capacity(edge: Mapping[str, Any], *, problem: str) -> float:
@@ -125,6 +142,16 @@ def components(num_nodes: int, pairs: Sequence[tuple[int, ...]]) -> list[set[int
         joined = [part for part in found if part & set(pair)]
         found = [part for part in found if not part & set(pair)] + [set().union(*joined)]
     return sorted(found, key=min)
+
+
+def reachable(start: Node, pairs: Iterable[tuple[Node, Node]]) -> set[Node]:
+    """The nodes to which directed edges lead from `start`, itself included."""
+    reached, size = {start}, 0
+    pairs = list(pairs)
+    while len(reached) > size:
+        size = len(reached)
+        reached |= {v for u, v in pairs if u in reached}
+    return reached
 
 
 def _require_mapping(graph: Any, where: str, *, example: str) -> None:

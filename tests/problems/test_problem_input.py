@@ -46,6 +46,7 @@ FAULTS = [
     ("hypermaxcut", {"nodes": [0, 1], "hyperedges": []}, {}, "no hyperedges"),
     ("hypermaxcut", {"nodes": [0, 1], "hyperedges": [[0, 1], [1, 0]]}, {}, "repeats"),
     ("hypermaxcut", {"nodes": []}, {}, "no nodes"),
+    ("hypermaxcut", {"nodes": [*range(11)], "hyperedges": [[*range(11)]]}, {}, "at most 10"),
     ("vertexcover", graph_of([(0, 1)]), {}, "did you mean 'vertex_cover'"),
 ]
 
@@ -64,7 +65,7 @@ def test_unknown_primitive_lists_the_valid_ones():
 
 
 def test_qubit_limit_is_checked_before_the_hamiltonian_is_built():
-    large = {"nodes": list(range(3000)), "hyperedges": [list(range(3000))]}
+    large = {"nodes": list(range(3000)), "hyperedges": [[0, 1]]}
     with pytest.raises(ProblemError, match="needs 3000 qubits, the limit is 20"):
         build_instance("hypermaxcut", large, max_qubits=20)
 
