@@ -87,7 +87,8 @@ def solve_shard(shard: Shard) -> list[dict[str, Any]]:
     """One row a candidate, in order: {"index", "rejected", "record"}; also written to shard.path.
 
     rejected: None, "trivial" (every bitstring is optimal), "ground_state" (the optima of H
-    are not exactly those of the problem) or "min_improvement" (QAOA gains too little over uniform sampling).
+    are not exactly those of the problem) or "min_improvement" (QAOA gains too little over uniform
+    sampling).
     """
     rows = [_solve_candidate(shard, index) for index in shard.indices]
     write_json_rows(shard.path, rows)

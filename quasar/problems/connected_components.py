@@ -2,8 +2,8 @@
 
 Sound: n·Σ_{uv∈E} (x_u − x_v)² + Σ_v x_v with n nodes. A set with f that an edge leaves costs more
 than n, the component of f at most n, and every other set without leaving edges has more nodes.
-Published: Σ_v (d_v·x_v − Σ_{u∈N(v)} x_u)² + Σ_v x_v, in which the set {f} costs d_f² + d_f + 1 only,
-so that it beats a component of more than d_f² + d_f + 1 nodes.
+Published: Σ_v (d_v·x_v − Σ_{u∈N(v)} x_u)² + Σ_v x_v, in which {f} costs d_f² + d_f + 1 only: less
+than a component of more nodes.
 """
 
 from collections.abc import Mapping, Sequence

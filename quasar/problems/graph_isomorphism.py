@@ -1,7 +1,7 @@
 """Isomorphism of two graphs; x_{i,u} = 1 where node i of the graph is node u of the other one.
 
-Sound: Σ_i (Σ_u x_{i,u} − 1)² + Σ_u (Σ_i x_{i,u} − 1)², plus x_{i,u}·x_{j,v} + x_{i,v}·x_{j,u} for each
-pair {i, j} and pair {u, v} of which one is an edge and the other is not. Zero exactly on the
+Sound: Σ_i (Σ_u x_{i,u} − 1)² + Σ_u (Σ_i x_{i,u} − 1)², plus x_{i,u}·x_{j,v} + x_{i,v}·x_{j,u} for
+each pair {i, j} and pair {u, v} of which one is an edge and the other is not. Zero exactly on the
 isomorphisms.
 Published: only x_{i,u}·x_{j,v}, the edge in its stored orientation and the other pair ascending.
 """

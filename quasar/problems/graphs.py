@@ -35,8 +35,9 @@ def read_node_link(
 ) -> NodeLink:
     """Check node-link JSON {"nodes": [{"id"}], "edges": [{"source", "target"}]}.
 
-    Refuses: no nodes, no edges (unless it may be empty of them), repeated or ill-typed ids, self-loops, repeated edges, edges to
-    nodes that are not listed, and a "directed" flag other than the problem needs.
+    Refuses: no nodes, no edges (unless the graph may be empty), repeated or ill-typed ids,
+    self-loops, repeated edges, edges to nodes that are not listed, and a "directed" flag other than
+    the problem needs.
     """
     where = f"{problem}: graph"
     _require_mapping(graph, where, example='{"nodes": [{"id": 0}], "edges": []}')

@@ -4,6 +4,8 @@ Little-endian: bit q of a state's index is the measured value of qubit q, and va
 that bit is 0.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from quasar.errors import ProblemError
@@ -25,6 +27,6 @@ def variable_values(num_variables: int, *, problem: str) -> np.ndarray:
     return (states >> np.arange(num_variables)[:, None] & 1) == 0
 
 
-def state_of(assignment: tuple[int, ...]) -> int:
+def state_of(assignment: Sequence[int]) -> int:
     """Index of the basis state in which the variables (qubit order) have these values."""
     return sum((1 - x) << q for q, x in enumerate(assignment))

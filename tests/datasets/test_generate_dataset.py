@@ -6,7 +6,6 @@ import pytest
 
 from quasar.config import load_config
 from quasar.datasets import workers
-from quasar.datasets.candidates import Cell, make_candidate
 from quasar.datasets.generate import SPLITS, generate_dataset, split_of
 from quasar.datasets.io import read_problems
 from quasar.datasets.planning import balanced
