@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from quasar.datasets.records import ProblemRecord
 from quasar.problems import decoder_for
@@ -20,6 +21,10 @@ class FormulaCheck:
     def exact(self) -> int:
         """Rows whose Hamiltonian is reproduced from graph and attributes, term by term."""
         return self.by_form.total()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The counts as plain JSON data."""
+        return {"rows": self.rows, "exact": self.exact, "by_form": dict(self.by_form)}
 
 
 def check_problems(records: Iterable[ProblemRecord]) -> Mapping[str, FormulaCheck]:

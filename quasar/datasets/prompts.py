@@ -56,5 +56,13 @@ def graph_text(graph: Mapping[str, Any]) -> str:
 
 
 def _attributes_text(attributes: Mapping[str, Any]) -> str:
-    shown = {k: v for k, v in attributes.items() if isinstance(v, (int, float, str))}
+    shown = {
+        k: graph_text(v) if _is_graph(v) else v
+        for k, v in attributes.items()
+        if isinstance(v, (int, float, str)) or _is_graph(v)
+    }
     return "\nWith: " + ", ".join(f"{k}={v}" for k, v in shown.items()) if shown else ""
+
+
+def _is_graph(value: Any) -> bool:
+    return isinstance(value, Mapping) and ("edges" in value or "hyperedges" in value)
