@@ -133,6 +133,18 @@ def test_primitive_without_an_instance_of_the_size_is_refused_before_any_work(tm
     assert not (tmp_path / "d").exists()
 
 
+def test_only_possible_sizes_are_generated(tmp_path):
+    config = config_of(primitives=["hamiltonian_path", "max_flow"], max_qubits=5, num_examples=24)
+    summary = generate_dataset(config, tmp_path, progress=False)
+    assert summary.cells["hamiltonian_path"].keys() == {"4"}
+    assert summary.cells["max_flow"].keys() == {"3", "4", "5"}
+    assert summary.num_examples == 24
+    for split in SPLITS:
+        for record in read_problems(summary.path(split)):
+            assert record.problem.encoding == "sound"
+            assert check_sound(record.problem) is None
+
+
 def test_parquet_holds_the_same_records(dataset, tmp_path):
     summary = generate_dataset(config_of(format="parquet"), tmp_path, progress=False)
     assert read_problems(summary.path("test")) == read_problems(dataset.path("test"))
