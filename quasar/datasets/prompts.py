@@ -62,7 +62,9 @@ def _attributes_text(attributes: Mapping[str, Any]) -> str:
 
 
 def _attribute_text(value: Any) -> str:
-    """A number or text as it is, a list of nodes as `{0,3}`; empty for what is no short value."""
+    """A number or text as it is, a list of nodes as `{0,3}`, a graph as above; else empty."""
+    if isinstance(value, Mapping) and ("edges" in value or "hyperedges" in value):
+        return graph_text(value)
     if isinstance(value, (list, tuple)):
         return "{" + ",".join(map(str, value)) + "}"
     return str(value) if isinstance(value, (int, float, str)) else ""

@@ -59,9 +59,9 @@ class EdgeCover(EdgeSubsetProblem):
 
     def feasible_states(self, graph: Graph, attributes: Mapping[str, Any]) -> np.ndarray:
         chosen = self.selections(graph)
-        covered = np.ones(1 << len(chosen), dtype=bool)
+        covered = np.ones(chosen.shape[1], dtype=bool)
         for qubits in self.incident(graph).values():
-            covered &= np.logical_or.reduce([chosen[q] for q in qubits])
+            covered &= chosen[qubits].any(axis=0)
         return covered
 
     def optimum(self, graph: Graph, attributes: Mapping[str, Any]) -> float:

@@ -10,8 +10,8 @@ import networkx as nx
 import numpy as np
 
 from quasar.problems.base import Graph, GraphProblem
-from quasar.problems.enumeration import selections
 from quasar.problems.graphs import Node, natural_key, read_node_link
+from quasar.problems.states import variable_values
 
 Edge = tuple[Node, Node]
 
@@ -26,8 +26,7 @@ class EdgeSubsetProblem(GraphProblem):
     def weights(self, graph: Graph) -> dict[Edge, Any]:
         """Edge -> its "weight" (None where it has none), in qubit order."""
         found = {_pair(e["source"], e["target"]): e.get("weight") for e in graph["edges"]}
-        key = _natural if self.order == "natural" else str  # of the pair, as the benchmark sorts
-        return {pair: found[pair] for pair in sorted(found, key=key)}
+        return {pair: found[pair] for pair in self.in_order(found)}
 
     def ordered_edges(self, graph: Graph) -> list[Edge]:
         """Edges in qubit order."""
@@ -68,15 +67,11 @@ class EdgeSubsetProblem(GraphProblem):
         weights = self.weights(graph)
         return float(sum(weights[_pair(*pair)] for pair in answer))
 
-    def selections(self, graph: Graph) -> list[np.ndarray]:
-        """For each edge (qubit order), whether it is selected in each basis state: (2**m,) bool."""
-        return selections(len(graph["edges"]), problem=self.name)
+    def selections(self, graph: Graph) -> np.ndarray:
+        """For each edge (qubit order), whether it is selected in each state: (m, 2**m) bool."""
+        return variable_values(len(graph["edges"]), problem=self.name)
 
 
 def _pair(u: Node, v: Node) -> Edge:
     first, second = sorted((u, v), key=lambda node: natural_key(str(node)))
     return first, second
-
-
-def _natural(pair: Edge) -> tuple:
-    return natural_key(str(pair[0])), natural_key(str(pair[1]))

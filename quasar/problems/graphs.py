@@ -33,11 +33,14 @@ def natural_key(name: str) -> tuple[tuple[int, int | str], ...]:
     return tuple((0, int(p)) if p.isdigit() else (1, p) for p in parts if p)
 
 
-def read_node_link(graph: Any, *, problem: str, directed: bool) -> NodeLink:
+def read_node_link(
+    graph: Any, *, problem: str, directed: bool, may_be_empty: bool = False
+) -> NodeLink:
     """Check node-link JSON {"nodes": [{"id"}], "edges": [{"source", "target"}]}.
 
-    Refuses: no nodes or edges, repeated or ill-typed ids, self-loops, repeated edges, edges to
-    nodes that are not listed, and a "directed" flag other than the problem needs.
+    Refuses: no nodes, no edges (unless the graph may be empty), repeated or ill-typed ids,
+    self-loops, repeated edges, edges to nodes that are not listed, and a "directed" flag other than
+    the problem needs.
     """
     where = f"{problem}: graph"
     _require_mapping(graph, where, example='{"nodes": [{"id": 0}], "edges": []}')
@@ -65,7 +68,7 @@ def read_node_link(graph: Any, *, problem: str, directed: bool) -> NodeLink:
             raise ProblemError(f"{where}: edge {u!r}-{v!r} is listed twice; keep one")
         seen.add(pair)
         edges.append((u, v, edge))
-    if not edges:
+    if not edges and not may_be_empty:
         raise ProblemError(f"{where} has no edges: nothing to optimise")
     return NodeLink(nodes, tuple(edges))
 
@@ -94,6 +97,21 @@ def read_hypergraph(
     if not hyperedges:
         raise ProblemError(f"{where} has no hyperedges: nothing to optimise")
     return nodes, tuple(tuple(h) for h in hyperedges)
+
+
+def require_nodes(
+    attributes: Mapping[str, Any], names: Sequence[str], nodes: Sequence[Node], *, problem: str
+) -> None:
+    """Check that these attributes name different nodes of the graph."""
+    taken: dict[Node, str] = {}
+    for name in names:
+        node = attributes[name]
+        if not _is_node(node, set(nodes)):
+            listed = ", ".join(map(str, nodes[:12]))
+            raise ProblemError(f"{problem}: {name} {node!r} is not a node; nodes: {listed}")
+        if node in taken:
+            raise ProblemError(f"{problem}: {taken[node]} and {name} are both {node!r}")
+        taken[node] = name
 
 
 def read_capacity(edge: Mapping[str, Any], *, problem: str) -> float:
@@ -170,6 +188,16 @@ def relabelled(
     """
     new = [int(v) for v in rng.permutation(num_nodes)]
     return [(min(new[u], new[v]), max(new[u], new[v])) for u, v in pairs]
+
+
+def reachable(start: Node, pairs: Iterable[tuple[Node, Node]]) -> set[Node]:
+    """The nodes to which directed edges lead from `start`, itself included."""
+    reached, size = {start}, 0
+    pairs = list(pairs)
+    while len(reached) > size:
+        size = len(reached)
+        reached |= {v for u, v in pairs if u in reached}
+    return reached
 
 
 def _positive_number(edge: Mapping[str, Any], key: str, problem: str) -> float:

@@ -13,9 +13,9 @@ import numpy as np
 
 from quasar.errors import ProblemError
 from quasar.problems.base import Graph, GraphProblem
-from quasar.problems.enumeration import MAX_ENUMERATED, count_selected, selections
 from quasar.problems.graphs import Node, natural_key, read_count, read_node_link
 from quasar.problems.polynomial import BinaryPolynomial
+from quasar.problems.states import MAX_ENUMERATED, count_selected, variable_values
 
 
 class NodeLabelProblem(GraphProblem):
@@ -40,9 +40,7 @@ class NodeLabelProblem(GraphProblem):
         """(node, label) -> qubit."""
         labels = range(attributes[self.count_attribute])
         pairs = [(node, label) for node in self.nodes(graph) for label in labels]
-        if self.order == "text":
-            pairs.sort(key=str)  # as the benchmark sorts
-        return {pair: q for q, pair in enumerate(pairs)}
+        return {pair: q for q, pair in enumerate(self.in_order(pairs))}
 
     def variables(self, graph: Graph, attributes: Mapping[str, Any]) -> list[str]:
         return [f"{node}:{label}" for node, label in self.qubit_of(graph, attributes)]
@@ -80,10 +78,8 @@ class NodeLabelProblem(GraphProblem):
 
     def feasible_states(self, graph: Graph, attributes: Mapping[str, Any]) -> np.ndarray:
         by_node = self._qubits_of_nodes(graph, attributes)
-        chosen = selections(sum(map(len, by_node)), problem=self.name)
-        return np.logical_and.reduce(
-            [count_selected([chosen[q] for q in qubits]) == 1 for qubits in by_node]
-        )
+        chosen = variable_values(sum(map(len, by_node)), problem=self.name)
+        return np.logical_and.reduce([count_selected(chosen[qubits]) == 1 for qubits in by_node])
 
     def labellings(self, graph: Graph, attributes: Mapping[str, Any]) -> np.ndarray:
         """Every way to label the nodes: (K**n, n) uint8, columns in the order of `nodes`."""
@@ -95,9 +91,9 @@ class NodeLabelProblem(GraphProblem):
             )
         return np.indices((labels,) * n, dtype=np.uint8).reshape(n, -1).T
 
-    def possible_qubits(self, num_qubits: int) -> bool:
-        """Whether num_qubits is a number of labels times at least as many nodes."""
-        return bool(self.label_counts(num_qubits))
+    def possible_qubits(self, at_most: int) -> tuple[int, ...]:
+        """The products of a number of labels and at least as many nodes."""
+        return tuple(n for n in range(2, at_most + 1) if self.label_counts(n))
 
     @abstractmethod
     def label_counts(self, num_qubits: int) -> list[int]:
@@ -107,7 +103,7 @@ class NodeLabelProblem(GraphProblem):
         """One of `label_counts`; ProblemError naming the next possible size where there is none."""
         counts = self.label_counts(num_qubits)
         if not counts:
-            above = next(n for n in count(num_qubits + 1) if self.possible_qubits(n))
+            above = next(n for n in count(num_qubits + 1) if self.label_counts(n))
             raise ProblemError(
                 f"{self.name}: {num_qubits} qubits are not a number of labels times as many nodes "
                 f"or more; use {above} qubits"

@@ -18,9 +18,9 @@ import numpy as np
 from quasar.errors import ProblemError
 from quasar.problems.base import Graph
 from quasar.problems.edges import EdgeSubsetProblem
-from quasar.problems.enumeration import count_selected
 from quasar.problems.graphs import node_link, read_weight, relabelled
 from quasar.problems.polynomial import BinaryPolynomial
+from quasar.problems.states import count_selected
 
 # kind -> (bipartite graph needed, most nodes that the largest matching may leave out)
 KINDS: dict[str, tuple[bool, int | None]] = {
@@ -102,7 +102,7 @@ class Matching(EdgeSubsetProblem):
         feasible = count_selected(chosen) == self.size(graph)
         for qubits in self.incident(graph).values():
             if len(qubits) > 1:
-                feasible &= count_selected([chosen[q] for q in qubits]) <= 1
+                feasible &= count_selected(chosen[qubits]) <= 1
         return feasible
 
     def optimum(self, graph: Graph, attributes: Mapping[str, Any]) -> float:

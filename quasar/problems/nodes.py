@@ -1,7 +1,7 @@
 """What the primitives with one binary variable a node share: qubit order, decoding, enumeration.
 
 Takes a checked graph; gives node ids in qubit order and, for exact classical optima, one boolean
-array a node over all basis states (little-endian index; x = 1 ⇔ the qubit's bit is 0).
+array a node over all basis states.
 """
 
 from abc import abstractmethod
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from quasar.problems.base import Graph, GraphProblem
-from quasar.problems.enumeration import selections
-from quasar.problems.graphs import Node, natural_key
+from quasar.problems.graphs import Node
+from quasar.problems.states import variable_values
 
 
 class NodeSubsetProblem(GraphProblem):
@@ -24,8 +24,7 @@ class NodeSubsetProblem(GraphProblem):
 
     def ordered_nodes(self, graph: Graph) -> list[Node]:
         """Node ids in qubit order."""
-        key = (lambda v: natural_key(str(v))) if self.order == "natural" else str
-        return sorted(self.nodes(graph), key=key)
+        return self.in_order(self.nodes(graph))
 
     def qubit_of(self, graph: Graph) -> dict[Node, int]:
         """Node id -> qubit."""
@@ -43,4 +42,4 @@ class NodeSubsetProblem(GraphProblem):
     def selections(self, graph: Graph) -> dict[Node, np.ndarray]:
         """For each node, whether it is selected in each basis state: (2**n,) bool."""
         order = self.ordered_nodes(graph)
-        return dict(zip(order, selections(len(order), problem=self.name), strict=True))
+        return dict(zip(order, variable_values(len(order), problem=self.name), strict=True))

@@ -128,9 +128,9 @@ class SteinerTree(EdgeSubsetProblem):
 
     def feasible_states(self, graph: Graph, attributes: Mapping[str, Any]) -> np.ndarray:
         chosen = self.selections(graph)
-        feasible = np.ones(1 << len(chosen), dtype=bool)
+        feasible = np.ones(chosen.shape[1], dtype=bool)
         for cut in self.cuts(graph, attributes):
-            feasible &= np.logical_or.reduce([chosen[q] for q in cut])
+            feasible &= chosen[cut].any(axis=0)
         return feasible
 
     def optimum(self, graph: Graph, attributes: Mapping[str, Any]) -> float:

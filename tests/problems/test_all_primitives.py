@@ -1,7 +1,4 @@
-"""Laws that every registered primitive obeys: energies, relabelling, decoding, optima, sizes.
-
-Each law runs on random instances of the primitive's own generator, all sizes that it has.
-"""
+"""Each registered primitive: relabelling, and the speed of enumeration at 16 qubits."""
 
 import time
 
@@ -10,13 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quasar.errors import ProblemError
 from quasar.problems import build_instance, decoder_for, get_problem, problem_names
 
-SIZES = range(2, 10)
-# The published surrogate of these misses some optima; candidates are checked one by one.
-UNSOUND = {"hypermaxcut"}
-NODE_ATTRIBUTES = {"source", "sink", "terminal_nodes"}
+NODE_ATTRIBUTES = {"source", "sink", "node", "start_node", "end_node", "terminal_nodes"}
 
 every_primitive = pytest.mark.parametrize("primitive", problem_names())
 seeds = st.integers(0, 2**32 - 1)
@@ -27,9 +20,8 @@ def generated(primitive, seed, size):
     return build_instance(primitive, graph, attributes)
 
 
-def draw_instance(data, primitive, sizes=SIZES):
-    possible = [n for n in sizes if get_problem(primitive).possible_qubits(n)]
-    size = data.draw(st.sampled_from(possible), label="qubits")
+def draw_instance(data, primitive, at_most):
+    size = data.draw(st.sampled_from(get_problem(primitive).possible_qubits(at_most)))
     return generated(primitive, data.draw(seeds, label="seed"), size)
 
 
@@ -41,22 +33,11 @@ def answers_of(instance):
 
 
 @every_primitive
-@settings(max_examples=15, deadline=None)
-@given(data=st.data())
-def test_energy_is_polynomial_value_without_its_constant(primitive, data):
-    instance = draw_instance(data, primitive)
-    polynomial = get_problem(primitive).polynomial(instance.graph, instance.attributes)
-    state = data.draw(st.integers(0, (1 << instance.num_qubits) - 1))
-    expected = polynomial.value(instance.assignment(state)) - polynomial.constant_dropped_by_ising()
-    assert instance.hamiltonian.energies[state] == pytest.approx(expected, abs=1e-9)
-
-
-@every_primitive
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(data=st.data())
 def test_relabelling_permutes_the_spectrum_with_the_answers(primitive, data):
     """New names, listing order and edge direction: the same (objective, energy) pairs."""
-    instance = draw_instance(data, primitive, range(2, 8))
+    instance = draw_instance(data, primitive, 9)
     graph, attributes = instance.graph, instance.attributes
     shuffled = data.draw(st.permutations(range(len(graph["nodes"]))))
     new = {v: f"n{i}" for v, i in enumerate(shuffled)}
@@ -95,59 +76,6 @@ def test_relabelling_permutes_the_spectrum_with_the_answers(primitive, data):
             )
         )
     assert np.allclose(outcomes[0], outcomes[1], atol=1e-5)
-
-
-@every_primitive
-@settings(max_examples=15, deadline=None)
-@given(data=st.data())
-def test_optimum_and_feasibility_agree_with_enumeration(primitive, data):
-    instance = draw_instance(data, primitive)
-    graph, attributes = instance.graph, instance.attributes
-    problem = get_problem(primitive)
-    answers = list(answers_of(instance))
-    feasible = [problem.is_feasible(graph, attributes, answer) for answer in answers]
-    assert problem.feasible_states(graph, attributes).tolist() == feasible
-    costs = [
-        problem.objective(graph, attributes, answer)
-        for answer, allowed in zip(answers, feasible, strict=True)
-        if allowed
-    ]
-    assert problem.optimum(graph, attributes) == pytest.approx(min(costs), abs=1e-9)
-
-
-@pytest.mark.parametrize("primitive", sorted(set(problem_names()) - UNSOUND))
-@settings(max_examples=25, deadline=None)
-@given(data=st.data())
-def test_ground_states_are_exactly_the_optimal_answers(primitive, data):
-    instance = draw_instance(data, primitive, range(2, 11))
-    graph, attributes = instance.graph, instance.attributes
-    problem = get_problem(primitive)
-    feasible = problem.feasible_states(graph, attributes)
-    optimum = problem.optimum(graph, attributes)
-    optimal = [
-        state
-        for state in np.flatnonzero(feasible)
-        if problem.objective(
-            graph, attributes, problem.decode(graph, attributes, instance.assignment(int(state)))
-        )
-        <= optimum + 1e-9
-    ]
-    assert instance.spectrum.optimal.tolist() == optimal
-
-
-@every_primitive
-@settings(max_examples=20, deadline=None)
-@given(seed=seeds, size=st.integers(2, 16))
-def test_generator_gives_the_asked_size_or_says_which_is_possible(primitive, seed, size):
-    problem = get_problem(primitive)
-    if not problem.possible_qubits(size):
-        with pytest.raises(ProblemError, match=rf"{primitive}: {size} qubits .*; use \d+ qubits$"):
-            problem.generate(np.random.default_rng(seed), size)
-        return
-    instance = generated(primitive, seed, size)  # build_instance validates
-    assert instance.num_qubits == size
-    assert decoder_for(instance) is problem
-    assert generated(primitive, seed, size).key == instance.key
 
 
 @every_primitive
