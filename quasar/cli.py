@@ -1,7 +1,8 @@
 """The command line: the arguments of each command, logging, and errors as exit codes.
 
-Exit codes: 0 done, 1 a check failed (doctor) or an unexpected error (with its traceback), 2 bad
-input (one line on stderr), 130 interrupted. What a command does is in `quasar.commands`.
+Exit codes: 0 done, 1 a check failed (doctor, problems check) or an unexpected error (with its
+traceback), 2 bad input (one line on stderr), 130 interrupted. What a command does is in
+`quasar.commands`.
 """
 
 import argparse
@@ -81,6 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     _add_config(subparsers.add_parser("config", help="see the configuration"), command)
     _add_dataset(subparsers.add_parser("dataset", help="make the training data"), command)
+    _add_problems(subparsers.add_parser("problems", help="see the graph problems"), command)
     _add_train(command)
     _add_generate(command)
     _add_evaluate(command)
@@ -138,6 +140,35 @@ def _add_dataset(group: argparse.ArgumentParser, command: Callable) -> None:
         under=under,
     )
     generate.add_argument("--output", required=True, type=Path, metavar="DIR")
+
+
+def _add_problems(group: argparse.ArgumentParser, command: Callable) -> None:
+    under = group.add_subparsers(metavar="COMMAND", required=True)
+    listed = command(
+        "list",
+        commands.problems_list,
+        "name the problems that can be built, each with its question",
+        "quasar problems list",
+        under=under,
+    )
+    show = command(
+        "show",
+        commands.problems_show,
+        "explain one problem: formula, answer, attributes, sizes, an example",
+        "quasar problems show max_flow",
+        under=under,
+    )
+    show.add_argument("name", metavar="NAME", help="as `quasar problems list` gives it")
+    check = command(
+        "check",
+        commands.problems_check,
+        "count the rows of a file whose Hamiltonian is rebuilt term by term (exit 1: not all)",
+        "quasar problems check --problems data/test.jsonl --json",
+        under=under,
+    )
+    check.add_argument("--problems", required=True, type=Path, metavar="FILE")
+    for made in (listed, show, check):
+        made.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_train(command: Callable) -> None:

@@ -4,6 +4,7 @@ Each function takes the parsed arguments of `quasar.cli` and returns an exit cod
 Everything heavy (torch, ray) is imported inside, so that `quasar --help` answers at once.
 """
 
+import json
 import logging
 import os
 from argparse import Namespace
@@ -59,6 +60,46 @@ def dataset_generate(arguments: Namespace) -> None:
     summary = generate_dataset(config, arguments.output)
     splits = ", ".join(f"{name} {count}" for name, count in summary.splits.items())
     print(f"{summary.directory}: {splits}")
+
+
+def problems_list(arguments: Namespace) -> None:
+    from quasar.problems import get_problem, problem_names
+
+    found = {name: get_problem(name).summary for name in problem_names()}
+    if arguments.json:
+        print(json.dumps(found, indent=1))
+        return
+    width = max(map(len, found))
+    for name, summary in found.items():
+        print(f"{name:{width}}  {summary}")
+
+
+def problems_show(arguments: Namespace) -> None:
+    from quasar.problems.description import describe
+
+    shown = describe(arguments.name)
+    if arguments.json:
+        print(json.dumps(shown, indent=1, ensure_ascii=False))
+        return
+    for key, value in shown.items():
+        text = value if isinstance(value, str) else json.dumps(value)
+        print(f"{key}:" + (f"\n{text}" if "\n" in text else f" {text}"))
+
+
+def problems_check(arguments: Namespace) -> int:
+    problems = _existing(arguments.problems, "--problems")
+    from quasar.datasets.check import check_problems
+    from quasar.datasets.io import read_problems
+
+    found = check_problems(read_problems(problems))
+    if arguments.json:
+        print(json.dumps({name: check.to_dict() for name, check in found.items()}, indent=1))
+    else:
+        width = max(map(len, found), default=0)
+        for name, check in found.items():
+            forms = "; ".join(f"{count} {form}" for form, count in check.by_form.items())
+            print(f"{name:{width}}  {check.exact} of {check.rows} exact  {forms}".rstrip())
+    return 0 if all(check.exact == check.rows for check in found.values()) else 1
 
 
 def train(arguments: Namespace) -> None:

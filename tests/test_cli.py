@@ -12,11 +12,15 @@ import yaml
 from quasar import commands
 from quasar.cli import main
 from quasar.config import load_config
+from quasar.problems import build_instance, problem_names
 
 QUASAR = [sys.executable, "-m", "quasar.cli"]
 COMMANDS = (
     ["config", "show"],
     ["dataset", "generate"],
+    ["problems", "list"],
+    ["problems", "show"],
+    ["problems", "check"],
     ["train"],
     ["generate"],
     ["evaluate"],
@@ -213,6 +217,42 @@ def test_interruption_exits_with_130(monkeypatch, capsys):
 
     monkeypatch.setattr(commands, "doctor", interrupted)
     assert main(["doctor"]) == 130
+
+
+def test_problems_are_listed_and_shown(capsys):
+    assert main(["problems", "list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert tuple(listed) == problem_names()
+    assert main(["problems", "list"]) == 0
+    assert all(summary in capsys.readouterr().out for summary in [listed["max_flow"]])
+    for name in listed:
+        assert main(["problems", "show", name, "--json"]) == 0
+        shown = json.loads(capsys.readouterr().out)
+        assert shown["summary"] == listed[name]
+        assert shown["formula"]
+        assert shown["answer"]
+        example = shown["example"]
+        instance = build_instance(name, example["graph"], example["attributes"])
+        assert list(instance.variables) == example["variables"]
+        assert instance.num_qubits == shown["qubits"][0]
+    assert main(["problems", "show", "graph_isomorphism"]) == 0
+    assert "qubits: [9, 16]\n" in capsys.readouterr().out
+    assert "did you mean 'max_flow'" in refused(capsys, "problems", "show", "maxflow")
+
+
+def test_check_fails_where_a_row_is_not_rebuilt(tmp_path, capsys):
+    path = tmp_path / "p.jsonl"
+    right = ROW | {"cost_hamiltonian": "0.5 * (Z(0) @ Z(1)) + 0.0 * Z(0) + 0.0 * Z(1)"}
+    path.write_text(json.dumps(right))
+    assert main(["problems", "check", "--problems", str(path), "--json"]) == 0
+    counts = {"rows": 1, "exact": 1, "by_form": {"sound, natural order": 1}}
+    assert json.loads(capsys.readouterr().out) == {"vertex_cover": counts}
+    wrong = right | {"sample_index": 1, "cost_hamiltonian": "0.25 * (Z(0) @ Z(1))"}
+    path.write_text(json.dumps(right) + "\n" + json.dumps(wrong))
+    assert main(["problems", "check", "--problems", str(path)]) == 1
+    assert capsys.readouterr().out == "vertex_cover  1 of 2 exact  1 sound, natural order\n"
+    missing = str(tmp_path / "missing.jsonl")
+    assert "no such file" in refused(capsys, "problems", "check", "--problems", missing)
 
 
 def test_an_unexpected_error_keeps_its_traceback(monkeypatch):

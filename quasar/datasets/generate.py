@@ -18,10 +18,9 @@ from typing import Any
 from quasar.config import DatasetConfig, QuasarConfig
 from quasar.datasets.candidates import GENERATOR_VERSION, Shard
 from quasar.datasets.io import write_problem_rows, write_text
-from quasar.datasets.planning import Planner
+from quasar.datasets.planning import Planner, sizes_of
 from quasar.datasets.workers import ShardRunner, progress_bar
 from quasar.errors import InputError
-from quasar.problems import get_problem
 
 SPLITS = ("train", "validation", "test")
 SUMMARY_FILE = "summary.json"
@@ -61,12 +60,12 @@ def generate_dataset(
     Splits are by hash of the whole weighted problem: a problem is in one split only, and in the
     same one in every dataset (each split holds at least one example). Raises InputError if the
     directory holds a dataset of another configuration or if no example was found, ProblemError
-    for an unknown primitive.
+    for an unknown primitive or one without an instance of the sizes asked for.
     """
     began = time.perf_counter()
     directory, settings = Path(directory), config.dataset
     for name in settings.primitives:
-        get_problem(name)
+        sizes_of(name, settings)
     fingerprint = dataset_fingerprint(settings, seed=config.run.seed)
     finished = _finished(directory, fingerprint)
     if finished is not None:

@@ -14,11 +14,14 @@ from typing import Any
 
 from quasar.config import DatasetConfig
 from quasar.datasets.candidates import CandidateStream, Cell, Shard
+from quasar.errors import ProblemError
+from quasar.problems import get_problem
 
 SHARD_SIZE = 10  # candidates; the most work that an interruption can lose a process
 # A cell is given up after this many candidates for each example that it should give.
 MAX_CANDIDATES_PER_EXAMPLE = 20
 MIN_CANDIDATES = 200
+MOST_QUBITS = 16  # of the sizes that an error offers; the most that dataset.max_qubits may be
 
 
 @dataclass(slots=True)
@@ -43,10 +46,12 @@ class Planner:
 
     def __init__(self, settings: DatasetConfig, *, seed: int, directory: Path):
         self._settings, self._seed, self._directory = settings, seed, directory
-        sizes = range(settings.min_qubits, settings.max_qubits + 1)
         # dict.fromkeys: a primitive that is listed twice counts once.
         self._cells = {
-            primitive: {n: _CellState(CandidateStream(Cell(primitive, n), seed)) for n in sizes}
+            primitive: {
+                n: _CellState(CandidateStream(Cell(primitive, n), seed))
+                for n in sizes_of(primitive, settings)
+            }
             for primitive in dict.fromkeys(settings.primitives)
         }
         self.rejected: Counter[str] = Counter()
@@ -133,6 +138,19 @@ class Planner:
             angle_decimals=self._settings.angle_decimals,
             min_improvement=self._settings.min_improvement,
         )
+
+
+def sizes_of(primitive: str, settings: DatasetConfig) -> list[int]:
+    """The numbers of qubits to generate, ascending; ProblemError where the primitive has none."""
+    possible = get_problem(primitive).possible_qubits(settings.max_qubits)
+    sizes = [n for n in possible if n >= settings.min_qubits]
+    if not sizes:
+        raise ProblemError(
+            f"dataset.primitives: {primitive} has no instance of {settings.min_qubits} to "
+            f"{settings.max_qubits} qubits; sizes up to {MOST_QUBITS}: "
+            f"{', '.join(map(str, get_problem(primitive).possible_qubits(MOST_QUBITS)))}"
+        )
+    return sizes
 
 
 def balanced(total: int, capacities: Sequence[float]) -> list[int]:

@@ -67,5 +67,15 @@ def _in_order(nodes: Iterable[Any]) -> list[str]:
 
 
 def _attributes_text(attributes: Mapping[str, Any]) -> str:
-    shown = {k: v for k, v in attributes.items() if isinstance(v, (int, float, str))}
-    return "\nWith: " + ", ".join(f"{k}={v}" for k, v in shown.items()) if shown else ""
+    shown = {k: _attribute_text(v) for k, v in attributes.items()}
+    words = [f"{k}={text}" for k, text in shown.items() if text]
+    return "\nWith: " + ", ".join(words) if words else ""
+
+
+def _attribute_text(value: Any) -> str:
+    """A number or text as it is, a list of nodes as `{0,3}`, a graph as above; else empty."""
+    if isinstance(value, Mapping) and ("edges" in value or "hyperedges" in value):
+        return graph_text(value)
+    if isinstance(value, (list, tuple)):
+        return "{" + ",".join(map(str, value)) + "}"
+    return str(value) if isinstance(value, (int, float, str)) else ""

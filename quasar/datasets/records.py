@@ -26,6 +26,7 @@ CORE_FIELDS = (
     "cost_hamiltonian",
     "reference_circuit",
     "variables",
+    "encoding",
 )
 # Fields that hold objects: JSON text in Parquet and on hubs, objects in JSONL.
 OBJECT_FIELDS = (
@@ -72,6 +73,7 @@ class ProblemRecord:
             "cost_hamiltonian": problem.hamiltonian.to_text(),
             "reference_circuit": problem.reference_circuit,
             "variables": list(problem.variables),
+            "encoding": problem.encoding,
         }
         return row | {k: v for k, v in self.extras.items() if k not in row}
 
@@ -88,6 +90,7 @@ class ProblemRecord:
                 _get(row, "problem_type", str),
                 _get(row, "graph", Mapping),
                 _get(row, "problem_specific_attributes", Mapping, {}),
+                encoding=_get(row, "encoding", str, None),
                 hamiltonian_text=_get(row, "cost_hamiltonian", str, None),
                 num_qubits=_get(row, "n_qubits", int, None),
                 reference_circuit=_get(row, "reference_circuit", str, None),

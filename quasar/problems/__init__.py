@@ -5,18 +5,56 @@
 
 import difflib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from quasar.errors import ProblemError
-from quasar.problems.base import Graph, GraphProblem, ProblemInstance
+from quasar.problems.base import Encoding, Graph, GraphProblem, Order, ProblemInstance
+from quasar.problems.community_detection import CommunityDetection
+from quasar.problems.connected_components import ConnectedComponents
+from quasar.problems.edge_cover import EdgeCover
+from quasar.problems.graph_coloring import GraphColoring
+from quasar.problems.graph_isomorphism import GraphIsomorphism
 from quasar.problems.hamiltonian import IsingHamiltonian
+from quasar.problems.hamiltonian_path import HamiltonianPath
 from quasar.problems.hypermaxcut import HyperMaxCut
+from quasar.problems.kclique import KClique
+from quasar.problems.matching import Matching
+from quasar.problems.max_flow import MaxFlow
 from quasar.problems.min_cut import MinCut
+from quasar.problems.steiner_tree import SteinerTree
 from quasar.problems.vertex_cover import VertexCover
 
-_CLASSES = (VertexCover, HyperMaxCut, MinCut)
-_PROBLEMS = {(c.name, order): c(order) for c in _CLASSES for order in ("natural", "text")}
+_CLASSES: tuple[type[GraphProblem], ...] = (
+    VertexCover,
+    HyperMaxCut,
+    MinCut,
+    ConnectedComponents,
+    HamiltonianPath,
+    MaxFlow,
+    GraphIsomorphism,
+    CommunityDetection,
+    EdgeCover,
+    GraphColoring,
+    KClique,
+    Matching,
+    SteinerTree,
+)
+_ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
+_ORDERS: tuple[Order, ...] = get_args(Order)
 _SAME_COEFFICIENT = 1e-9
+
+
+def _registered(cls: type[GraphProblem]) -> dict[tuple[str, Encoding, Order], GraphProblem]:
+    """The primitive by (name, encoding, order); one object for encodings that do not differ."""
+    found = {}
+    for order in _ORDERS:
+        by_encoding = {encoding: cls(order, encoding) for encoding in cls.encodings}
+        for encoding in _ENCODINGS:
+            found[cls.name, encoding, order] = by_encoding.get(encoding, by_encoding["sound"])
+    return found
+
+
+_PROBLEMS = {key: problem for cls in _CLASSES for key, problem in _registered(cls).items()}
 
 __all__ = [
     "GraphProblem",
@@ -30,13 +68,18 @@ __all__ = [
 
 def problem_names() -> tuple[str, ...]:
     """The primitives that can be built, generated and decoded."""
-    return tuple(c.name for c in _CLASSES)
+    return tuple(dict.fromkeys(name for name, _, _ in _PROBLEMS))
 
 
-def get_problem(name: str) -> GraphProblem:
-    """The primitive of that name; ProblemError with the nearest valid name otherwise."""
+def get_problem(name: str, encoding: Encoding = "sound") -> GraphProblem:
+    """The primitive of that name, variables in natural order.
+
+    Raises ProblemError with the nearest valid name where there is none, and for an unknown
+    encoding. Where both encodings are one polynomial the same object answers to both.
+    """
+    _require_encoding(encoding)
     try:
-        return _PROBLEMS[name, "natural"]
+        return _PROBLEMS[name, encoding, "natural"]
     except (KeyError, TypeError):
         near = difflib.get_close_matches(str(name), problem_names(), n=1, cutoff=0.5)
         hint = f"did you mean '{near[0]}'? " if near else ""
@@ -50,6 +93,7 @@ def build_instance(
     graph: Graph,
     attributes: Mapping[str, Any] | None = None,
     *,
+    encoding: Encoding | None = None,
     hamiltonian_text: str | None = None,
     num_qubits: int | None = None,
     reference_circuit: str | None = None,
@@ -57,30 +101,36 @@ def build_instance(
 ) -> ProblemInstance:
     """A checked instance.
 
-    Without `hamiltonian_text` the Hamiltonian is built (variables in natural order). With it the
-    text is used as it is, primitives outside the registry are allowed, and `variables` is the
-    order (natural or by text) in which the text's terms are reproduced; () if neither does, and
-    then nothing can be decoded. Raises ProblemError, also above `max_qubits`.
+    Without `hamiltonian_text` the Hamiltonian is built: in the sound encoding unless another is
+    asked for, variables in natural order. With it the text is used as it is, primitives outside
+    the registry are allowed, and `encoding` and `variables` are those that reproduce the text's
+    terms (published before sound, natural order before text; only `encoding` where it is given);
+    None and () if none does, and then nothing can be decoded. Raises ProblemError, also above
+    `max_qubits`.
     """
     attributes = {} if attributes is None else attributes
     if not isinstance(attributes, Mapping):
         raise ProblemError(f"{primitive}: attributes must be an object, not {attributes!r}")
-    known = (primitive, "natural") in _PROBLEMS
-    if hamiltonian_text is None or known:
-        problem = get_problem(primitive)
+    if encoding is not None:
+        _require_encoding(encoding)
+    if hamiltonian_text is None:
+        problem = get_problem(primitive, encoding or "sound")
         problem.validate(graph, attributes)
         variables = problem.variables(graph, attributes)
-    if hamiltonian_text is None:
         _require_qubits(primitive, len(variables), max_qubits)
         if num_qubits not in (None, len(variables)):
             raise ProblemError(f"{primitive}: {num_qubits} qubits for {len(variables)} variables")
         hamiltonian = problem.polynomial(graph, attributes).to_ising()
     else:
+        candidates = _candidates(primitive, encoding, graph, attributes)
         if num_qubits is None:
-            num_qubits = len(variables) if known else _num_qubits(hamiltonian_text)
+            named = _num_qubits(hamiltonian_text)
+            sizes = [len(found.variables(graph, attributes)) for found in candidates]
+            num_qubits = min((size for size in sizes if size >= named), default=named)
         _require_qubits(primitive, num_qubits, max_qubits)
         hamiltonian = IsingHamiltonian.from_text(hamiltonian_text, num_qubits)
-        variables = _order_of(hamiltonian, primitive, graph, attributes) if known else []
+        problem = _origin(hamiltonian, candidates, graph, attributes)
+        variables = problem.variables(graph, attributes) if problem else []
     return ProblemInstance(
         primitive=primitive,
         graph=graph,
@@ -88,14 +138,15 @@ def build_instance(
         num_qubits=hamiltonian.num_qubits,
         hamiltonian=hamiltonian,
         variables=tuple(variables),
+        encoding=problem.encoding if problem else None,
         reference_circuit=reference_circuit,
     )
 
 
 def decoder_for(instance: ProblemInstance) -> GraphProblem | None:
-    """The primitive in the variable order of this instance; None where nothing can be decoded."""
-    for order in ("natural", "text"):
-        problem = _PROBLEMS.get((instance.primitive, order))
+    """The primitive in the instance's encoding and variable order; None where none decodes it."""
+    for order in _ORDERS:
+        problem = _PROBLEMS.get((instance.primitive, instance.encoding, order))
         if problem is None or not instance.variables:
             return None
         if problem.variables(instance.graph, instance.attributes) == list(instance.variables):
@@ -103,18 +154,44 @@ def decoder_for(instance: ProblemInstance) -> GraphProblem | None:
     return None
 
 
-def _order_of(
-    hamiltonian: IsingHamiltonian, primitive: str, graph: Graph, attributes: Mapping[str, Any]
-) -> list[str]:
-    """The variable order in which the primitive's formula gives these terms; [] if none does."""
-    for order in ("natural", "text"):
-        problem = _PROBLEMS[primitive, order]
-        variables = problem.variables(graph, attributes)
-        if len(variables) != hamiltonian.num_qubits:
-            return []
-        if _same_terms(hamiltonian, problem.polynomial(graph, attributes).to_ising()):
-            return variables
-    return []
+def _candidates(
+    primitive: str, encoding: Encoding | None, graph: Graph, attributes: Mapping[str, Any]
+) -> list[GraphProblem]:
+    """The primitive in each encoding and order to try; none if it is not in the registry."""
+    if (primitive, "sound", "natural") not in _PROBLEMS:
+        return []
+    wanted: list[Encoding] = [encoding] if encoding else ["published", "sound"]
+    get_problem(primitive, wanted[0]).validate(graph, attributes)
+    found = [
+        _PROBLEMS[primitive, name, order]
+        for name in wanted
+        if name == wanted[0] or _is_valid(get_problem(primitive, name), graph, attributes)
+        for order in _ORDERS
+    ]
+    return list(dict.fromkeys(found))  # once where both encodings are one object
+
+
+def _is_valid(problem: GraphProblem, graph: Graph, attributes: Mapping[str, Any]) -> bool:
+    try:
+        problem.validate(graph, attributes)
+    except ProblemError:
+        return False
+    return True
+
+
+def _origin(
+    hamiltonian: IsingHamiltonian,
+    candidates: list[GraphProblem],
+    graph: Graph,
+    attributes: Mapping[str, Any],
+) -> GraphProblem | None:
+    """The first whose polynomial gives these terms."""
+    for problem in candidates:
+        if len(problem.variables(graph, attributes)) == hamiltonian.num_qubits and _same_terms(
+            hamiltonian, problem.polynomial(graph, attributes).to_ising()
+        ):
+            return problem
+    return None
 
 
 def _same_terms(first: IsingHamiltonian, second: IsingHamiltonian) -> bool:
@@ -135,6 +212,11 @@ def _wires_of(text: str) -> list[int]:
     # No qubit limit is known yet, so read the terms first under the loosest one.
     unlimited = IsingHamiltonian.from_text(text, num_qubits=1 << 31)
     return [q for _, wires in unlimited.terms for q in wires]
+
+
+def _require_encoding(encoding: Any) -> None:
+    if encoding not in _ENCODINGS:
+        raise ProblemError(f"unknown encoding {encoding!r}; valid: {', '.join(_ENCODINGS)}")
 
 
 def _require_qubits(primitive: str, num_qubits: int, max_qubits: int | None) -> None:

@@ -8,18 +8,22 @@ record that travels to the prompt, the verifier and the dataset.
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 
 from quasar.errors import ProblemError
+from quasar.problems.graphs import natural_key
 from quasar.problems.hamiltonian import IsingHamiltonian, Spectrum
 from quasar.problems.polynomial import BinaryPolynomial
 
 Graph = Mapping[str, Any]  # node-link JSON (key "edges"), or {"nodes", "hyperedges"}
+Encoding = Literal["sound", "published"]
+Order = Literal["natural", "text"]
+Variable = TypeVar("Variable")
 
 
 class GraphProblem(ABC):
@@ -34,10 +38,18 @@ class GraphProblem(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]  # one sentence of natural language for prompts and listings
     attributes: ClassVar[tuple[str, ...]] = ()  # required attribute names
+    # The polynomials that differ. With "sound" alone, the published one is sound already; with
+    # both, `polynomial` (and `variables` where need be) looks at `self.encoding`.
+    encodings: ClassVar[tuple[Encoding, ...]] = ("sound",)
 
-    def __init__(self, order: Literal["natural", "text"] = "natural"):
-        """order: how variables are sorted into qubits; "text" (1, 10, 2) is for benchmark rows."""
+    def __init__(self, order: Order = "natural", encoding: Encoding = "sound"):
+        """order: how variables are sorted into qubits; "text" (1, 10, 2) is for benchmark rows.
+
+        encoding: in "sound" the ground states are exactly the optimal answers wherever there is a
+        feasible one; "published" is the benchmark's polynomial, faulty where it differs.
+        """
         self.order = order
+        self.encoding = encoding
 
     @abstractmethod
     def variables(self, graph: Graph, attributes: Mapping[str, Any]) -> list[str]:
@@ -61,13 +73,31 @@ class GraphProblem(ABC):
 
     @abstractmethod
     def optimum(self, graph: Graph, attributes: Mapping[str, Any]) -> float:
-        """Smallest objective of a feasible answer, by an exact classical method."""
+        """Smallest objective of a feasible answer, by an exact classical method.
+
+        Infinite where there is no feasible answer.
+        """
 
     @abstractmethod
     def generate(
         self, rng: np.random.Generator, num_qubits: int
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """A random (graph, attributes) with exactly num_qubits variables, num_qubits ≥ 2."""
+        """A random (graph, attributes) with exactly num_qubits variables.
+
+        Of the sizes in `possible_qubits` only.
+        """
+
+    def possible_qubits(self, at_most: int) -> tuple[int, ...]:
+        """The numbers of qubits that `generate` can hit, ascending: all from 2 unless overridden.
+
+        A primitive with n² variables, say, has (4, 9, 16) up to 20.
+        """
+        return tuple(range(2, at_most + 1))
+
+    def in_order(self, variables: Iterable[Variable]) -> list[Variable]:
+        """Variables sorted into qubits by their text, in `self.order`; (0, 2) counts as text."""
+        key = str if self.order == "text" else (lambda variable: natural_key(str(variable)))
+        return sorted(variables, key=key)
 
     def feasible_states(self, graph: Graph, attributes: Mapping[str, Any]) -> np.ndarray:
         """Which basis states decode to a feasible answer: (2**n,) bool, index little-endian."""
@@ -93,6 +123,7 @@ class ProblemInstance:
     num_qubits: int
     hamiltonian: IsingHamiltonian
     variables: tuple[str, ...] = ()
+    encoding: Encoding | None = "sound"  # None: a Hamiltonian that is none of the primitive's own
     # Of a benchmark row only: the published reference circuit (OpenQASM text).
     reference_circuit: str | None = field(default=None, compare=False)
 

@@ -6,9 +6,12 @@ ProblemError of one line that names the primitive, the offending value and the m
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations, pairwise
 from typing import Any
+
+import numpy as np
 
 from quasar.errors import ProblemError
 
@@ -30,11 +33,14 @@ def natural_key(name: str) -> tuple[tuple[int, int | str], ...]:
     return tuple((0, int(p)) if p.isdigit() else (1, p) for p in parts if p)
 
 
-def read_node_link(graph: Any, *, problem: str, directed: bool) -> NodeLink:
+def read_node_link(
+    graph: Any, *, problem: str, directed: bool, may_be_empty: bool = False
+) -> NodeLink:
     """Check node-link JSON {"nodes": [{"id"}], "edges": [{"source", "target"}]}.
 
-    Refuses: no nodes or edges, repeated or ill-typed ids, self-loops, repeated edges, edges to
-    nodes that are not listed, and a "directed" flag other than the problem needs.
+    Refuses: no nodes, no edges (unless the graph may be empty), repeated or ill-typed ids,
+    self-loops, repeated edges, edges to nodes that are not listed, and a "directed" flag other than
+    the problem needs.
     """
     where = f"{problem}: graph"
     _require_mapping(graph, where, example='{"nodes": [{"id": 0}], "edges": []}')
@@ -62,7 +68,7 @@ def read_node_link(graph: Any, *, problem: str, directed: bool) -> NodeLink:
             raise ProblemError(f"{where}: edge {u!r}-{v!r} is listed twice; keep one")
         seen.add(pair)
         edges.append((u, v, edge))
-    if not edges:
+    if not edges and not may_be_empty:
         raise ProblemError(f"{where} has no edges: nothing to optimise")
     return NodeLink(nodes, tuple(edges))
 
@@ -93,16 +99,36 @@ def read_hypergraph(
     return nodes, tuple(tuple(h) for h in hyperedges)
 
 
+def require_nodes(
+    attributes: Mapping[str, Any], names: Sequence[str], nodes: Sequence[Node], *, problem: str
+) -> None:
+    """Check that these attributes name different nodes of the graph."""
+    taken: dict[Node, str] = {}
+    for name in names:
+        node = attributes[name]
+        if not _is_node(node, set(nodes)):
+            listed = ", ".join(map(str, nodes[:12]))
+            raise ProblemError(f"{problem}: {name} {node!r} is not a node; nodes: {listed}")
+        if node in taken:
+            raise ProblemError(f"{problem}: {taken[node]} and {name} are both {node!r}")
+        taken[node] = name
+
+
 def read_capacity(edge: Mapping[str, Any], *, problem: str) -> float:
     """The edge's "capacity": a number above 0 and at most MAX_CAPACITY."""
-    value, name = edge.get("capacity"), f"{edge['source']!r}-{edge['target']!r}"
-    if value is None:
-        raise ProblemError(f'{problem}: graph: edge {name} has no "capacity"')
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not 0 < value <= MAX_CAPACITY:  # false for NaN too
+    return _positive_number(edge, "capacity", problem)
+
+
+def read_weight(edge: Mapping[str, Any], *, problem: str) -> float:
+    """The edge's "weight": a number above 0 and at most MAX_CAPACITY."""
+    return _positive_number(edge, "weight", problem)
+
+
+def read_count(value: Any, *, name: str, problem: str, least: int, most: int) -> int:
+    """An attribute that counts something: an integer in least…most."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise ProblemError(
-            f"{problem}: graph: edge {name}: capacity must be a number above 0 and at most "
-            f"{MAX_CAPACITY:g}, not {str(value)[:20]!r}"
+            f"{problem}: {name} must be an integer from {least} to {most}, not {str(value)[:20]!r}"
         )
     return value
 
@@ -125,6 +151,66 @@ def components(num_nodes: int, pairs: Sequence[tuple[int, ...]]) -> list[set[int
         joined = [part for part in found if part & set(pair)]
         found = [part for part in found if not part & set(pair)] + [set().union(*joined)]
     return sorted(found, key=min)
+
+
+def random_connected_pairs(
+    rng: np.random.Generator, num_nodes: int, num_edges: int
+) -> list[tuple[int, int]]:
+    """Edges (u < v) of a random connected graph on nodes 0…n−1: a tree, then pairs at random.
+
+    num_edges must lie in n−1 … n(n−1)/2.
+    """
+    order = [int(v) for v in rng.permutation(num_nodes)]
+    tree = [(order[int(rng.integers(i))], order[i]) for i in range(1, num_nodes)]
+    chosen = {(min(pair), max(pair)) for pair in tree}
+    others = [pair for pair in combinations(range(num_nodes), 2) if pair not in chosen]
+    extra = rng.choice(len(others), size=num_edges - len(chosen), replace=False) if others else []
+    return sorted(chosen | {others[i] for i in extra})
+
+
+def join_components(
+    rng: np.random.Generator, num_nodes: int, pairs: Sequence[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """The pairs and, between neighbouring components, one random pair each: connected."""
+    joined = list(pairs)
+    for left, right in pairwise(components(num_nodes, pairs)):
+        u, v = rng.choice(sorted(left)), rng.choice(sorted(right))
+        joined.append((int(min(u, v)), int(max(u, v))))
+    return joined
+
+
+def relabelled(
+    rng: np.random.Generator, num_nodes: int, pairs: Iterable[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """The same graph under a random permutation of its nodes, u < v in each pair.
+
+    For generators that plant a solution: otherwise the labels would give it away.
+    """
+    new = [int(v) for v in rng.permutation(num_nodes)]
+    return [(min(new[u], new[v]), max(new[u], new[v])) for u, v in pairs]
+
+
+def reachable(start: Node, pairs: Iterable[tuple[Node, Node]]) -> set[Node]:
+    """The nodes to which directed edges lead from `start`, itself included."""
+    reached, size = {start}, 0
+    pairs = list(pairs)
+    while len(reached) > size:
+        size = len(reached)
+        reached |= {v for u, v in pairs if u in reached}
+    return reached
+
+
+def _positive_number(edge: Mapping[str, Any], key: str, problem: str) -> float:
+    value, name = edge.get(key), f"{edge['source']!r}-{edge['target']!r}"
+    if value is None:
+        raise ProblemError(f'{problem}: graph: edge {name} has no "{key}"')
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 < value <= MAX_CAPACITY:  # false for NaN too
+        raise ProblemError(
+            f"{problem}: graph: edge {name}: {key} must be a number above 0 and at most "
+            f"{MAX_CAPACITY:g}, not {str(value)[:20]!r}"
+        )
+    return value
 
 
 def _require_mapping(graph: Any, where: str, *, example: str) -> None:

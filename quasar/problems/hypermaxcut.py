@@ -1,8 +1,9 @@
-"""Maximum cut of a hypergraph, in the published quadratic form.
+"""Maximum cut of a hypergraph.
 
-A hyperedge of size 2 adds −x_i −x_j + 2·x_i·x_j; one of size k > 2 adds
-(2/C(k,2))·Σ_{i<j} x_i·x_j − (1/k)·Σ_i x_i. The latter is a surrogate of the cut function: its
-ground states need not be maximum cuts, so generated instances are checked against the optimum.
+Sound: a hyperedge h adds ∏_{i∈h} x_i + ∏_{i∈h} (1 − x_i) − 1, i.e. −1 where it is cut. For a
+hyperedge of size 2 that is −x_i −x_j + 2·x_i·x_j, as published.
+Published: a hyperedge of size k > 2 adds (2/C(k,2))·Σ_{i<j} x_i·x_j − (1/k)·Σ_i x_i, a surrogate
+whose ground states need not be maximum cuts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,11 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from quasar.errors import ProblemError
 from quasar.problems.base import Graph
 from quasar.problems.graphs import Node, read_hypergraph
 from quasar.problems.nodes import NodeSubsetProblem
 from quasar.problems.polynomial import BinaryPolynomial
 
+# The exact cut function of k nodes has 2**(k−1) products of Z.
+MAX_HYPEREDGE = 10  # nodes, sound encoding
 MAX_DRAWS = 20  # redraws of a nested hyperedge before the generator goes on without it
 
 
@@ -29,9 +33,17 @@ class HyperMaxCut(NodeSubsetProblem):
         "possible have nodes in both groups."
     )
 
+    encodings = ("sound", "published")
+
     def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:
         super().validate(graph, attributes)
-        read_hypergraph(graph, problem=self.name)
+        _, hyperedges = read_hypergraph(graph, problem=self.name)
+        largest = max(map(len, hyperedges))
+        if self.encoding == "sound" and largest > MAX_HYPEREDGE:
+            raise ProblemError(
+                f"{self.name}: a hyperedge has {largest} nodes; the sound encoding takes at most "
+                f"{MAX_HYPEREDGE}"
+            )
 
     def nodes(self, graph: Graph) -> Sequence[Node]:
         return graph["nodes"]
@@ -40,12 +52,11 @@ class HyperMaxCut(NodeSubsetProblem):
         qubit = self.qubit_of(graph)
         polynomial = BinaryPolynomial(len(qubit))
         for hyperedge in graph["hyperedges"]:
-            size = len(hyperedge)
-            linear, quadratic = (-1.0, 2.0) if size == 2 else (-1.0 / size, 2.0 / comb(size, 2))
-            for u, v in combinations(hyperedge, 2):
-                polynomial.add(quadratic, qubit[u], qubit[v])
-            for v in hyperedge:
-                polynomial.add(linear, qubit[v])
+            qubits = [qubit[v] for v in hyperedge]
+            if self.encoding == "sound" or len(qubits) == 2:
+                _add_cut(polynomial, qubits)
+            else:
+                _add_surrogate(polynomial, qubits)
         return polynomial
 
     def is_feasible(self, graph: Graph, attributes: Mapping[str, Any], answer: Any) -> bool:
@@ -73,7 +84,7 @@ class HyperMaxCut(NodeSubsetProblem):
         """Published recipe: sizes uniform, nested hyperedges rejected, lone nodes get an edge."""
         n = num_qubits
         num_edges = int(rng.integers(1, max(2, n * (n - 1) // 2)))
-        max_size = int(rng.integers(2, max(3, n)))
+        max_size = int(rng.integers(2, min(max(3, n), MAX_HYPEREDGE + 1)))
         found: list[frozenset[int]] = []
         for _ in range(num_edges):
             for _ in range(MAX_DRAWS):
@@ -87,3 +98,18 @@ class HyperMaxCut(NodeSubsetProblem):
                 other = int(rng.choice([v for v in range(n) if v != node]))
                 found.append(frozenset((node, other)))
         return {"nodes": list(range(n)), "hyperedges": sorted(sorted(h) for h in found)}, {}
+
+
+def _add_cut(polynomial: BinaryPolynomial, qubits: Sequence[int]) -> None:
+    """Add −1 where the qubits' variables are not all equal: ∏x + ∏(1 − x) − 1."""
+    polynomial.add(1.0, *qubits)
+    for size in range(1, len(qubits) + 1):
+        for subset in combinations(qubits, size):
+            polynomial.add((-1.0) ** size, *subset)
+
+
+def _add_surrogate(polynomial: BinaryPolynomial, qubits: Sequence[int]) -> None:
+    for i, j in combinations(qubits, 2):
+        polynomial.add(2.0 / comb(len(qubits), 2), i, j)
+    for i in qubits:
+        polynomial.add(-1.0 / len(qubits), i)

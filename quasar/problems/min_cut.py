@@ -10,9 +10,16 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
-from quasar.errors import ProblemError
 from quasar.problems.base import Graph
-from quasar.problems.graphs import Node, components, node_link, read_capacity, read_node_link
+from quasar.problems.graphs import (
+    Node,
+    components,
+    node_link,
+    reachable,
+    read_capacity,
+    read_node_link,
+    require_nodes,
+)
 from quasar.problems.nodes import NodeSubsetProblem
 from quasar.problems.polynomial import BinaryPolynomial
 
@@ -35,13 +42,7 @@ class MinCut(NodeSubsetProblem):
         checked = read_node_link(graph, problem=self.name, directed=True)
         for _, _, edge in checked.edges:
             read_capacity(edge, problem=self.name)
-        for name in self.attributes:
-            node = attributes[name]
-            if isinstance(node, bool) or node not in checked.nodes:
-                listed = ", ".join(map(str, checked.nodes[:12]))
-                raise ProblemError(f"{self.name}: {name} {node!r} is not a node; nodes: {listed}")
-        if attributes["source"] == attributes["sink"]:
-            raise ProblemError(f"{self.name}: source and sink are both {attributes['sink']!r}")
+        require_nodes(attributes, self.attributes, checked.nodes, problem=self.name)
 
     def nodes(self, graph: Graph) -> Sequence[Node]:
         return [entry["id"] for entry in graph["nodes"]]
@@ -95,7 +96,7 @@ class MinCut(NodeSubsetProblem):
         while True:
             density = rng.uniform(*DENSITY_RANGE)
             chosen = [pair for pair in pairs if rng.random() < density]
-            if len(components(n, chosen)) == 1 and _reaches(n - 1, chosen):
+            if len(components(n, chosen)) == 1 and n - 1 in reachable(0, chosen):
                 break
         most = int(rng.integers(MOST_CAPACITY_RANGE[0], MOST_CAPACITY_RANGE[1] + 1))
         edges = [
@@ -103,12 +104,3 @@ class MinCut(NodeSubsetProblem):
             for u, v in chosen
         ]
         return node_link(range(n), edges, directed=True), {"source": 0, "sink": n - 1}
-
-
-def _reaches(target: int, pairs: Sequence[tuple[int, int]]) -> bool:
-    """Whether `target` can be reached from node 0, i.e. the maximum flow is above zero."""
-    reached, size = {0}, 0
-    while len(reached) > size:
-        size = len(reached)
-        reached |= {v for u, v in pairs if u in reached}
-    return target in reached

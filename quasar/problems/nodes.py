@@ -1,7 +1,7 @@
 """What the primitives with one binary variable a node share: qubit order, decoding, enumeration.
 
 Takes a checked graph; gives node ids in qubit order and, for exact classical optima, one boolean
-array a node over all basis states (little-endian index; x = 1 ⇔ the qubit's bit is 0).
+array a node over all basis states.
 """
 
 from abc import abstractmethod
@@ -10,12 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from quasar.errors import ProblemError
 from quasar.problems.base import Graph, GraphProblem
-from quasar.problems.graphs import Node, natural_key
-
-# Exact optima enumerate every subset; 2**20 booleans a node is the most that is still quick.
-MAX_ENUMERATED_NODES = 20
+from quasar.problems.graphs import Node
+from quasar.problems.states import variable_values
 
 
 class NodeSubsetProblem(GraphProblem):
@@ -27,8 +24,7 @@ class NodeSubsetProblem(GraphProblem):
 
     def ordered_nodes(self, graph: Graph) -> list[Node]:
         """Node ids in qubit order."""
-        key = (lambda v: natural_key(str(v))) if self.order == "natural" else str
-        return sorted(self.nodes(graph), key=key)
+        return self.in_order(self.nodes(graph))
 
     def qubit_of(self, graph: Graph) -> dict[Node, int]:
         """Node id -> qubit."""
@@ -46,9 +42,4 @@ class NodeSubsetProblem(GraphProblem):
     def selections(self, graph: Graph) -> dict[Node, np.ndarray]:
         """For each node, whether it is selected in each basis state: (2**n,) bool."""
         order = self.ordered_nodes(graph)
-        if len(order) > MAX_ENUMERATED_NODES:
-            raise ProblemError(
-                f"{self.name}: {len(order)} nodes; exact optima reach {MAX_ENUMERATED_NODES}"
-            )
-        states = np.arange(1 << len(order))
-        return {node: (states >> q & 1) == 0 for q, node in enumerate(order)}
+        return dict(zip(order, variable_values(len(order), problem=self.name), strict=True))

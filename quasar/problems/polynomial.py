@@ -33,6 +33,13 @@ class BinaryPolynomial:
         for (a, i), (b, j) in combinations(linear, 2):
             self.add(2 * weight * a * b, i, j)
 
+    def add_product_of_complements(self, coefficient: float, variables: Iterable[int]) -> None:
+        """Add coefficient·∏(1 − x_i), expanded into all 2**k monomials of k variables."""
+        distinct = sorted(set(variables))
+        for size in range(len(distinct) + 1):
+            for subset in combinations(distinct, size):
+                self.add(-coefficient if size % 2 else coefficient, *subset)
+
     def value(self, assignment: Sequence[int]) -> float:
         """The polynomial on a 0/1 assignment (one entry per variable)."""
         return sum(c for key, c in self.coefficients.items() if all(assignment[i] for i in key))

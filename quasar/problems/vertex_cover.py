@@ -1,13 +1,12 @@
 """Minimum vertex cover: 2·Σ_{uv∈E}(1−x_u)(1−x_v) + Σ_v x_v, x_v = 1 where v is in the cover."""
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from quasar.problems.base import Graph
-from quasar.problems.graphs import Node, components, node_link, read_node_link
+from quasar.problems.graphs import Node, join_components, node_link, read_node_link
 from quasar.problems.nodes import NodeSubsetProblem
 from quasar.problems.polynomial import BinaryPolynomial
 
@@ -65,9 +64,6 @@ class VertexCover(NodeSubsetProblem):
         density = rng.uniform(*DENSITY_RANGE)
         pairs = [(u, v) for u in range(num_qubits) for v in range(u + 1, num_qubits)]
         chosen = [pair for pair in pairs if rng.random() < density]
-        parts = components(num_qubits, chosen)
-        for left, right in pairwise(parts):
-            u, v = rng.choice(sorted(left)), rng.choice(sorted(right))
-            chosen.append((int(min(u, v)), int(max(u, v))))
+        chosen = join_components(rng, num_qubits, chosen)
         edges = [{"source": u, "target": v} for u, v in chosen]
         return node_link(range(num_qubits), edges, directed=False), {}

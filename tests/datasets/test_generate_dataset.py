@@ -6,12 +6,12 @@ import pytest
 
 from quasar.config import load_config
 from quasar.datasets import workers
-from quasar.datasets.candidates import Cell, answers_are_optimal, make_candidate
 from quasar.datasets.generate import SPLITS, generate_dataset, split_of
 from quasar.datasets.io import read_problems
 from quasar.datasets.planning import balanced
 from quasar.errors import InputError, ProblemError
-from quasar.problems import build_instance, decoder_for
+from quasar.problems import decoder_for
+from quasar.problems.soundness import check_sound
 
 
 def config_of(**settings):
@@ -59,18 +59,9 @@ def test_examples_beat_uniform_sampling_and_decode_to_optimal_answers(dataset):
             quality = record.quality
             gain = quality["approximation_ratio"] - quality["uniform_approximation_ratio"]
             assert gain >= 0.05
-            assert answers_are_optimal(record.problem)
+            assert check_sound(record.problem) is None
             assert decoder_for(record.problem) is not None
             assert record.problem.reference_circuit.startswith("OPENQASM 3.0;")
-
-
-def test_surrogate_that_misses_the_maximum_cut_is_recognised():
-    candidates = (make_candidate(Cell("hypermaxcut", 6), seed=0, index=i) for i in range(40))
-    verdicts = {answers_are_optimal(candidate) for candidate in candidates}
-    assert verdicts == {True, False}
-    triangle = {"nodes": [{"id": v} for v in range(3)]}
-    triangle["edges"] = [{"source": u, "target": v} for u, v in ((0, 1), (1, 2), (0, 2))]
-    assert answers_are_optimal(build_instance("vertex_cover", triangle))
 
 
 def test_interrupted_run_continues_from_its_shards(dataset, tmp_path, monkeypatch):
@@ -133,6 +124,25 @@ def test_unknown_primitive_is_refused_before_any_work(tmp_path):
     with pytest.raises(ProblemError, match="did you mean 'min_cut'"):
         generate_dataset(config_of(primitives=["mincut"]), tmp_path / "d", progress=False)
     assert not (tmp_path / "d").exists()
+
+
+def test_primitive_without_an_instance_of_the_size_is_refused_before_any_work(tmp_path):
+    config = config_of(primitives=["graph_isomorphism"])
+    with pytest.raises(ProblemError, match=r"isomorphism has no instance of 3 to 4 qubits; .* 16$"):
+        generate_dataset(config, tmp_path / "d", progress=False)
+    assert not (tmp_path / "d").exists()
+
+
+def test_only_possible_sizes_are_generated(tmp_path):
+    config = config_of(primitives=["hamiltonian_path", "max_flow"], max_qubits=5, num_examples=24)
+    summary = generate_dataset(config, tmp_path, progress=False)
+    assert summary.cells["hamiltonian_path"].keys() == {"4"}
+    assert summary.cells["max_flow"].keys() == {"3", "4", "5"}
+    assert summary.num_examples == 24
+    for split in SPLITS:
+        for record in read_problems(summary.path(split)):
+            assert record.problem.encoding == "sound"
+            assert check_sound(record.problem) is None
 
 
 def test_parquet_holds_the_same_records(dataset, tmp_path):

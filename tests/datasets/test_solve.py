@@ -12,14 +12,15 @@ from quasar.circuits.ansatz.recognition import recognise
 from quasar.datasets.candidates import Cell, make_candidate
 from quasar.datasets.solve import NormalisedQaoa, solve_problem, tune
 from quasar.errors import ProblemError
-from quasar.problems import build_instance, problem_names
+from quasar.problems import build_instance, get_problem, problem_names
 from quasar.problems.base import ProblemInstance
 from quasar.problems.hamiltonian import IsingHamiltonian
 
 PROBLEMS = [
     make_candidate(Cell(primitive, size), seed=11, index=size)
     for primitive in problem_names()
-    for size in (3, 5, 6)
+    for size in get_problem(primitive).possible_qubits(6)
+    if size in (3, 5, 6) or primitive == "hamiltonian_path"
 ]
 
 

@@ -17,6 +17,8 @@ def graph_of(edges, *, nodes=3, **fields):
 
 
 CUT = {"source": 0, "sink": 2}
+ENDS = {"start_node": 0, "end_node": 1}
+SECOND = "autoisomorphic_graph"
 FAULTS = [
     ("vertex_cover", graph_of([], nodes=0), {}, "no nodes"),
     ("vertex_cover", graph_of([]), {}, "no edges"),
@@ -40,12 +42,21 @@ FAULTS = [
     ("min_cut", graph_of([(0, 2, float("nan"))]), CUT, "capacity must be a number"),
     ("min_cut", graph_of([(0, 2, 10**400)]), CUT, "capacity must be a number"),
     ("min_cut", graph_of([(0, 2, 1)], directed=False), CUT, '"directed" is False'),
+    ("max_flow", graph_of([(0, 2, 1.5)]), CUT, "capacity must be a whole number, not 1.5"),
+    ("max_flow", graph_of([(0, 2, 1)]), {"source": 0, "sink": 3}, "sink 3 is not a node"),
+    ("connected_components", graph_of([(0, 1)]), {}, "attribute 'node' is missing"),
+    ("connected_components", graph_of([(0, 1)]), {"node": True}, "node True is not a node"),
+    ("hamiltonian_path", graph_of([(0, 1)], nodes=2), ENDS, "no node between"),
+    ("hamiltonian_path", graph_of([(0, 1)]), {"start_node": 1, "end_node": 1}, "are both 1"),
+    ("graph_isomorphism", graph_of([]), {SECOND: graph_of([], nodes=2)}, "3 nodes, but"),
+    ("graph_isomorphism", graph_of([]), {SECOND: 5}, "autoisomorphic_graph: graph is a int"),
     ("hypermaxcut", {"nodes": [0, 1], "hyperedges": [[0, 5]]}, {}, "names 5"),
     ("hypermaxcut", {"nodes": [0, 1], "hyperedges": [[0]]}, {}, "at least two nodes"),
     ("hypermaxcut", {"nodes": [0, 1], "hyperedges": [[0, 0]]}, {}, "twice"),
     ("hypermaxcut", {"nodes": [0, 1], "hyperedges": []}, {}, "no hyperedges"),
     ("hypermaxcut", {"nodes": [0, 1], "hyperedges": [[0, 1], [1, 0]]}, {}, "repeats"),
     ("hypermaxcut", {"nodes": []}, {}, "no nodes"),
+    ("hypermaxcut", {"nodes": [*range(11)], "hyperedges": [[*range(11)]]}, {}, "at most 10"),
     ("vertexcover", graph_of([(0, 1)]), {}, "did you mean 'vertex_cover'"),
 ]
 
@@ -64,17 +75,17 @@ def test_unknown_primitive_lists_the_valid_ones():
 
 
 def test_qubit_limit_is_checked_before_the_hamiltonian_is_built():
-    large = {"nodes": list(range(3000)), "hyperedges": [list(range(3000))]}
+    large = {"nodes": list(range(3000)), "hyperedges": [[0, 1]]}
     with pytest.raises(ProblemError, match="needs 3000 qubits, the limit is 20"):
         build_instance("hypermaxcut", large, max_qubits=20)
 
 
 def test_other_primitives_load_from_their_hamiltonian_only():
-    instance = build_instance("kclique", {"any": 1}, hamiltonian_text="0.5 * (Z(0) @ Z(3))")
+    instance = build_instance("knapsack", {"any": 1}, hamiltonian_text="0.5 * (Z(0) @ Z(3))")
     assert (instance.num_qubits, instance.variables) == (4, ())
     assert decoder_for(instance) is None
-    with pytest.raises(ProblemError, match="unknown primitive 'kclique'"):
-        build_instance("kclique", {"any": 1})
+    with pytest.raises(ProblemError, match="unknown primitive 'knapsack'"):
+        build_instance("knapsack", {"any": 1})
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from quasar.circuits.ansatz.qaoa import qaoa_circuit
 from quasar.config import load_config
-from quasar.problems import build_instance
+from quasar.problems import build_instance, problem_names
 from quasar.rewards import Failed, score
 from quasar.serving.api import create_api
 from quasar.serving.errors import overloaded
@@ -334,7 +334,7 @@ def test_health_and_models():
     assert endpoint.request("GET", "/healthz").json() == {"status": "ok"}
     model = endpoint.request("GET", "/v1/models").json()["data"][0]
     assert model["id"] == "run/final"
-    assert model["primitives"] == ["vertex_cover", "hypermaxcut", "min_cut"]
+    assert model["primitives"] == list(problem_names())
     assert (model["max_samples"], model["max_qubits"]) == (32, 20)
 
 

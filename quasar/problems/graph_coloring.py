@@ -1,0 +1,79 @@
+"""Graph colouring: Σ_v (Σ_c x_vc − 1)² + Σ_{uv∈E,c} x_uc·x_vc, x_vc = 1 where v has colour c.
+
+Sound on graphs that can be coloured with K colours: the ground states are those of value 0, the
+proper colourings. On others a node without colour costs no more than a conflict, and a ground
+state need not be a colouring.
+"""
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from quasar.problems.base import Graph
+from quasar.problems.graphs import components, node_link, relabelled
+from quasar.problems.labels import NodeLabelProblem, divisors
+from quasar.problems.polynomial import BinaryPolynomial
+
+COLOR_RANGE = (3, 6)  # published generator; 2 colours only where no other number fits
+DENSITIES = tuple(p / 10 for p in range(2, 10))  # published generator
+
+
+class GraphColoring(NodeLabelProblem):
+    """Answer: the nodes of each colour. Objective: edges whose ends have the same colour."""
+
+    name = "graph_coloring"
+    summary = (
+        "Give each node one of the given number of colours such that as few edges as possible, at "
+        "best none, join nodes of the same colour."
+    )
+    attributes = ("number_of_colors",)
+    count_attribute = "number_of_colors"
+
+    def polynomial(self, graph: Graph, attributes: Mapping[str, Any]) -> BinaryPolynomial:
+        qubit = self.qubit_of(graph, attributes)
+        polynomial = BinaryPolynomial(len(qubit))
+        self.add_one_hot(polynomial, graph, attributes, 1.0)
+        for edge in graph["edges"]:
+            for color in range(attributes["number_of_colors"]):
+                polynomial.add(1.0, qubit[edge["source"], color], qubit[edge["target"], color])
+        return polynomial
+
+    def objective(self, graph: Graph, attributes: Mapping[str, Any], answer: Any) -> float:
+        groups = [set(group) for group in answer]
+        return float(
+            sum(e["source"] in g and e["target"] in g for e in graph["edges"] for g in groups)
+        )
+
+    def optimum(self, graph: Graph, attributes: Mapping[str, Any]) -> float:
+        """By enumeration of all colourings."""
+        colors = self.labellings(graph, attributes)
+        column = {node: i for i, node in enumerate(self.nodes(graph))}
+        conflicts = np.zeros(len(colors), dtype=np.int64)
+        for edge in graph["edges"]:
+            conflicts += colors[:, column[edge["source"]]] == colors[:, column[edge["target"]]]
+        return float(conflicts.min())
+
+    def label_counts(self, num_qubits: int) -> list[int]:
+        return divisors(num_qubits, *COLOR_RANGE) or divisors(num_qubits, 2, 2)
+
+    def generate(
+        self, rng: np.random.Generator, num_qubits: int
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Published recipe: balanced colour classes, random edges between them; labels shuffled.
+
+        Redrawn until connected, so that the graph can be coloured and every node has an edge.
+        """
+        num_colors = self.draw_label_count(rng, num_qubits)
+        n = num_qubits // num_colors
+        between = [
+            pair for pair in combinations(range(n), 2) if len({v % num_colors for v in pair}) > 1
+        ]
+        while True:
+            density = rng.choice(DENSITIES)
+            chosen = [pair for pair in between if rng.random() < density]
+            if len(components(n, chosen)) == 1:
+                break
+        edges = [{"source": u, "target": v} for u, v in relabelled(rng, n, chosen)]
+        return node_link(range(n), edges, directed=False), {"number_of_colors": num_colors}

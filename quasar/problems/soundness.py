@@ -1,0 +1,53 @@
+"""Whether the ground states of an instance are exactly the right answers.
+
+The one quality guard: generated problems pass it before they become examples.
+"""
+
+import json
+import math
+from typing import Any
+
+from quasar.problems import decoder_for
+from quasar.problems.base import ProblemInstance
+
+SAME_OBJECTIVE = 1e-9
+
+
+def check_sound(instance: ProblemInstance) -> str | None:
+    """None where the ground states are exactly the optimal answers, else what is wrong.
+
+    Every ground state must decode to a feasible answer with the exact classical optimum, and every
+    such answer must be that of a ground state. Bitstrings may be redundant (several for one
+    answer). Enumerates the feasible states; an instance without a decoder is not sound.
+    """
+    problem = decoder_for(instance)
+    if problem is None:
+        return "no decoder for this Hamiltonian"
+    graph, attributes = instance.graph, instance.attributes
+    optimum = problem.optimum(graph, attributes)
+    if math.isinf(optimum):
+        return "no feasible answer"
+
+    def answer_of(state: int) -> Any:
+        return problem.decode(graph, attributes, instance.assignment(state))
+
+    def is_right(answer: Any) -> bool:
+        return abs(problem.objective(graph, attributes, answer) - optimum) <= SAME_OBJECTIVE
+
+    feasible = problem.feasible_states(graph, attributes)
+    found = set()
+    for state in map(int, instance.spectrum.optimal):
+        answer = answer_of(state)
+        if not feasible[state]:
+            return f"a ground state is not feasible: {answer}"
+        if not is_right(answer):
+            return f"a ground state is not optimal: {answer}"
+        found.add(json.dumps(answer))
+    ground = set(map(int, instance.spectrum.optimal))
+    for state in map(int, feasible.nonzero()[0]):
+        if state in ground:
+            continue
+        answer = answer_of(state)
+        if is_right(answer) and json.dumps(answer) not in found:
+            return f"an optimal answer is no ground state: {answer}"
+    return None
