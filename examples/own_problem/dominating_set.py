@@ -20,7 +20,7 @@ import networkx as nx
 import numpy as np
 
 from quasar.problems.base import Graph
-from quasar.problems.graphs import Node, node_link, read_node_link
+from quasar.problems.graphs import Node, node_ids, node_link, read_node_link
 from quasar.problems.nodes import NodeSubsetProblem
 from quasar.problems.polynomial import BinaryPolynomial
 
@@ -40,7 +40,7 @@ class DominatingSet(NodeSubsetProblem):
         read_node_link(graph, problem=self.name, directed=False)
 
     def nodes(self, graph: Graph) -> Sequence[Node]:
-        return [entry["id"] for entry in graph["nodes"]]
+        return node_ids(graph)
 
     def neighbourhoods(self, graph: Graph) -> list[set[Node]]:
         """Each node with its neighbours."""

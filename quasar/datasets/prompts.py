@@ -42,11 +42,18 @@ def hamiltonian_text(problem: ProblemInstance) -> str:
 
 
 def graph_text(graph: Mapping[str, Any]) -> str:
-    """Edges as `0-1`, directed `0>1`, weighted `0-1:3`; hyperedges as `{0,1,2}`."""
+    """Edges as `0-1`, directed `0>1`, weighted `0-1:3`; hyperedges as `{0,1,2}`.
+
+    Nodes are listed where they have a weight, as `0:3`, and a value, as `0:3/7`.
+    """
     if "hyperedges" in graph:
         return " ".join("{" + ",".join(map(str, edge)) + "}" for edge in graph["hyperedges"])
     arrow = ">" if graph.get("directed") else "-"
-    words = []
+    words = [
+        f"{node['id']}:" + "/".join(f"{node[k]:g}" for k in ("weight", "value") if k in node)
+        for node in graph["nodes"]
+        if "weight" in node
+    ]
     for edge in graph["edges"]:
         weight = next((edge[key] for key in ("capacity", "weight") if key in edge), None)
         words.append(f"{edge['source']}{arrow}{edge['target']}")

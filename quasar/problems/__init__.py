@@ -13,12 +13,16 @@ from typing import Any, get_args
 from quasar.errors import ProblemError
 from quasar.problems.base import Encoding, Graph, GraphProblem, Order, ProblemInstance
 from quasar.problems.connected_components import ConnectedComponents
+from quasar.problems.exact_cover import ExactCover
 from quasar.problems.graph_isomorphism import GraphIsomorphism
 from quasar.problems.hamiltonian import IsingHamiltonian
 from quasar.problems.hamiltonian_path import HamiltonianPath
 from quasar.problems.hypermaxcut import HyperMaxCut
+from quasar.problems.knapsack import Knapsack
 from quasar.problems.max_flow import MaxFlow
+from quasar.problems.maximum_independent_set import MaximumIndependentSet
 from quasar.problems.min_cut import MinCut
+from quasar.problems.number_partitioning import NumberPartitioning
 from quasar.problems.plugins import GROUP, installed_classes
 from quasar.problems.vertex_cover import VertexCover
 
@@ -30,6 +34,10 @@ _CLASSES: tuple[type[GraphProblem], ...] = (
     HamiltonianPath,
     MaxFlow,
     GraphIsomorphism,
+    MaximumIndependentSet,
+    NumberPartitioning,
+    Knapsack,
+    ExactCover,
 )
 _ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
 _ORDERS: tuple[Order, ...] = get_args(Order)

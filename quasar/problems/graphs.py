@@ -13,6 +13,7 @@ from typing import Any
 from quasar.errors import ProblemError
 
 Node = int | str
+_NUMBERS = {1: "one node", 2: "two nodes"}
 MAX_CAPACITY = 1e9  # keeps energies well inside double precision
 
 
@@ -71,9 +72,12 @@ def read_node_link(
 
 
 def read_hypergraph(
-    graph: Any, *, problem: str
+    graph: Any, *, problem: str, fewest: int = 2
 ) -> tuple[tuple[Node, ...], tuple[tuple[Node, ...], ...]]:
-    """Check {"nodes": [ids], "hyperedges": [[ids]]}; gives (nodes, hyperedges)."""
+    """Check {"nodes": [ids], "hyperedges": [[ids]]}; gives (nodes, hyperedges).
+
+    fewest: nodes that a hyperedge must have at least, 1 or 2.
+    """
     where = f"{problem}: graph"
     _require_mapping(graph, where, example='{"nodes": [0, 1], "hyperedges": [[0, 1]]}')
     nodes = _node_ids(_list(graph, "nodes", where), where)
@@ -81,8 +85,8 @@ def read_hypergraph(
     hyperedges = _list(graph, "hyperedges", where)
     for position, hyperedge in enumerate(hyperedges):
         name = f"{where}: hyperedge {position}"
-        if not isinstance(hyperedge, (list, tuple)) or len(hyperedge) < 2:
-            raise ProblemError(f"{name} is {hyperedge!r}; list at least two nodes")
+        if not isinstance(hyperedge, (list, tuple)) or len(hyperedge) < fewest:
+            raise ProblemError(f"{name} is {hyperedge!r}; list at least {_NUMBERS[fewest]}")
         for node in hyperedge:
             if not _is_node(node, known):
                 raise ProblemError(f"{name} names {node!r}, not one of the nodes")
@@ -123,6 +127,29 @@ def read_capacity(edge: Mapping[str, Any], *, problem: str) -> float:
             f"{MAX_CAPACITY:g}, not {str(value)[:20]!r}"
         )
     return value
+
+
+def read_whole(data: Mapping[str, Any], name: str, *, where: str) -> int:
+    """The entry of that name: a whole number from 1 to MAX_CAPACITY."""
+    value = data.get(name)
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 < value <= MAX_CAPACITY or value != int(value):
+        raise ProblemError(
+            f"{where}: {name} must be a whole number from 1 to {MAX_CAPACITY:g}, "
+            f"not {str(value)[:20]!r}"
+        )
+    return int(value)
+
+
+def node_ids(graph: Mapping[str, Any]) -> list[Node]:
+    """The nodes of a checked node-link graph, as listed."""
+    return [entry["id"] for entry in graph["nodes"]]
+
+
+def weighted_nodes(data: Sequence[Mapping[str, int]]) -> dict[str, Any]:
+    """Node-link JSON of nodes 0, 1, … with these data and no edges."""
+    graph = node_link(range(len(data)), [], directed=False)
+    return graph | {"nodes": [{"id": v} | dict(entry) for v, entry in enumerate(data)]}
 
 
 def node_link(nodes: Sequence[int], edges: Sequence[dict[str, Any]], *, directed: bool) -> dict:
