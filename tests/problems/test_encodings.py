@@ -68,6 +68,16 @@ def test_text_tells_the_encoding(primitive):
         assert decoder_for(stranger) is None
 
 
+def test_large_hyperedges_of_published_rows_are_read():
+    """The sound encoding refuses them, so only the published one is tried."""
+    graph = {"nodes": [*range(12)], "hyperedges": [[*range(12)]]}
+    published = build_instance("hypermaxcut", graph, encoding="published")
+    text = published.hamiltonian.to_text()
+    assert build_instance("hypermaxcut", graph, hamiltonian_text=text) == published
+    other = build_instance("hypermaxcut", graph, hamiltonian_text="1.0 * Z(0)")
+    assert (other.num_qubits, other.encoding, other.variables) == (12, None, ())
+
+
 def test_primitives_with_one_polynomial_are_one_object():
     for name in problem_names():
         sound, published = get_problem(name), get_problem(name, "published")
