@@ -71,13 +71,16 @@ class HyperMaxCut(NodeSubsetProblem):
     def feasible_states(self, graph: Graph, attributes: Mapping[str, Any]) -> np.ndarray:
         return np.ones(1 << len(graph["nodes"]), dtype=bool)
 
-    def optimum(self, graph: Graph, attributes: Mapping[str, Any]) -> float:
+    def costs(self, graph: Graph, attributes: Mapping[str, Any]) -> np.ndarray:
         side = self.selections(graph)
         cut = np.zeros(1 << len(side), dtype=np.int64)
         for hyperedge in graph["hyperedges"]:
             inside = sum(side[v].astype(np.int64) for v in hyperedge)
             cut += (inside > 0) & (inside < len(hyperedge))
-        return -float(cut.max())
+        return -cut.astype(np.float64)
+
+    def optimum(self, graph: Graph, attributes: Mapping[str, Any]) -> float:
+        return float(self.costs(graph, attributes).min())
 
     def generate(
         self, rng: np.random.Generator, num_qubits: int

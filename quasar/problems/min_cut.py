@@ -80,6 +80,13 @@ class MinCut(NodeSubsetProblem):
         side = self.selections(graph)
         return side[attributes["source"]] & ~side[attributes["sink"]]
 
+    def costs(self, graph: Graph, attributes: Mapping[str, Any]) -> np.ndarray:
+        side = self.selections(graph)
+        leaving = sum(
+            e["capacity"] * (side[e["source"]] & ~side[e["target"]]) for e in graph["edges"]
+        )
+        return np.where(self.feasible_states(graph, attributes), leaving, np.inf)
+
     def optimum(self, graph: Graph, attributes: Mapping[str, Any]) -> float:
         network = nx.DiGraph()
         network.add_nodes_from(self.nodes(graph))

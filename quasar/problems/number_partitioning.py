@@ -60,6 +60,11 @@ class NumberPartitioning(NodeSubsetProblem):
     def feasible_states(self, graph: Graph, attributes: Mapping[str, Any]) -> np.ndarray:
         return np.ones(1 << len(graph["nodes"]), dtype=bool)
 
+    def costs(self, graph: Graph, attributes: Mapping[str, Any]) -> np.ndarray:
+        first = self.selections(graph)
+        signed = (n["weight"] * (2.0 * first[n["id"]] - 1.0) for n in graph["nodes"])
+        return np.abs(sum(signed))
+
     def optimum(self, graph: Graph, attributes: Mapping[str, Any]) -> float:
         """By the sums that subsets reach (Karp's dynamic programme)."""
         reached = {0}

@@ -118,6 +118,8 @@ def test_optimum_and_feasibility_agree_with_enumeration(cell, seed, encoding):
         if allowed
     ]
     assert problem.optimum(graph, attributes) == pytest.approx(min(costs))
+    assert problem.costs(graph, attributes)[feasible] == pytest.approx(costs)
+    assert np.isinf(problem.costs(graph, attributes)[np.logical_not(feasible)]).all()
 
 
 @settings(max_examples=150, deadline=None)
