@@ -50,6 +50,10 @@ class DatasetConfig(Section):
         min_length=1,
         description="problem primitives to generate",
     )
+    encoding: Literal["sound", "published"] = Field(
+        "sound",
+        description="Hamiltonians of the primitives; published: the benchmark's, where they differ",
+    )
     num_examples: int = Field(4000, ge=10, description="solved examples over all splits")
     min_qubits: int = Field(3, ge=2, le=16, description="fewest qubits of an instance")
     max_qubits: int = Field(6, ge=2, le=16, description="most qubits of an instance")

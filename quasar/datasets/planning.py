@@ -49,7 +49,7 @@ class Planner:
         # dict.fromkeys: a primitive that is listed twice counts once.
         self._cells = {
             primitive: {
-                n: _CellState(CandidateStream(Cell(primitive, n), seed))
+                n: _CellState(CandidateStream(Cell(primitive, n, settings.encoding), seed))
                 for n in sizes_of(primitive, settings)
             }
             for primitive in dict.fromkeys(settings.primitives)
@@ -142,7 +142,7 @@ class Planner:
 
 def sizes_of(primitive: str, settings: DatasetConfig) -> list[int]:
     """The numbers of qubits to generate, ascending; ProblemError where the primitive has none."""
-    possible = get_problem(primitive).possible_qubits(settings.max_qubits)
+    possible = get_problem(primitive, settings.encoding).possible_qubits(settings.max_qubits)
     sizes = [n for n in possible if n >= settings.min_qubits]
     if not sizes:
         raise ProblemError(

@@ -46,11 +46,16 @@ def graph_text(graph: Mapping[str, Any]) -> str:
     """Edges as `0-1`, directed `0>1`, weighted `0-1:3`; hyperedges as `{0,1,2}`.
 
     Ends without a direction stand in natural order: one edge, one word, however it was given.
+    Nodes are listed where they have a weight, as `0:3`, and a value, as `0:3/7`.
     """
     if "hyperedges" in graph:
         return " ".join("{" + ",".join(_in_order(edge)) + "}" for edge in graph["hyperedges"])
     directed = graph.get("directed")  # not said: the ends stay as they were given
-    words = []
+    words = [
+        f"{node['id']}:" + "/".join(f"{node[k]:g}" for k in ("weight", "value") if k in node)
+        for node in graph["nodes"]
+        if isinstance(node, Mapping) and "weight" in node
+    ]
     for edge in graph["edges"]:
         weight = next((edge[key] for key in ("capacity", "weight") if key in edge), None)
         ends = [str(edge["source"]), str(edge["target"])]

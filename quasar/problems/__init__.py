@@ -1,10 +1,13 @@
 """Graph problems: one module a primitive, and the one registry that names them.
 
+Installed packages may add primitives of their own (`quasar.problems.plugins`).
+
 `build_instance` is the way from a graph (as JSON) to a checked `ProblemInstance`.
 """
 
 import difflib
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, get_args
 
 from quasar.errors import ProblemError
@@ -12,15 +15,20 @@ from quasar.problems.base import Encoding, Graph, GraphProblem, Order, ProblemIn
 from quasar.problems.community_detection import CommunityDetection
 from quasar.problems.connected_components import ConnectedComponents
 from quasar.problems.edge_cover import EdgeCover
+from quasar.problems.exact_cover import ExactCover
 from quasar.problems.graph_coloring import GraphColoring
 from quasar.problems.graph_isomorphism import GraphIsomorphism
 from quasar.problems.hamiltonian import IsingHamiltonian
 from quasar.problems.hamiltonian_path import HamiltonianPath
 from quasar.problems.hypermaxcut import HyperMaxCut
 from quasar.problems.kclique import KClique
+from quasar.problems.knapsack import Knapsack
 from quasar.problems.matching import Matching
 from quasar.problems.max_flow import MaxFlow
+from quasar.problems.maximum_independent_set import MaximumIndependentSet
 from quasar.problems.min_cut import MinCut
+from quasar.problems.number_partitioning import NumberPartitioning
+from quasar.problems.plugins import GROUP, installed_classes
 from quasar.problems.steiner_tree import SteinerTree
 from quasar.problems.vertex_cover import VertexCover
 
@@ -38,6 +46,10 @@ _CLASSES: tuple[type[GraphProblem], ...] = (
     KClique,
     Matching,
     SteinerTree,
+    MaximumIndependentSet,
+    NumberPartitioning,
+    Knapsack,
+    ExactCover,
 )
 _ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
 _ORDERS: tuple[Order, ...] = get_args(Order)
@@ -54,7 +66,19 @@ def _registered(cls: type[GraphProblem]) -> dict[tuple[str, Encoding, Order], Gr
     return found
 
 
-_PROBLEMS = {key: problem for cls in _CLASSES for key, problem in _registered(cls).items()}
+@cache
+def _problems() -> dict[tuple[str, Encoding, Order], GraphProblem]:
+    """The registry: our own primitives, then those of installed packages."""
+    # Built on first use, because a package's module imports this one.
+    found = {key: problem for cls in _CLASSES for key, problem in _registered(cls).items()}
+    for cls in installed_classes():
+        if (cls.name, "sound", "natural") in found:
+            raise ProblemError(
+                f"{GROUP}: {cls.name} is taken by Quasar itself; choose another name"
+            )
+        found |= _registered(cls)
+    return found
+
 
 __all__ = [
     "GraphProblem",
@@ -68,7 +92,7 @@ __all__ = [
 
 def problem_names() -> tuple[str, ...]:
     """The primitives that can be built, generated and decoded."""
-    return tuple(dict.fromkeys(name for name, _, _ in _PROBLEMS))
+    return tuple(dict.fromkeys(name for name, _, _ in _problems()))
 
 
 def get_problem(name: str, encoding: Encoding = "sound") -> GraphProblem:
@@ -79,7 +103,7 @@ def get_problem(name: str, encoding: Encoding = "sound") -> GraphProblem:
     """
     _require_encoding(encoding)
     try:
-        return _PROBLEMS[name, encoding, "natural"]
+        return _problems()[name, encoding, "natural"]
     except (KeyError, TypeError):
         near = difflib.get_close_matches(str(name), problem_names(), n=1, cutoff=0.5)
         hint = f"did you mean '{near[0]}'? " if near else ""
@@ -146,7 +170,7 @@ def build_instance(
 def decoder_for(instance: ProblemInstance) -> GraphProblem | None:
     """The primitive in the instance's encoding and variable order; None where none decodes it."""
     for order in _ORDERS:
-        problem = _PROBLEMS.get((instance.primitive, instance.encoding, order))
+        problem = _problems().get((instance.primitive, instance.encoding, order))
         if problem is None or not instance.variables:
             return None
         if problem.variables(instance.graph, instance.attributes) == list(instance.variables):
@@ -158,12 +182,12 @@ def _candidates(
     primitive: str, encoding: Encoding | None, graph: Graph, attributes: Mapping[str, Any]
 ) -> list[GraphProblem]:
     """The primitive in each encoding and order to try; none if it is not in the registry."""
-    if (primitive, "sound", "natural") not in _PROBLEMS:
+    if (primitive, "sound", "natural") not in _problems():
         return []
     wanted: list[Encoding] = [encoding] if encoding else ["published", "sound"]
     get_problem(primitive, wanted[0]).validate(graph, attributes)
     found = [
-        _PROBLEMS[primitive, name, order]
+        _problems()[primitive, name, order]
         for name in wanted
         if name == wanted[0] or _is_valid(get_problem(primitive, name), graph, attributes)
         for order in _ORDERS

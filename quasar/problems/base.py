@@ -106,6 +106,18 @@ class GraphProblem(ABC):
         answers = (self.decode(graph, attributes, a) for a in assignments)
         return np.fromiter((self.is_feasible(graph, attributes, a) for a in answers), bool, 1 << n)
 
+    def costs(self, graph: Graph, attributes: Mapping[str, Any]) -> np.ndarray:
+        """Objective of each basis state's answer, infinite where it is not feasible.
+
+        (2**n,) float64, index little-endian. Worth overriding where most states are feasible.
+        """
+        n = len(self.variables(graph, attributes))
+        costs = np.full(1 << n, np.inf)
+        for s in map(int, self.feasible_states(graph, attributes).nonzero()[0]):
+            answer = self.decode(graph, attributes, tuple(1 - (s >> q & 1) for q in range(n)))
+            costs[s] = self.objective(graph, attributes, answer)
+        return costs
+
     def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:
         """Raise ProblemError where graph or attributes are not well posed."""
         for name in self.attributes:

@@ -15,15 +15,10 @@ import networkx as nx
 import numpy as np
 
 from quasar.problems.base import Graph
-from quasar.problems.graphs import (
-    join_components,
-    node_link,
-    read_count,
-    read_weight,
-    relabelled,
-)
+from quasar.problems.graphs import node_link, read_count, read_weight
 from quasar.problems.labels import NodeLabelProblem, divisors
 from quasar.problems.polynomial import BinaryPolynomial
+from quasar.problems.random_graphs import join_components, relabelled
 
 PENALTY = 10.0
 SCALE = 2 * PENALTY  # the largest coefficient: of x_vc·x_vd in the penalty

@@ -13,7 +13,14 @@ import networkx as nx
 import numpy as np
 
 from quasar.problems.base import Graph, GraphProblem
-from quasar.problems.graphs import Node, components, node_link, read_node_link, require_nodes
+from quasar.problems.graphs import (
+    Node,
+    components,
+    node_ids,
+    node_link,
+    read_node_link,
+    require_nodes,
+)
 from quasar.problems.polynomial import BinaryPolynomial
 from quasar.problems.states import variable_values
 
@@ -36,8 +43,7 @@ class ConnectedComponents(GraphProblem):
 
     def others(self, graph: Graph, attributes: Mapping[str, Any]) -> list[Node]:
         """The nodes other than f in qubit order."""
-        ids = (entry["id"] for entry in graph["nodes"])
-        return self.in_order(v for v in ids if v != attributes["node"])
+        return self.in_order(v for v in node_ids(graph) if v != attributes["node"])
 
     def variables(self, graph: Graph, attributes: Mapping[str, Any]) -> list[str]:
         return [str(v) for v in self.others(graph, attributes)]
@@ -92,7 +98,7 @@ class ConnectedComponents(GraphProblem):
 
     def optimum(self, graph: Graph, attributes: Mapping[str, Any]) -> float:
         network = nx.Graph()
-        network.add_nodes_from(entry["id"] for entry in graph["nodes"])
+        network.add_nodes_from(node_ids(graph))
         network.add_edges_from((edge["source"], edge["target"]) for edge in graph["edges"])
         return float(len(nx.node_connected_component(network, attributes["node"])))
 

@@ -13,8 +13,9 @@ import numpy as np
 from quasar.errors import ProblemError
 from quasar.problems.base import Graph
 from quasar.problems.edges import EdgeSubsetProblem
-from quasar.problems.graphs import node_link, random_connected_pairs
+from quasar.problems.graphs import node_link
 from quasar.problems.polynomial import BinaryPolynomial
+from quasar.problems.random_graphs import random_connected_pairs
 
 PENALTY = 2.0  # of an uncovered node; above 1, the cost of covering it
 MAX_DEGREE = 10  # a node of degree d adds up to 2**d terms

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from quasar.problems.base import Graph
-from quasar.problems.graphs import components, node_link, relabelled
+from quasar.problems.graphs import components, node_link
 from quasar.problems.labels import NodeLabelProblem, divisors
 from quasar.problems.polynomial import BinaryPolynomial
+from quasar.problems.random_graphs import relabelled
 
 COLOR_RANGE = (3, 6)  # published generator; 2 colours only where no other number fits
 DENSITIES = tuple(p / 10 for p in range(2, 10))  # published generator

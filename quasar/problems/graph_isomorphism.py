@@ -14,7 +14,7 @@ import numpy as np
 
 from quasar.errors import ProblemError
 from quasar.problems.base import Graph
-from quasar.problems.graphs import Node, natural_key, node_link, read_node_link
+from quasar.problems.graphs import Node, natural_key, node_ids, node_link, read_node_link
 from quasar.problems.permutations import PermutationProblem
 from quasar.problems.polynomial import BinaryPolynomial
 
@@ -49,10 +49,10 @@ class GraphIsomorphism(PermutationProblem):
             )
 
     def items(self, graph: Graph, attributes: Mapping[str, Any]) -> list[Node]:
-        return _nodes(graph)
+        return node_ids(graph)
 
     def places(self, graph: Graph, attributes: Mapping[str, Any]) -> list[Node]:
-        return _nodes(attributes[OTHER])
+        return node_ids(attributes[OTHER])
 
     def polynomial(self, graph: Graph, attributes: Mapping[str, Any]) -> BinaryPolynomial:
         polynomial = self.one_place_each(graph, attributes)
@@ -72,7 +72,7 @@ class GraphIsomorphism(PermutationProblem):
 
     def is_feasible(self, graph: Graph, attributes: Mapping[str, Any], answer: Any) -> bool:
         matches = [set(column) for column in zip(*answer, strict=True)]
-        complete = matches == [set(_nodes(graph)), set(_nodes(attributes[OTHER]))]
+        complete = matches == [set(node_ids(graph)), set(node_ids(attributes[OTHER]))]
         return complete and self.objective(graph, attributes, answer) == 0
 
     def objective(self, graph: Graph, attributes: Mapping[str, Any], answer: Any) -> float:
@@ -113,10 +113,6 @@ class GraphIsomorphism(PermutationProblem):
         return first, {OTHER: second}
 
 
-def _nodes(graph: Graph) -> list[Node]:
-    return [entry["id"] for entry in graph["nodes"]]
-
-
 def _edges(graph: Graph) -> list[tuple[Node, Node]]:
     return [(edge["source"], edge["target"]) for edge in graph["edges"]]
 
@@ -124,5 +120,5 @@ def _edges(graph: Graph) -> list[tuple[Node, Node]]:
 def _strangers(graph: Graph) -> Iterator[tuple[Node, Node]]:
     """The pairs of nodes without an edge, each once, ascending."""
     edges = {frozenset(edge) for edge in _edges(graph)}
-    ordered = sorted(_nodes(graph), key=lambda v: natural_key(str(v)))
+    ordered = sorted(node_ids(graph), key=lambda v: natural_key(str(v)))
     return (pair for pair in combinations(ordered, 2) if frozenset(pair) not in edges)

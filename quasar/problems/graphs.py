@@ -8,14 +8,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, pairwise
 from typing import Any
-
-import numpy as np
 
 from quasar.errors import ProblemError
 
 Node = int | str
+_NUMBERS = {1: "one node", 2: "two nodes"}
 MAX_CAPACITY = 1e9  # keeps energies well inside double precision
 
 
@@ -74,9 +72,12 @@ def read_node_link(
 
 
 def read_hypergraph(
-    graph: Any, *, problem: str
+    graph: Any, *, problem: str, fewest: int = 2
 ) -> tuple[tuple[Node, ...], tuple[tuple[Node, ...], ...]]:
-    """Check {"nodes": [ids], "hyperedges": [[ids]]}; gives (nodes, hyperedges)."""
+    """Check {"nodes": [ids], "hyperedges": [[ids]]}; gives (nodes, hyperedges).
+
+    fewest: nodes that a hyperedge must have at least, 1 or 2.
+    """
     where = f"{problem}: graph"
     _require_mapping(graph, where, example='{"nodes": [0, 1], "hyperedges": [[0, 1]]}')
     nodes = _node_ids(_list(graph, "nodes", where), where)
@@ -84,8 +85,8 @@ def read_hypergraph(
     hyperedges = _list(graph, "hyperedges", where)
     for position, hyperedge in enumerate(hyperedges):
         name = f"{where}: hyperedge {position}"
-        if not isinstance(hyperedge, (list, tuple)) or len(hyperedge) < 2:
-            raise ProblemError(f"{name} is {hyperedge!r}; list at least two nodes")
+        if not isinstance(hyperedge, (list, tuple)) or len(hyperedge) < fewest:
+            raise ProblemError(f"{name} is {hyperedge!r}; list at least {_NUMBERS[fewest]}")
         for node in hyperedge:
             if not _is_node(node, known):
                 raise ProblemError(f"{name} names {node!r}, not one of the nodes")
@@ -133,6 +134,29 @@ def read_count(value: Any, *, name: str, problem: str, least: int, most: int) ->
     return value
 
 
+def read_whole(data: Mapping[str, Any], name: str, *, where: str) -> int:
+    """The entry of that name: a whole number from 1 to MAX_CAPACITY."""
+    value = data.get(name)
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 < value <= MAX_CAPACITY or value != int(value):
+        raise ProblemError(
+            f"{where}: {name} must be a whole number from 1 to {MAX_CAPACITY:g}, "
+            f"not {str(value)[:20]!r}"
+        )
+    return int(value)
+
+
+def node_ids(graph: Mapping[str, Any]) -> list[Node]:
+    """The nodes of a checked node-link graph, as listed."""
+    return [entry["id"] for entry in graph["nodes"]]
+
+
+def weighted_nodes(data: Sequence[Mapping[str, int]]) -> dict[str, Any]:
+    """Node-link JSON of nodes 0, 1, … with these data and no edges."""
+    graph = node_link(range(len(data)), [], directed=False)
+    return graph | {"nodes": [{"id": v} | dict(entry) for v, entry in enumerate(data)]}
+
+
 def node_link(nodes: Sequence[int], edges: Sequence[dict[str, Any]], *, directed: bool) -> dict:
     """Node-link JSON in the benchmark's layout, edges sorted by their ends."""
     return {
@@ -151,43 +175,6 @@ def components(num_nodes: int, pairs: Sequence[tuple[int, ...]]) -> list[set[int
         joined = [part for part in found if part & set(pair)]
         found = [part for part in found if not part & set(pair)] + [set().union(*joined)]
     return sorted(found, key=min)
-
-
-def random_connected_pairs(
-    rng: np.random.Generator, num_nodes: int, num_edges: int
-) -> list[tuple[int, int]]:
-    """Edges (u < v) of a random connected graph on nodes 0…n−1: a tree, then pairs at random.
-
-    num_edges must lie in n−1 … n(n−1)/2.
-    """
-    order = [int(v) for v in rng.permutation(num_nodes)]
-    tree = [(order[int(rng.integers(i))], order[i]) for i in range(1, num_nodes)]
-    chosen = {(min(pair), max(pair)) for pair in tree}
-    others = [pair for pair in combinations(range(num_nodes), 2) if pair not in chosen]
-    extra = rng.choice(len(others), size=num_edges - len(chosen), replace=False) if others else []
-    return sorted(chosen | {others[i] for i in extra})
-
-
-def join_components(
-    rng: np.random.Generator, num_nodes: int, pairs: Sequence[tuple[int, int]]
-) -> list[tuple[int, int]]:
-    """The pairs and, between neighbouring components, one random pair each: connected."""
-    joined = list(pairs)
-    for left, right in pairwise(components(num_nodes, pairs)):
-        u, v = rng.choice(sorted(left)), rng.choice(sorted(right))
-        joined.append((int(min(u, v)), int(max(u, v))))
-    return joined
-
-
-def relabelled(
-    rng: np.random.Generator, num_nodes: int, pairs: Iterable[tuple[int, int]]
-) -> list[tuple[int, int]]:
-    """The same graph under a random permutation of its nodes, u < v in each pair.
-
-    For generators that plant a solution: otherwise the labels would give it away.
-    """
-    new = [int(v) for v in rng.permutation(num_nodes)]
-    return [(min(new[u], new[v]), max(new[u], new[v])) for u, v in pairs]
 
 
 def reachable(start: Node, pairs: Iterable[tuple[Node, Node]]) -> set[Node]:

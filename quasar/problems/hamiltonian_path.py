@@ -7,7 +7,7 @@ Published: without the terms of the two ends, and with p + 1 up to n − 1, whic
 (v, n−1) that nothing else constrains. Edge weights are not used in either.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from quasar.errors import ProblemError
 from quasar.problems.base import Graph
-from quasar.problems.graphs import Node, node_link, read_node_link, require_nodes
+from quasar.problems.graphs import Node, node_ids, node_link, read_node_link, require_nodes
 from quasar.problems.permutations import Pair, PermutationProblem
 from quasar.problems.polynomial import BinaryPolynomial
 
@@ -45,7 +45,7 @@ class HamiltonianPath(PermutationProblem):
 
     def items(self, graph: Graph, attributes: Mapping[str, Any]) -> list[Node]:
         ends = (attributes["start_node"], attributes["end_node"])
-        return [entry["id"] for entry in graph["nodes"] if entry["id"] not in ends]
+        return [v for v in node_ids(graph) if v not in ends]
 
     def places(self, graph: Graph, attributes: Mapping[str, Any]) -> range:
         return range(1, len(graph["nodes"]) - 1)
@@ -78,7 +78,7 @@ class HamiltonianPath(PermutationProblem):
         return [attributes["start_node"], *placed, attributes["end_node"]]
 
     def is_feasible(self, graph: Graph, attributes: Mapping[str, Any], answer: Any) -> bool:
-        visited = set(answer) == {entry["id"] for entry in graph["nodes"]}
+        visited = set(answer) == set(node_ids(graph))
         return visited and self.objective(graph, attributes, answer) == 0
 
     def objective(self, graph: Graph, attributes: Mapping[str, Any], answer: Any) -> float:
@@ -114,6 +114,6 @@ class HamiltonianPath(PermutationProblem):
 
 def _strangers(graph: Graph) -> set[tuple[Node, Node]]:
     """The ordered pairs of different nodes without an edge."""
-    nodes: Sequence[Node] = [entry["id"] for entry in graph["nodes"]]
+    nodes = node_ids(graph)
     edges = {frozenset((edge["source"], edge["target"])) for edge in graph["edges"]}
     return {(u, v) for u in nodes for v in nodes if u != v and frozenset((u, v)) not in edges}

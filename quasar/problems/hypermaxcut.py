@@ -21,6 +21,7 @@ from quasar.problems.polynomial import BinaryPolynomial
 
 # The exact cut function of k nodes has 2**(k−1) products of Z.
 MAX_HYPEREDGE = 10  # nodes, sound encoding
+MAX_GENERATED = 5  # nodes; more make cost layers of thousands of gates
 MAX_DRAWS = 20  # redraws of a nested hyperedge before the generator goes on without it
 
 
@@ -70,21 +71,27 @@ class HyperMaxCut(NodeSubsetProblem):
     def feasible_states(self, graph: Graph, attributes: Mapping[str, Any]) -> np.ndarray:
         return np.ones(1 << len(graph["nodes"]), dtype=bool)
 
-    def optimum(self, graph: Graph, attributes: Mapping[str, Any]) -> float:
+    def costs(self, graph: Graph, attributes: Mapping[str, Any]) -> np.ndarray:
         side = self.selections(graph)
         cut = np.zeros(1 << len(side), dtype=np.int64)
         for hyperedge in graph["hyperedges"]:
             inside = sum(side[v].astype(np.int64) for v in hyperedge)
             cut += (inside > 0) & (inside < len(hyperedge))
-        return -float(cut.max())
+        return -cut.astype(np.float64)
+
+    def optimum(self, graph: Graph, attributes: Mapping[str, Any]) -> float:
+        return float(self.costs(graph, attributes).min())
 
     def generate(
         self, rng: np.random.Generator, num_qubits: int
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Published recipe: sizes uniform, nested hyperedges rejected, lone nodes get an edge."""
+        """Published recipe: sizes uniform, nested hyperedges rejected, lone nodes get an edge.
+
+        Hyperedges have at most MAX_GENERATED nodes (published: n − 1).
+        """
         n = num_qubits
         num_edges = int(rng.integers(1, max(2, n * (n - 1) // 2)))
-        max_size = int(rng.integers(2, min(max(3, n), MAX_HYPEREDGE + 1)))
+        max_size = int(rng.integers(2, min(max(3, n), MAX_GENERATED + 1)))
         found: list[frozenset[int]] = []
         for _ in range(num_edges):
             for _ in range(MAX_DRAWS):

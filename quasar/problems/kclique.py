@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from quasar.problems.base import Graph
-from quasar.problems.graphs import Node, node_link, read_count, read_node_link, relabelled
+from quasar.problems.graphs import Node, node_link, read_count, read_node_link
 from quasar.problems.nodes import NodeSubsetProblem
 from quasar.problems.polynomial import BinaryPolynomial
+from quasar.problems.random_graphs import relabelled
 from quasar.problems.states import count_selected
 
 CLIQUE_SIZES = (3, 5)  # published generator

@@ -18,8 +18,9 @@ import numpy as np
 from quasar.errors import ProblemError
 from quasar.problems.base import Graph
 from quasar.problems.edges import EdgeSubsetProblem
-from quasar.problems.graphs import node_link, read_weight, relabelled
+from quasar.problems.graphs import node_link, read_weight
 from quasar.problems.polynomial import BinaryPolynomial
+from quasar.problems.random_graphs import relabelled
 from quasar.problems.states import count_selected
 
 # kind -> (bipartite graph needed, most nodes that the largest matching may leave out)

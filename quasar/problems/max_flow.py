@@ -15,18 +15,18 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
-from quasar.errors import ProblemError
 from quasar.problems.base import Graph, GraphProblem
 from quasar.problems.graphs import (
     Node,
     components,
+    node_ids,
     node_link,
     reachable,
-    read_capacity,
     read_node_link,
+    read_whole,
     require_nodes,
 )
-from quasar.problems.polynomial import BinaryPolynomial
+from quasar.problems.polynomial import BinaryPolynomial, bits_up_to
 from quasar.problems.states import variable_values
 
 ALPHA = 0.5  # of a unit of flow, sound encoding; below 1, the penalty of a unit that piles up
@@ -51,12 +51,7 @@ class MaxFlow(GraphProblem):
         super().validate(graph, attributes)
         checked = read_node_link(graph, problem=self.name, directed=True)
         for u, v, edge in checked.edges:
-            capacity = read_capacity(edge, problem=self.name)
-            if capacity != int(capacity):
-                raise ProblemError(
-                    f"{self.name}: graph: edge {u!r}-{v!r}: capacity must be a whole number, "
-                    f"not {capacity}"
-                )
+            read_whole(edge, "capacity", where=f"{self.name}: graph: edge {u!r}-{v!r}")
         require_nodes(attributes, self.attributes, checked.nodes, problem=self.name)
 
     def bits(self, graph: Graph) -> list[Bit]:
@@ -64,7 +59,7 @@ class MaxFlow(GraphProblem):
         return self.in_order(
             (edge["source"], edge["target"], i)
             for edge in graph["edges"]
-            for i in range(int(edge["capacity"]).bit_length())
+            for i in range(len(bits_up_to(int(edge["capacity"]))))
         )
 
     def variables(self, graph: Graph, attributes: Mapping[str, Any]) -> list[str]:
@@ -76,9 +71,8 @@ class MaxFlow(GraphProblem):
         qubit = {bit: q for q, bit in enumerate(self.bits(graph))}
         found = {}
         for edge in graph["edges"]:
-            u, v, capacity = edge["source"], edge["target"], int(edge["capacity"])
-            top = capacity.bit_length() - 1
-            units = [*(2**i for i in range(top)), capacity + 1 - 2**top]
+            u, v = edge["source"], edge["target"]
+            units = bits_up_to(int(edge["capacity"]))
             found[u, v] = [(float(unit), qubit[u, v, i]) for i, unit in enumerate(units)]
         return found
 
@@ -128,7 +122,7 @@ class MaxFlow(GraphProblem):
 
     def optimum(self, graph: Graph, attributes: Mapping[str, Any]) -> float:
         network = nx.DiGraph()
-        network.add_nodes_from(entry["id"] for entry in graph["nodes"])
+        network.add_nodes_from(node_ids(graph))
         network.add_edges_from(
             (e["source"], e["target"], {"capacity": e["capacity"]}) for e in graph["edges"]
         )
@@ -161,7 +155,7 @@ class MaxFlow(GraphProblem):
 def _between(graph: Graph, attributes: Mapping[str, Any]) -> Iterator[Node]:
     """The nodes at which flow is conserved."""
     ends = (attributes["source"], attributes["sink"])
-    return (entry["id"] for entry in graph["nodes"] if entry["id"] not in ends)
+    return (v for v in node_ids(graph) if v not in ends)
 
 
 def _balance(

@@ -14,6 +14,7 @@ from quasar.problems.base import Graph
 from quasar.problems.graphs import (
     Node,
     components,
+    node_ids,
     node_link,
     reachable,
     read_capacity,
@@ -45,7 +46,7 @@ class MinCut(NodeSubsetProblem):
         require_nodes(attributes, self.attributes, checked.nodes, problem=self.name)
 
     def nodes(self, graph: Graph) -> Sequence[Node]:
-        return [entry["id"] for entry in graph["nodes"]]
+        return node_ids(graph)
 
     def polynomial(self, graph: Graph, attributes: Mapping[str, Any]) -> BinaryPolynomial:
         qubit = self.qubit_of(graph)
@@ -78,6 +79,13 @@ class MinCut(NodeSubsetProblem):
     def feasible_states(self, graph: Graph, attributes: Mapping[str, Any]) -> np.ndarray:
         side = self.selections(graph)
         return side[attributes["source"]] & ~side[attributes["sink"]]
+
+    def costs(self, graph: Graph, attributes: Mapping[str, Any]) -> np.ndarray:
+        side = self.selections(graph)
+        leaving = sum(
+            e["capacity"] * (side[e["source"]] & ~side[e["target"]]) for e in graph["edges"]
+        )
+        return np.where(self.feasible_states(graph, attributes), leaving, np.inf)
 
     def optimum(self, graph: Graph, attributes: Mapping[str, Any]) -> float:
         network = nx.DiGraph()

@@ -65,6 +65,15 @@ class BinaryPolynomial:
         )
 
 
+def bits_up_to(most: int) -> list[int]:
+    """Units of the bits whose sums are exactly 0…most, most ≥ 1: 1, 2, …, 2^(M−1), most + 1 − 2^M.
+
+    M = ⌊log2 most⌋; some sums are reached in several ways.
+    """
+    top = most.bit_length() - 1
+    return [*(2**i for i in range(top)), most + 1 - 2**top]
+
+
 def _without_dust(coefficient: float) -> float:
     """Zero where only floating-point dust is left of terms that cancel."""
     return 0.0 if abs(coefficient) < CANCELLED else coefficient

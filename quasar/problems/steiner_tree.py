@@ -27,8 +27,9 @@ import numpy as np
 from quasar.errors import ProblemError
 from quasar.problems.base import Graph
 from quasar.problems.edges import EdgeSubsetProblem
-from quasar.problems.graphs import Node, node_link, random_connected_pairs, read_weight
+from quasar.problems.graphs import Node, node_link, read_weight
 from quasar.problems.polynomial import BinaryPolynomial
+from quasar.problems.random_graphs import random_connected_pairs
 
 MAX_NODES = 17  # all 2**(nodes − 1) divisions are looked at; a tree of 16 edges has 17
 MAX_CUT = 10  # a cut of k edges adds up to 2**k terms

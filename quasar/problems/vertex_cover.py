@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from quasar.problems.base import Graph
-from quasar.problems.graphs import Node, join_components, node_link, read_node_link
+from quasar.problems.graphs import Node, node_ids, node_link, read_node_link
 from quasar.problems.nodes import NodeSubsetProblem
 from quasar.problems.polynomial import BinaryPolynomial
+from quasar.problems.random_graphs import connected_pairs
 
 PENALTY = 2.0  # of an uncovered edge; above 1, the cost of covering it
-DENSITY_RANGE = (0.2, 0.5)  # published generator
 
 
 class VertexCover(NodeSubsetProblem):
@@ -25,7 +25,7 @@ class VertexCover(NodeSubsetProblem):
         read_node_link(graph, problem=self.name, directed=False)
 
     def nodes(self, graph: Graph) -> Sequence[Node]:
-        return [entry["id"] for entry in graph["nodes"]]
+        return node_ids(graph)
 
     def polynomial(self, graph: Graph, attributes: Mapping[str, Any]) -> BinaryPolynomial:
         qubit = self.qubit_of(graph)
@@ -61,9 +61,5 @@ class VertexCover(NodeSubsetProblem):
         self, rng: np.random.Generator, num_qubits: int
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Published recipe: density uniform in 0.2…0.5, components joined by single edges."""
-        density = rng.uniform(*DENSITY_RANGE)
-        pairs = [(u, v) for u in range(num_qubits) for v in range(u + 1, num_qubits)]
-        chosen = [pair for pair in pairs if rng.random() < density]
-        chosen = join_components(rng, num_qubits, chosen)
-        edges = [{"source": u, "target": v} for u, v in chosen]
+        edges = [{"source": u, "target": v} for u, v in connected_pairs(rng, num_qubits)]
         return node_link(range(num_qubits), edges, directed=False), {}

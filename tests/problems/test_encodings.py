@@ -10,6 +10,7 @@ from quasar.errors import ProblemError
 from quasar.problems import build_instance, decoder_for, get_problem, problem_names
 from quasar.problems.graphs import node_link
 from quasar.problems.soundness import check_sound
+from quasar.problems.states import state_of
 
 
 def graph_of(pairs, *, nodes):
@@ -65,6 +66,16 @@ def test_text_tells_the_encoding(primitive):
         )
         assert (stranger.encoding, stranger.variables) == (None, ())
         assert decoder_for(stranger) is None
+
+
+def test_large_hyperedges_of_published_rows_are_read():
+    """The sound encoding refuses them, so only the published one is tried."""
+    graph = {"nodes": [*range(12)], "hyperedges": [[*range(12)]]}
+    published = build_instance("hypermaxcut", graph, encoding="published")
+    text = published.hamiltonian.to_text()
+    assert build_instance("hypermaxcut", graph, hamiltonian_text=text) == published
+    other = build_instance("hypermaxcut", graph, hamiltonian_text="1.0 * Z(0)")
+    assert (other.num_qubits, other.encoding, other.variables) == (12, None, ())
 
 
 def test_primitives_with_one_polynomial_are_one_object():
@@ -173,3 +184,43 @@ def test_size_that_does_not_exist_is_refused(primitive):
         problem.generate(np.random.default_rng(0), 10)
     assert 10 not in problem.possible_qubits(20)
     assert problem.possible_qubits(16)[-1] == 16
+
+
+def test_hand_made_knapsack_partition_cover_and_independent_set():
+    items = [(0, 3, 4), (1, 2, 3), (2, 2, 2)]
+    nodes = [{"id": i, "weight": w, "value": v} for i, w, v in items]
+    cases = {
+        "knapsack": ({"nodes": nodes, "edges": []}, {"capacity": 4}, [[1, 2]], -5.0),
+        "number_partitioning": ({"nodes": nodes, "edges": []}, {}, [[0], [1, 2]], 1.0),
+        "maximum_independent_set": (STAR, {}, [[0, 2, 3, 4]], -4.0),
+        "exact_cover": (
+            {"nodes": [0, 1, 2], "hyperedges": [[0, 1], [1, 2], [2], [0]]},
+            {},
+            [[[0, 1], [2]], [[1, 2], [0]]],
+            0.0,
+        ),
+    }
+    for primitive, (graph, attributes, expected, optimum) in cases.items():
+        instance = build_instance(primitive, graph, attributes)
+        problem = decoder_for(instance)
+        answers = [
+            problem.decode(graph, attributes, instance.assignment(int(state)))
+            for state in instance.spectrum.optimal
+        ]
+        assert sorted(map(str, answers)) == sorted(map(str, expected)), primitive
+        assert problem.optimum(graph, attributes) == optimum
+        assert check_sound(instance) is None
+
+
+def test_more_than_ten_hyperedges_keep_their_bits_in_every_order():
+    rng = np.random.default_rng(0)
+    graph, attributes = get_problem("exact_cover").generate(rng, 12)
+    instance = build_instance("exact_cover", graph, attributes)
+    in_text_order = type(get_problem("exact_cover"))("text")
+    moved = in_text_order.variables(graph, attributes)
+    for state in map(int, instance.spectrum.optimal):
+        values = dict(zip(instance.variables, instance.assignment(state), strict=True))
+        shuffled = [values[name] for name in moved]
+        answer = decoder_for(instance).decode(graph, attributes, instance.assignment(state))
+        assert in_text_order.decode(graph, attributes, shuffled) == answer
+        assert in_text_order.feasible_states(graph, attributes)[state_of(shuffled)]

@@ -118,6 +118,8 @@ def test_optimum_and_feasibility_agree_with_enumeration(cell, seed, encoding):
         if allowed
     ]
     assert problem.optimum(graph, attributes) == pytest.approx(min(costs))
+    assert problem.costs(graph, attributes)[feasible] == pytest.approx(costs)
+    assert np.isinf(problem.costs(graph, attributes)[np.logical_not(feasible)]).all()
 
 
 @settings(max_examples=150, deadline=None)
@@ -128,16 +130,16 @@ def test_ground_states_are_exactly_the_optimal_answers(cell, seed):
     graph, attributes = instance.graph, instance.attributes
     problem = decoder_for(instance)
     optimum = problem.optimum(graph, attributes)
-    right = {}
+    right, ground = set(), set()
+    optimal = set(map(int, instance.spectrum.optimal))
     for state in range(1 << instance.num_qubits):
         answer = problem.decode(graph, attributes, instance.assignment(state))
-        right[state] = (
-            problem.is_feasible(graph, attributes, answer)
-            and abs(problem.objective(graph, attributes, answer) - optimum) < 1e-9
+        is_right = problem.is_feasible(graph, attributes, answer) and (
+            abs(problem.objective(graph, attributes, answer) - optimum) < 1e-9
         )
-    assert [state for state, is_right in right.items() if is_right] == list(
-        instance.spectrum.optimal
-    )
+        right |= {str(answer)} if is_right else set()
+        ground |= {str(answer)} if state in optimal else set()
+    assert ground == right
     assert check_sound(instance) is None
 
 

@@ -18,6 +18,7 @@ def graph_of(edges, *, nodes=3, **fields):
 
 CUT = {"source": 0, "sink": 2}
 ENDS = {"start_node": 0, "end_node": 1}
+ITEM = {"id": 0, "weight": 1, "value": 1}
 SECOND = "autoisomorphic_graph"
 FAULTS = [
     ("vertex_cover", graph_of([], nodes=0), {}, "no nodes"),
@@ -42,7 +43,11 @@ FAULTS = [
     ("min_cut", graph_of([(0, 2, float("nan"))]), CUT, "capacity must be a number"),
     ("min_cut", graph_of([(0, 2, 10**400)]), CUT, "capacity must be a number"),
     ("min_cut", graph_of([(0, 2, 1)], directed=False), CUT, '"directed" is False'),
-    ("max_flow", graph_of([(0, 2, 1.5)]), CUT, "capacity must be a whole number, not 1.5"),
+    ("number_partitioning", {"nodes": [{"id": 0}], "edges": []}, {}, "node 0: weight must be a"),
+    ("knapsack", {"nodes": [ITEM | {"value": 0}], "edges": []}, {"capacity": 3}, "0: value must"),
+    ("knapsack", {"nodes": [ITEM], "edges": []}, {"capacity": 0}, "capacity must be a whole"),
+    ("exact_cover", {"nodes": [0, 1], "hyperedges": [[0, 2]]}, {}, "names 2"),
+    ("max_flow", graph_of([(0, 2, 1.5)]), CUT, "capacity must be a whole number"),
     ("max_flow", graph_of([(0, 2, 1)]), {"source": 0, "sink": 3}, "sink 3 is not a node"),
     ("connected_components", graph_of([(0, 1)]), {}, "attribute 'node' is missing"),
     ("connected_components", graph_of([(0, 1)]), {"node": True}, "node True is not a node"),
@@ -70,8 +75,8 @@ def test_faults_are_one_line_naming_the_value(primitive, graph, attributes, mess
 
 
 def test_unknown_primitive_lists_the_valid_ones():
-    with pytest.raises(ProblemError, match=r"'knapsack'.*vertex_cover, hypermaxcut, min_cut"):
-        get_problem("knapsack")
+    with pytest.raises(ProblemError, match=r"'bin_packing'.*vertex_cover, hypermaxcut, min_cut"):
+        get_problem("bin_packing")
 
 
 def test_qubit_limit_is_checked_before_the_hamiltonian_is_built():
@@ -81,11 +86,11 @@ def test_qubit_limit_is_checked_before_the_hamiltonian_is_built():
 
 
 def test_other_primitives_load_from_their_hamiltonian_only():
-    instance = build_instance("knapsack", {"any": 1}, hamiltonian_text="0.5 * (Z(0) @ Z(3))")
+    instance = build_instance("bin_packing", {"any": 1}, hamiltonian_text="0.5 * (Z(0) @ Z(3))")
     assert (instance.num_qubits, instance.variables) == (4, ())
     assert decoder_for(instance) is None
-    with pytest.raises(ProblemError, match="unknown primitive 'knapsack'"):
-        build_instance("knapsack", {"any": 1})
+    with pytest.raises(ProblemError, match="unknown primitive 'bin_packing'"):
+        build_instance("bin_packing", {"any": 1})
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import product
 from typing import NamedTuple
 
 from quasar.circuits.ansatz.qaoa import emitted_angle
@@ -185,7 +186,7 @@ def _fit_gamma(observed: list[Observed], tolerance: float, decimals: int) -> flo
     for term in telling:
         low, high = _narrowed(low, high, term, tolerance, turns=0)
     if low <= high:
-        return _simplest(low, high, telling, decimals, canonical=False)
+        return _simplest(low, high, telling, decimals, forms=(False, True))
     for k in range(1 + 2 * _MAX_TURNS):  # 0, 1, −1, 2, −2, …
         low, high = _narrowed(
             -math.inf, math.inf, telling[0], tolerance, turns=(k + 1) // 2 * (1 if k % 2 else -1)
@@ -197,7 +198,7 @@ def _fit_gamma(observed: list[Observed], tolerance: float, decimals: int) -> flo
             if low > high:
                 break
         else:
-            return _simplest(low, high, telling, decimals, canonical=True)
+            return _simplest(low, high, telling, decimals, forms=(True,))
     return None
 
 
@@ -211,10 +212,11 @@ def _narrowed(
 
 
 def _simplest(
-    low: float, high: float, observed: list[Observed], decimals: int, *, canonical: bool
+    low: float, high: float, observed: list[Observed], decimals: int, *, forms: Sequence[bool]
 ) -> float:
     """The shortest decimal in [low, high] that prints these very angles; else the centre.
 
+    forms: whether the angles may have been printed as they are (False), canonically (True).
     One whose angles are clear of a tie of rounding is preferred: it prints them in every form.
     """
     clear = 0.5 * 10.0**-decimals - _FLOAT_DUST
@@ -224,7 +226,7 @@ def _simplest(
     for gamma in shortest:
         if all(abs(math.remainder(2 * gamma * c - a, _PERIOD)) < clear for c, a in observed):
             return gamma
-    for gamma in shortest:
+    for gamma, canonical in product(shortest, forms):
         if all(
             emitted_angle(2 * gamma * c, decimals=decimals, canonical=canonical) == a
             for c, a in observed

@@ -1,0 +1,77 @@
+"""Problems of other packages: the example of `examples/own_problem`, and what may be wrong."""
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from quasar.problems.plugins import GROUP
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "own_problem"
+DECLARED = tomllib.loads((EXAMPLE / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+def quasar(installed, *arguments, entry_points, program=("-m", "quasar.cli")):
+    """Run in a process that sees the example as an installed package with these entry points."""
+    info = installed / "example-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: example\nVersion: 1.0\n")
+    listed = "".join(f"{name} = {value}\n" for name, value in entry_points.items())
+    (info / "entry_points.txt").write_text(f"[{GROUP}]\n{listed}")
+    path = os.pathsep.join(map(str, (installed, EXAMPLE, ROOT)))
+    return subprocess.run(
+        [sys.executable, *program, *arguments],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_the_example_is_a_problem_like_any_other(tmp_path):
+    program = """
+import sys
+import numpy as np
+from quasar.problems import build_instance, get_problem
+from quasar.problems.soundness import check_sound
+problem = get_problem("dominating_set")
+for seed in range(20):
+    graph, attributes = problem.generate(np.random.default_rng(seed), 2 + seed % 6)
+    fault = check_sound(build_instance("dominating_set", graph, attributes))
+    if fault:
+        sys.exit(fault)
+"""
+    declared = DECLARED["entry-points"][GROUP]
+    done = quasar(tmp_path, program, entry_points=declared, program=("-c",))
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_example_is_shown(tmp_path):
+    done = quasar(
+        tmp_path,
+        *("problems", "show", "dominating_set", "--json"),
+        entry_points=DECLARED["entry-points"][GROUP],
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["answer"].startswith("Answer: the list of nodes in the set.")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("other", "dominating_set:DominatingSet", "the class is named 'dominating_set'"),
+        ("path", "dominating_set:nx", "not a GraphProblem"),
+        ("abstract", "dominating_set:NodeSubsetProblem", "not a GraphProblem with all its methods"),
+        ("missing", "no_such_module:Problem", "ModuleNotFoundError"),
+        ("min_cut", "quasar.problems.min_cut:MinCut", "min_cut is taken by Quasar itself"),
+    ],
+)
+def test_a_faulty_entry_point_is_one_line(tmp_path, name, value, message):
+    done = quasar(tmp_path, "problems", "list", entry_points={name: value})
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
