@@ -15,7 +15,8 @@ from quasar.problems.soundness import check_sound
 
 
 def config_of(**settings):
-    settings = {"num_examples": 60, "max_qubits": 4, "num_workers": 1} | settings
+    default = {"encoding": "sound", "num_examples": 60, "max_qubits": 4, "num_workers": 1}
+    settings = default | settings
     return load_config("laptop", [f"dataset.{k}={json.dumps(v)}" for k, v in settings.items()])
 
 
@@ -143,6 +144,15 @@ def test_only_possible_sizes_are_generated(tmp_path):
         for record in read_problems(summary.path(split)):
             assert record.problem.encoding == "sound"
             assert check_sound(record.problem) is None
+
+
+def test_published_encoding_keeps_instances_without_a_wrong_ground_state(tmp_path):
+    config = config_of(primitives=["hypermaxcut"], encoding="published", num_examples=20)
+    summary = generate_dataset(config, tmp_path, progress=False)
+    problems = [r.problem for split in SPLITS for r in read_problems(summary.path(split))]
+    assert {problem.encoding for problem in problems} == {"published"}
+    assert all(check_sound(problem, complete=False) is None for problem in problems)
+    assert any(check_sound(problem) is not None for problem in problems)
 
 
 def test_parquet_holds_the_same_records(dataset, tmp_path):
