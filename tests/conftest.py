@@ -18,6 +18,7 @@ TINY = [
     "dataset.min_qubits=3",
     "dataset.max_qubits=4",
     "dataset.num_workers=1",
+    "learner.num_learners=1",
     "generation.max_response_tokens=96",
     "generation.batch_size=16",
 ]
