@@ -32,6 +32,10 @@ def _build_inside_environment() -> None:
     place = Path(sys.prefix) / "torch_extensions"
     if os.access(sys.prefix, os.W_OK):
         os.environ.setdefault("TORCH_EXTENSIONS_DIR", str(place))
+    # Always the environment's ninja: another version takes what this one built for outdated.
+    tools = str(Path(sys.prefix) / "bin")
+    if os.environ.get("PATH", "").split(os.pathsep)[0] != tools:
+        os.environ["PATH"] = os.pathsep.join((tools, os.environ.get("PATH", "")))
 
 
 if __name__ == "__main__":
