@@ -68,7 +68,7 @@ class GRPOConfig(AlgorithmConfig):
             num_cpus_per_learner=config.learner.cpus_per_learner,
             num_gpus_per_learner=config.learner.gpus_per_learner,
         )
-        self.num_cpus_for_main_process = 0  # it only waits for the others
+        self.num_cpus_for_main_process = 0.1  # it only waits; Tune never starts it with 0
         self.fault_tolerance(
             restart_failed_env_runners=True, delay_between_env_runner_restarts_s=1.0
         )
