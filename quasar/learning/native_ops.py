@@ -28,7 +28,7 @@ def load_cpu_communication_op() -> None:
 
 
 def _build_inside_environment() -> None:
-    """Keep what is built with the packages that it is built against, where that is writable."""
+    """Build with the environment's tools and, where that is writable, into the environment."""
     place = Path(sys.prefix) / "torch_extensions"
     if os.access(sys.prefix, os.W_OK):
         os.environ.setdefault("TORCH_EXTENSIONS_DIR", str(place))
