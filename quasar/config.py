@@ -214,8 +214,12 @@ class GrpoConfig(Section):
     iterations: int = Field(120, ge=0, description="updates")
     prompts_per_step: int = Field(8, ge=1, description="distinct prompts an update")
     samples_per_prompt: int = Field(8, ge=2, description="rollouts a prompt: the group size")
-    learning_rate: float = Field(
-        3e-4, gt=0, description="AdamW learning rate (constant after warm-up)"
+    learning_rate: float = Field(3e-4, gt=0, description="AdamW learning rate after warm-up")
+    final_learning_rate: float = Field(
+        0.05,
+        gt=0,
+        le=1,
+        description="share of the learning rate left at the last update; linear decay, 1: constant",
     )
     warmup_steps: int = Field(3, ge=0, description="linear warm-up, updates")
     clip_low: float = Field(0.2, gt=0, lt=1, description="lower clip of the probability ratio")

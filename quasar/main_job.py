@@ -13,7 +13,6 @@ from there, so that calling again after an interruption continues the run:
 """
 
 import json
-import logging
 import shutil
 import time
 from collections.abc import Iterator
@@ -39,10 +38,9 @@ from quasar.learning.state import CheckpointStore, StepLog, read_state
 from quasar.learning.train import train_grpo
 from quasar.policy.batch import generate_file
 from quasar.policy.models import build_policy, load_policy
-from quasar.runtime import init_ray
+from quasar.runtime import init_ray, warn_if_waiting
 from quasar.tracking import Tracker, tracking_uri
 
-logger = logging.getLogger(__name__)
 BASELINE_ROWS = ("H on every qubit", "references")  # of the final table
 
 
@@ -99,6 +97,7 @@ def prepare(config: QuasarConfig) -> tuple[Run, Path]:
     with _tracking(run) as tracker:
         initial = _dataset_and_model(run)
         init_ray(config)
+        warn_if_waiting(config)
         return run, _supervised(run, initial, tracker, Console(stderr=True))
 
 
@@ -109,6 +108,7 @@ def _train(run: Run, tracker: Tracker, console: Console) -> dict[str, Path]:
     """Model directories by the name of their row in the final table."""
     initial = _dataset_and_model(run)
     init_ray(run.config)
+    warn_if_waiting(run.config)
     fine_tuned = _supervised(run, initial, tracker, console)
     reinforced = _reinforced(run, fine_tuned, tracker, console)
     if not run.final_model.is_dir():

@@ -7,6 +7,11 @@ import os
 from quasar.config import QuasarConfig
 from quasar.errors import InputError
 
+# What the process that drives a trial reserves. It only waits, but Tune never starts it with 0.
+MAIN_PROCESS_CPUS = 0.1
+
+logger = logging.getLogger(__name__)
+
 # What every actor needs in its environment; the driver's own environment is never forwarded.
 _WORKER_ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
@@ -24,6 +29,16 @@ def cpus_needed(config: QuasarConfig) -> float:
         config.learner.num_learners * config.learner.cpus_per_learner
         + config.rollout.num_workers * config.rollout.cpus_per_worker
         + config.verification.num_workers * config.verification.cpus_per_worker
+        + MAIN_PROCESS_CPUS
+    )
+
+
+def gpus_needed(config: QuasarConfig) -> float:
+    """Ray GPUs that one training run reserves."""
+    return (
+        config.learner.num_learners * config.learner.gpus_per_learner
+        + config.rollout.num_workers * config.rollout.gpus_per_worker
+        + config.verification.num_workers * config.verification.gpus_per_worker
     )
 
 
@@ -58,6 +73,28 @@ def init_ray(config: QuasarConfig) -> None:
             f"Ray at {address!r} does not answer ({reason}); start it with 'ray start --head', set "
             "RAY_AUTH_MODE=token if it asks for a token, or leave cluster.address empty"
         ) from error
+
+
+def warn_if_waiting(config: QuasarConfig) -> None:
+    """Say what a training run will wait for, if the cluster has less than it reserves.
+
+    No error: a cluster may grow when asked.
+    """
+    import ray
+
+    free = ray.available_resources()
+    needed = {"CPU": cpus_needed(config), "GPU": gpus_needed(config)}
+    short = [
+        f"{amount:g} {kind}s (free: {free.get(kind, 0.0):g})"
+        for kind, amount in needed.items()
+        if free.get(kind, 0.0) < amount
+    ]
+    if short:
+        logger.warning(
+            "the run waits until the Ray cluster has %s; lower rollout.num_workers, "
+            "verification.num_workers or learner.num_learners if it will not",
+            " and ".join(short),
+        )
 
 
 def _accelerator_environment() -> dict[str, str]:

@@ -28,8 +28,10 @@ from quasar.learning.learner import Objective
 from quasar.learning.learner_group import DeepSpeedLearner, PlaceholderModule, PolicyLearnerGroup
 from quasar.learning.rollouts import RolloutCollector, RolloutRunner
 from quasar.learning.sampler import EpochSampler, rollout_tasks
+from quasar.learning.schedules import grpo_rate
 from quasar.learning.state import RunState
 from quasar.policy.agent import Episode
+from quasar.runtime import MAIN_PROCESS_CPUS
 from quasar.verification.pool import VerifierPool
 
 
@@ -68,7 +70,7 @@ class GRPOConfig(AlgorithmConfig):
             num_cpus_per_learner=config.learner.cpus_per_learner,
             num_gpus_per_learner=config.learner.gpus_per_learner,
         )
-        self.num_cpus_for_main_process = 0.1  # it only waits; Tune never starts it with 0
+        self.num_cpus_for_main_process = MAIN_PROCESS_CPUS
         self.fault_tolerance(
             restart_failed_env_runners=True, delay_between_env_runner_restarts_s=1.0
         )
@@ -157,7 +159,7 @@ class GRPO(Algorithm):
                     update = self.learner_group.update_policy(
                         batch.sequences,
                         objective=Objective.of_grpo(settings, self.settings.generation.temperature),
-                        learning_rate=self._learning_rate(state.step),
+                        learning_rate=grpo_rate(settings, state.step),
                     )
             state.weights_version += 1
             with _timed(seconds, "sync"):
@@ -177,10 +179,6 @@ class GRPO(Algorithm):
 
     def _publish(self) -> None:
         self.collector.publish(self.learner_group.publish(), self.run_state.weights_version)
-
-    def _learning_rate(self, step: int) -> float:
-        settings = self.settings.grpo
-        return settings.learning_rate * min(1.0, (step + 1) / (settings.warmup_steps + 1))
 
     def _require_health(self, batch: TrainingBatch) -> None:
         """Stop with a clear message rather than learn from too little."""
@@ -204,7 +202,7 @@ class GRPO(Algorithm):
         self.last_metrics = {
             **episode_metrics(collected.episodes),
             **update,
-            "learning_rate": self._learning_rate(self.run_state.step - 1),
+            "learning_rate": grpo_rate(self.settings.grpo, self.run_state.step - 1),
             "weights_version": self.run_state.weights_version,
             "episodes_expected": collected.expected,
             "episodes_received": len(collected.episodes),

@@ -20,6 +20,7 @@ from quasar.learning.grpo import GRPOConfig
 from quasar.learning.learner import Objective
 from quasar.learning.packing import TokenSequence
 from quasar.learning.sampler import EpochSampler
+from quasar.learning.schedules import supervised_rate
 from quasar.learning.state import CheckpointStore, RunState, read_state
 from quasar.policy.chat import ChatFormat
 from quasar.policy.models import load_policy
@@ -30,15 +31,6 @@ OnStep = Callable[[int, dict[str, float]], None]
 def num_steps(config: QuasarConfig, num_examples: int) -> int:
     """Optimiser steps of the configured number of epochs."""
     return math.ceil(config.sft.epochs * num_examples / config.sft.batch_size)
-
-
-def learning_rate(config: QuasarConfig, step: int, total: int) -> float:
-    """Linear warm-up, then cosine down to a tenth of the peak."""
-    peak, warmup = config.sft.learning_rate, max(1, round(config.sft.warmup_fraction * total))
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    progress = (step - warmup) / max(1, total - warmup)
-    return peak * (0.1 + 0.45 * (1.0 + math.cos(math.pi * progress)))
 
 
 def supervised_sequence(record: ProblemRecord, chat: ChatFormat) -> TokenSequence:
@@ -86,7 +78,7 @@ def train_supervised(
             group.restore_from_path(latest)
         while state.step < total:
             started = time.perf_counter()
-            rate = learning_rate(config, state.step, total)
+            rate = supervised_rate(config.sft, state.step, total)
             metrics = group.update_policy(
                 [sequences[i] for i in sampler.indices(state.step)],
                 objective=Objective("supervised"),

@@ -5,14 +5,14 @@ Sound: j nodes beyond k can be taken away for at most j·k + j(j−1)/2 edges, l
 sets with the most edges: the k-cliques where there are any.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from quasar.problems.base import Graph
-from quasar.problems.graphs import Node, node_link, read_count, read_node_link
+from quasar.problems.graphs import node_link, read_count, read_node_link
 from quasar.problems.nodes import NodeSubsetProblem
 from quasar.problems.polynomial import BinaryPolynomial
 from quasar.problems.random_graphs import relabelled
@@ -37,9 +37,6 @@ class KClique(NodeSubsetProblem):
         super().validate(graph, attributes)
         nodes = read_node_link(graph, problem=self.name, directed=False).nodes
         read_count(attributes["k"], name="k", problem=self.name, least=2, most=len(nodes))
-
-    def nodes(self, graph: Graph) -> Sequence[Node]:
-        return [entry["id"] for entry in graph["nodes"]]
 
     def polynomial(self, graph: Graph, attributes: Mapping[str, Any]) -> BinaryPolynomial:
         qubit, k = self.qubit_of(graph), attributes["k"]

@@ -3,32 +3,23 @@
 Taking one end of a violated edge out of the set gains at least 2 and costs 1.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from quasar.problems.base import Graph
-from quasar.problems.graphs import Node, node_ids, node_link, read_node_link
-from quasar.problems.nodes import NodeSubsetProblem
+from quasar.problems.nodes import SimpleGraphProblem
 from quasar.problems.polynomial import BinaryPolynomial
-from quasar.problems.random_graphs import connected_pairs
 
 PENALTY = 2.0  # of an edge inside the set; above 1, the worth of a node
 
 
-class MaximumIndependentSet(NodeSubsetProblem):
+class MaximumIndependentSet(SimpleGraphProblem):
     """Answer: the list of nodes in the set. Objective: −(their number)."""
 
     name = "maximum_independent_set"
     summary = "Find the largest set of nodes such that no edge joins two of them."
-
-    def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:
-        super().validate(graph, attributes)
-        read_node_link(graph, problem=self.name, directed=False)
-
-    def nodes(self, graph: Graph) -> Sequence[Node]:
-        return node_ids(graph)
 
     def polynomial(self, graph: Graph, attributes: Mapping[str, Any]) -> BinaryPolynomial:
         qubit = self.qubit_of(graph)
@@ -55,10 +46,3 @@ class MaximumIndependentSet(NodeSubsetProblem):
     def optimum(self, graph: Graph, attributes: Mapping[str, Any]) -> float:
         sizes = sum(array.astype(np.int64) for array in self.selections(graph).values())
         return -float(sizes[self.feasible_states(graph, attributes)].max())
-
-    def generate(
-        self, rng: np.random.Generator, num_qubits: int
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The published recipe of vertex_cover."""
-        edges = [{"source": u, "target": v} for u, v in connected_pairs(rng, num_qubits)]
-        return node_link(range(num_qubits), edges, directed=False), {}

@@ -4,7 +4,7 @@
 x_v = 1 where v is on the source's side.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import networkx as nx
@@ -12,9 +12,7 @@ import numpy as np
 
 from quasar.problems.base import Graph
 from quasar.problems.graphs import (
-    Node,
     components,
-    node_ids,
     node_link,
     reachable,
     read_capacity,
@@ -44,9 +42,6 @@ class MinCut(NodeSubsetProblem):
         for _, _, edge in checked.edges:
             read_capacity(edge, problem=self.name)
         require_nodes(attributes, self.attributes, checked.nodes, problem=self.name)
-
-    def nodes(self, graph: Graph) -> Sequence[Node]:
-        return node_ids(graph)
 
     def polynomial(self, graph: Graph, attributes: Mapping[str, Any]) -> BinaryPolynomial:
         qubit = self.qubit_of(graph)

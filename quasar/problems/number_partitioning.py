@@ -4,13 +4,13 @@ Lucas, Front. Phys. 2, 5 (2014), section 2.1. The numbers are the weights of the
 has no edges.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from quasar.problems.base import Graph
-from quasar.problems.graphs import Node, node_ids, read_node_link, read_whole, weighted_nodes
+from quasar.problems.graphs import node_ids, read_node_link, read_whole, weighted_nodes
 from quasar.problems.nodes import NodeSubsetProblem
 from quasar.problems.polynomial import BinaryPolynomial
 
@@ -31,9 +31,6 @@ class NumberPartitioning(NodeSubsetProblem):
         read_node_link(graph, problem=self.name, directed=False, may_be_empty=True)
         for node in graph["nodes"]:
             read_whole(node, "weight", where=f"{self.name}: graph: node {node['id']!r}")
-
-    def nodes(self, graph: Graph) -> Sequence[Node]:
-        return node_ids(graph)
 
     def weights(self, graph: Graph) -> list[tuple[float, int]]:
         """(weight, qubit) of each node."""
