@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from quasar import commands
+from quasar import commands, data_commands
 from quasar.config import PRESETS
 from quasar.errors import QuasarError
 
@@ -83,6 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_config(subparsers.add_parser("config", help="see the configuration"), command)
     _add_dataset(subparsers.add_parser("dataset", help="make the training data"), command)
     _add_problems(subparsers.add_parser("problems", help="see the graph problems"), command)
+    _add_solve(command)
     _add_train(command)
     _add_generate(command)
     _add_evaluate(command)
@@ -134,7 +135,7 @@ def _add_dataset(group: argparse.ArgumentParser, command: Callable) -> None:
     under = group.add_subparsers(metavar="COMMAND", required=True)
     generate = command(
         "generate",
-        commands.dataset_generate,
+        data_commands.dataset_generate,
         "generate solved problems as training, validation and test files",
         "quasar dataset generate --output data --set dataset.num_examples=200",
         under=under,
@@ -146,14 +147,14 @@ def _add_problems(group: argparse.ArgumentParser, command: Callable) -> None:
     under = group.add_subparsers(metavar="COMMAND", required=True)
     listed = command(
         "list",
-        commands.problems_list,
+        data_commands.problems_list,
         "name the problems that can be built, each with its question",
         "quasar problems list",
         under=under,
     )
     show = command(
         "show",
-        commands.problems_show,
+        data_commands.problems_show,
         "explain one problem: formula, answer, attributes, sizes, an example",
         "quasar problems show max_flow",
         under=under,
@@ -161,7 +162,7 @@ def _add_problems(group: argparse.ArgumentParser, command: Callable) -> None:
     show.add_argument("name", metavar="NAME", help="as `quasar problems list` gives it")
     check = command(
         "check",
-        commands.problems_check,
+        data_commands.problems_check,
         "count the rows of a file whose Hamiltonian is rebuilt term by term (exit 1: not all)",
         "quasar problems check --problems data/test.jsonl --json",
         under=under,
@@ -169,6 +170,28 @@ def _add_problems(group: argparse.ArgumentParser, command: Callable) -> None:
     check.add_argument("--problems", required=True, type=Path, metavar="FILE")
     for made in (listed, show, check):
         made.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_solve(command: Callable) -> None:
+    solve = command(
+        "solve",
+        data_commands.solve,
+        "solve the problems of a file anew and compare with its reference circuits",
+        "quasar solve --problems data/test.jsonl --ansatz qaoa --layers 4 --output solved.jsonl",
+    )
+    solve.add_argument("--problems", required=True, type=Path, metavar="FILE")
+    solve.add_argument("--output", required=True, type=Path, metavar="FILE.jsonl")
+    solve.add_argument(
+        "--ansatz",
+        default=data_commands.OWN,
+        metavar="NAME",
+        help="qaoa, ma_qaoa, sim_1 to sim_19, adaptive, or own (default): that of each row's "
+        "reference circuit",
+    )
+    solve.add_argument("--layers", type=_positive, metavar="P", help="default: those of each row")
+    solve.add_argument(
+        "--decimals", type=_positive, default=4, metavar="D", help="of the angles; default: 4"
+    )
 
 
 def _add_train(command: Callable) -> None:

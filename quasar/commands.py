@@ -4,7 +4,6 @@ Each function takes the parsed arguments of `quasar.cli` and returns an exit cod
 Everything heavy (torch, ray) is imported inside, so that `quasar --help` answers at once.
 """
 
-import json
 import logging
 import os
 from argparse import Namespace
@@ -50,68 +49,19 @@ def config_show(arguments: Namespace) -> None:
     if arguments.source and arguments.config:
         raise ConfigError("config show: give the preset or file once")
     arguments.config = arguments.config or arguments.source
-    print(to_commented_yaml(_load(arguments)))
-
-
-def dataset_generate(arguments: Namespace) -> None:
-    config = _load(arguments)
-    from quasar.datasets.generate import generate_dataset
-
-    summary = generate_dataset(config, arguments.output)
-    splits = ", ".join(f"{name} {count}" for name, count in summary.splits.items())
-    print(f"{summary.directory}: {splits}")
-
-
-def problems_list(arguments: Namespace) -> None:
-    from quasar.problems import get_problem, problem_names
-
-    found = {name: get_problem(name).summary for name in problem_names()}
-    if arguments.json:
-        print(json.dumps(found, indent=1))
-        return
-    width = max(map(len, found))
-    for name, summary in found.items():
-        print(f"{name:{width}}  {summary}")
-
-
-def problems_show(arguments: Namespace) -> None:
-    from quasar.problems.description import describe
-
-    shown = describe(arguments.name)
-    if arguments.json:
-        print(json.dumps(shown, indent=1, ensure_ascii=False))
-        return
-    for key, value in shown.items():
-        text = value if isinstance(value, str) else json.dumps(value)
-        print(f"{key}:" + (f"\n{text}" if "\n" in text else f" {text}"))
-
-
-def problems_check(arguments: Namespace) -> int:
-    problems = _existing(arguments.problems, "--problems")
-    from quasar.datasets.check import check_problems
-    from quasar.datasets.io import read_problems
-
-    found = check_problems(read_problems(problems))
-    if arguments.json:
-        print(json.dumps({name: check.to_dict() for name, check in found.items()}, indent=1))
-    else:
-        width = max(map(len, found), default=0)
-        for name, check in found.items():
-            forms = "; ".join(f"{count} {form}" for form, count in check.by_form.items())
-            print(f"{name:{width}}  {check.exact} of {check.rows} exact  {forms}".rstrip())
-    return 0 if all(check.exact == check.rows for check in found.values()) else 1
+    print(to_commented_yaml(load(arguments)))
 
 
 def train(arguments: Namespace) -> None:
-    config = _load(arguments, **_place_of(arguments))
+    config = load(arguments, **_place_of(arguments))
     from quasar.main_job import run_main_job
 
     run_main_job(config)
 
 
 def generate(arguments: Namespace) -> None:
-    config = _load(arguments, **{"evaluation.temperature": arguments.temperature})
-    problems = _existing(arguments.problems, "--problems")
+    config = load(arguments, **{"evaluation.temperature": arguments.temperature})
+    problems = existing(arguments.problems, "--problems")
     from quasar.policy.batch import generate_file
 
     generate_file(
@@ -124,9 +74,9 @@ def generate(arguments: Namespace) -> None:
 
 
 def evaluate(arguments: Namespace) -> None:
-    config = _load(arguments)
-    problems = _existing(arguments.problems, "--problems")
-    generations = _existing(arguments.generations, "--generations")
+    config = load(arguments)
+    problems = existing(arguments.problems, "--problems")
+    generations = existing(arguments.generations, "--generations")
     from rich.console import Console
 
     from quasar.evaluation.evaluate import evaluate_files
@@ -144,7 +94,7 @@ def evaluate(arguments: Namespace) -> None:
 
 
 def sweep(arguments: Namespace) -> None:
-    config = _load(arguments)
+    config = load(arguments)
     space = dict(_sweep_values(arguments, text) for text in arguments.params)
     from quasar.learning.sweep import run_sweep
     from quasar.main_job import prepare, store_uri
@@ -166,14 +116,14 @@ def sweep(arguments: Namespace) -> None:
 
 
 def serve(arguments: Namespace) -> None:
-    config = _load(arguments)
+    config = load(arguments)
     from quasar.serving.app import serve_checkpoint
 
     serve_checkpoint(model_directory(arguments.checkpoint), config)
 
 
 def doctor(arguments: Namespace) -> int:
-    config = _load(arguments)
+    config = load(arguments)
     from quasar.doctor import run_doctor
 
     checks = run_doctor(config)
@@ -190,14 +140,15 @@ def model_directory(path: Path) -> Path:
     return trained if (trained / "config.json").is_file() else path
 
 
-def _load(arguments: Namespace, **options: Any) -> QuasarConfig:
+def load(arguments: Namespace, **options: Any) -> QuasarConfig:
     """The configuration; `options` (None: not given) have a command-line option of their own."""
     config = load_config(arguments.config or "laptop", arguments.overrides)
     given = {key: value for key, value in options.items() if value is not None}
     return arguments.prepare(with_overrides(config, given))
 
 
-def _existing(path: Path, option: str) -> Path:
+def existing(path: Path, option: str) -> Path:
+    """The path, which must be a file's; InputError names the option otherwise."""
     if not path.is_file():
         raise InputError(f"{option} {path}: no such file")
     return path
@@ -229,5 +180,5 @@ def _sweep_values(arguments: Namespace, text: str) -> tuple[str, list[Any]]:
     if not separator or not values:
         raise ConfigError(f"--param {text!r}: write it as section.key=value,value")
     for value in values:
-        _load(arguments, **{key: value})
+        load(arguments, **{key: value})
     return key, values

@@ -27,7 +27,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from quasar.config import QuasarConfig, load_config, to_commented_yaml
 from quasar.datasets.generate import generate_dataset
 from quasar.datasets.io import read_problems, write_problems
-from quasar.datasets.prompts import build_messages
+from quasar.datasets.prompts import record_messages
 from quasar.errors import ConfigError
 from quasar.evaluation.evaluate import evaluate_files
 from quasar.evaluation.report import main_report
@@ -133,9 +133,7 @@ def _dataset_and_model(run: Run) -> Path:
 
 def _corpus(run: Run) -> Iterator[str]:
     for record in read_problems(run.split("train")):
-        messages = build_messages(
-            record.problem, ansatz=record.optimization_type, layers=record.n_layers
-        )
+        messages = record_messages(record)
         yield from (message["content"] for message in messages)
         yield record.problem.reference_circuit or ""
 

@@ -193,7 +193,7 @@ def test_resume_takes_over_configuration_and_place(tmp_path):
         ["train", "--resume", str(run), "--set", "grpo.iterations=9"]
     )
     arguments.prepare = commands.unchanged
-    config = commands._load(arguments, **commands._place_of(arguments))
+    config = commands.load(arguments, **commands._place_of(arguments))
     assert config.run_directory == run
     assert (config.run.seed, config.grpo.iterations) == (7, 9)
 

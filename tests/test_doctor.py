@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from quasar import commands, doctor
+from quasar import doctor
 from quasar.cli import main
 from quasar.config import load_config
 
@@ -132,8 +132,3 @@ def test_the_command_prints_each_check_and_exits_with_1(monkeypatch, capsys):
     assert lines == ["ok   good  fine", "FAIL bad   broken  mend: mend it"]
     monkeypatch.setattr(doctor, "run_doctor", lambda config: checks[:1])
     assert main(["doctor"]) == 0
-
-
-def test_every_command_is_wired():
-    for name in ("config_show", "dataset_generate", "train", "generate", "evaluate", "serve"):
-        assert callable(getattr(commands, name))

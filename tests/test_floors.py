@@ -26,6 +26,7 @@ FLOORS = {
     "doctor": 7,
     "main_job": 8,
     "commands": 8,
+    "data_commands": 8,
     "cli": 8,
 }
 STRANGERS = {frozenset(("evaluation", "serving"))}  # one floor, but not to know each other

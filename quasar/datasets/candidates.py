@@ -6,6 +6,7 @@ candidate: a record, or why it was rejected.
 """
 
 import json
+import logging
 import zlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,14 +14,20 @@ from typing import Any
 
 import numpy as np
 
+from quasar.config import DatasetConfig
+from quasar.datasets.forms import draw_form
 from quasar.datasets.io import write_json_rows
 from quasar.datasets.records import ProblemRecord
-from quasar.datasets.solve import solve_problem
+from quasar.datasets.solver import Quality, solve
+from quasar.errors import QuasarError
 from quasar.problems import build_instance, get_problem
 from quasar.problems.base import Encoding, ProblemInstance
 from quasar.problems.soundness import check_sound
 
-GENERATOR_VERSION = 2  # raise when the same seed would give other examples
+logger = logging.getLogger(__name__)
+
+GENERATOR_VERSION = 3  # raise when the same seed would give other examples
+_FORM_STREAM = 1  # the draw of ansatz and layers must not move the problem's own stream
 # So many repeats in a row mean that a cell has (nearly) no new problem left.
 MAX_REPEATS = 400
 
@@ -45,9 +52,7 @@ class Shard:
     indices: tuple[int, ...]
     path: Path
     seed: int
-    layers: int
-    angle_decimals: int
-    min_improvement: float
+    settings: DatasetConfig
 
 
 class CandidateStream:
@@ -78,20 +83,29 @@ class CandidateStream:
 
 def make_candidate(cell: Cell, seed: int, index: int) -> ProblemInstance:
     """The cell's candidate of that index."""
-    name = zlib.crc32(cell.primitive.encode())
-    rng = np.random.default_rng([seed, name, cell.num_qubits, index])
-    graph, attributes = get_problem(cell.primitive, cell.encoding).generate(rng, cell.num_qubits)
+    graph, attributes = get_problem(cell.primitive, cell.encoding).generate(
+        _stream(cell, seed, index), cell.num_qubits
+    )
     return build_instance(cell.primitive, graph, attributes, encoding=cell.encoding)
 
 
 def solve_shard(shard: Shard) -> list[dict[str, Any]]:
     """One row a candidate, in order: {"index", "rejected", "record"}; also written to shard.path.
 
-    rejected: None, "trivial" (every bitstring is optimal), "ground_state" (the optima of H
-    are not exactly those of the problem; published encoding: one of them is wrong) or
-    "min_improvement" (QAOA gains too little over uniform sampling).
+    rejected: None, or the reason as `Rejection` has it. A candidate that cannot be made or solved
+    is such a row as well, and is logged: it never stops the others.
     """
-    rows = [_solve_candidate(shard, index) for index in shard.indices]
+    rows = []
+    for index in shard.indices:
+        rejected, record = None, None
+        try:
+            record = _solve_candidate(shard, index)
+        except Rejection as reason:
+            rejected = str(reason)
+        except (QuasarError, ArithmeticError, LookupError, ValueError) as error:
+            rejected = "error"
+            logger.warning("%s candidate %d is skipped: %s", shard.cell, index, error)
+        rows.append({"index": index, "rejected": rejected, "record": record})
     write_json_rows(shard.path, rows)
     return rows
 
@@ -104,27 +118,71 @@ def load_shard(shard: Shard) -> list[dict[str, Any]] | None:
     return rows if [row["index"] for row in rows] == list(shard.indices) else None
 
 
+def load_row(path: Path, place: int) -> dict[str, Any]:
+    """The record in line `place` of a shard's file."""
+    return json.loads(path.read_text("utf-8").splitlines()[place])["record"]
+
+
+class Rejection(Exception):
+    """Why a candidate is no example.
+
+    trivial: every bitstring is optimal; ground_state: the optima of H are not exactly those of the
+    problem (published encoding: one of them is wrong); min_improvement, min_approximation_ratio,
+    min_enrichment, max_program_bytes: the setting that the solution does not meet.
+    """
+
+
 def _solve_candidate(shard: Shard, index: int) -> dict[str, Any]:
-    problem = make_candidate(shard.cell, shard.seed, index)
-    rejected, record = None, None
-    if problem.spectrum.optimal.size == problem.spectrum.energies.size:
-        rejected = "trivial"
-    elif check_sound(problem, complete=shard.cell.encoding == "sound") is not None:
-        rejected = "ground_state"
-    else:
-        solved = solve_problem(problem, layers=shard.layers, decimals=shard.angle_decimals)
-        quality = solved.quality
-        gain = quality.approximation_ratio - quality.uniform_approximation_ratio
-        if gain < shard.min_improvement:
-            rejected = "min_improvement"
-        else:
-            text = solved.circuit.to_qasm(decimals=shard.angle_decimals)
-            extras = {
-                "parameters": {"gammas": list(solved.gammas), "betas": list(solved.betas)},
-                "quality": asdict(quality),
-                "version": GENERATOR_VERSION,
-                "seed": shard.seed,
-            }
-            problem = replace(problem, reference_circuit=text)
-            record = ProblemRecord(index, problem, "qaoa", shard.layers, extras).to_dict()
-    return {"index": index, "rejected": rejected, "record": record}
+    cell, settings = shard.cell, shard.settings
+    problem = make_candidate(cell, shard.seed, index)
+    spectrum = problem.spectrum
+    if spectrum.optimal.size == spectrum.energies.size:
+        raise Rejection("trivial")
+    if check_sound(problem, complete=cell.encoding == "sound") is not None:
+        raise Rejection("ground_state")
+    rng = _stream(cell, shard.seed, index, _FORM_STREAM)
+    form = draw_form(settings.ansatze, settings.layers, cell.num_qubits, rng)
+    decimals = settings.angle_decimals
+    solution = solve(
+        problem, ansatz=form.ansatz, layers=form.layers, decimals=decimals, seed=shard.seed
+    )
+    text = solution.circuit.to_qasm(decimals=decimals)
+    _require_quality(solution.quality, text, problem, settings)
+    return ProblemRecord(
+        index,
+        replace(problem, reference_circuit=text),
+        form.optimization_type,
+        form.layers,
+        {
+            "parameters": solution.named_parameters(),
+            "quality": asdict(solution.quality),
+            "version": GENERATOR_VERSION,
+            "seed": shard.seed,
+        },
+        form.ansatz,
+    ).to_dict()
+
+
+def _require_quality(
+    quality: Quality, text: str, problem: ProblemInstance, settings: DatasetConfig
+) -> None:
+    spectrum = problem.spectrum
+    uniform = spectrum.optimal.size / spectrum.energies.size
+    gain = quality.approximation_ratio - quality.uniform_approximation_ratio
+    for setting, kept in (
+        ("min_improvement", gain >= settings.min_improvement),
+        (
+            "min_approximation_ratio",
+            quality.approximation_ratio >= settings.min_approximation_ratio,
+        ),
+        ("min_enrichment", quality.optimum_probability >= settings.min_enrichment * uniform),
+        ("max_program_bytes", len(text.encode()) <= settings.max_program_bytes),
+    ):
+        if not kept:
+            raise Rejection(setting)
+
+
+def _stream(cell: Cell, seed: int, index: int, *purpose: int) -> np.random.Generator:
+    """A random stream of one candidate."""
+    name = zlib.crc32(cell.primitive.encode())
+    return np.random.default_rng([seed, name, cell.num_qubits, index, *purpose])

@@ -10,16 +10,17 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from quasar.config import DatasetConfig, QuasarConfig
-from quasar.datasets.candidates import GENERATOR_VERSION, Shard
+from quasar.datasets.candidates import GENERATOR_VERSION, load_row
+from quasar.datasets.forms import require_ansatze
 from quasar.datasets.io import write_problem_rows, write_text
-from quasar.datasets.planning import Planner, sizes_of
-from quasar.datasets.workers import ShardRunner, progress_bar
+from quasar.datasets.planning import Accepted, Planner, sizes_of
+from quasar.datasets.workers import progress_bar, solve_shards
 from quasar.errors import InputError
 
 SPLITS = ("train", "validation", "test")
@@ -36,6 +37,7 @@ class DatasetSummary:
     num_requested: int
     splits: Mapping[str, int]  # examples a split
     cells: Mapping[str, Mapping[str, int]]  # primitive -> qubits (as text) -> examples
+    ansatze: Mapping[str, int]  # family -> examples
     exhausted: tuple[str, ...]  # cells in which no further problem was found
     rejected: Mapping[str, int]  # reason -> candidates
     mean_quality: Mapping[str, float]
@@ -64,6 +66,7 @@ def generate_dataset(
     """
     began = time.perf_counter()
     directory, settings = Path(directory), config.dataset
+    require_ansatze(settings.ansatze)
     for name in settings.primitives:
         sizes_of(name, settings)
     fingerprint = dataset_fingerprint(settings, seed=config.run.seed)
@@ -72,12 +75,9 @@ def generate_dataset(
         return finished
     work = directory / f".shards-{fingerprint}"
     planner = Planner(settings, seed=config.run.seed, directory=work)
-    with (
-        ShardRunner(settings.num_workers) as runner,
-        progress_bar("examples", settings.num_examples, show=progress) as advance_to,
-    ):
+    with progress_bar("examples", settings.num_examples, show=progress) as advance_to:
         while shards := planner.next_shards():
-            for shard, rows in _outcomes(runner, shards):
+            for shard, rows in zip(shards, solve_shards(shards, config), strict=True):
                 planner.take(shard, rows)
                 advance_to(planner.num_accepted)
     summary = _write(planner, settings, directory, fingerprint, began)
@@ -100,12 +100,6 @@ def split_of(key: str, *, validation_fraction: float, test_fraction: float) -> s
     return "validation" if place < test_fraction + validation_fraction else "train"
 
 
-def _outcomes(
-    runner: ShardRunner, shards: list[Shard]
-) -> Iterator[tuple[Shard, list[dict[str, Any]]]]:
-    yield from zip(shards, runner.run(shards), strict=True)
-
-
 def _write(
     planner: Planner,
     settings: DatasetConfig,
@@ -114,28 +108,31 @@ def _write(
     began: float,
 ) -> DatasetSummary:
     # Ordered by hash: a fixed shuffle of primitives and sizes, test problems first.
-    rows = sorted(planner.examples(), key=lambda row: row["signature"])
-    if len(rows) < len(SPLITS):
+    examples = sorted(planner.examples(), key=lambda example: example.signature)
+    if len(examples) < len(SPLITS):
         raise InputError(
-            f"dataset: only {len(rows)} examples found ({_reasons(planner.rejected)}); lower "
+            f"dataset: only {len(examples)} examples found ({_reasons(planner.rejected)}); lower "
             "dataset.min_improvement or widen dataset.min_qubits…max_qubits"
         )
-    rows = [row | {"sample_index": index} for index, row in enumerate(rows)]
-    splits = _split(rows, settings)
-    for name, part in splits.items():
-        write_problem_rows(directory / f"{name}.{settings.format}", part)
+    splits = _split(examples, settings)
+    for name, members in splits.items():
+        rows = (
+            load_row(examples[i].path, examples[i].place) | {"sample_index": i} for i in members
+        )
+        write_problem_rows(directory / f"{name}.{settings.format}", rows)
     names = ("approximation_ratio", "uniform_approximation_ratio", "optimum_probability")
     summary = DatasetSummary(
         directory=directory,
         fingerprint=fingerprint,
         format=settings.format,
         num_requested=settings.num_examples,
-        splits={name: len(part) for name, part in splits.items()},
+        splits={name: len(members) for name, members in splits.items()},
         cells=planner.counts(),
+        ansatze=dict(sorted(Counter(example.ansatz for example in examples).items())),
         exhausted=tuple(planner.exhausted()),
         rejected=dict(sorted(planner.rejected.items())),
         mean_quality={
-            name: round(sum(row["quality"][name] for row in rows) / len(rows), 6) for name in names
+            name: round(sum(e.quality[name] for e in examples) / len(examples), 6) for name in names
         },
         seconds=time.perf_counter() - began,
     )
@@ -144,23 +141,25 @@ def _write(
     return summary
 
 
-def _split(rows: list[dict[str, Any]], settings: DatasetConfig) -> dict[str, list[dict[str, Any]]]:
-    """Rows (ascending by hash) by split; the nearest by hash fill a split that would be empty."""
+def _split(examples: list[Accepted], settings: DatasetConfig) -> dict[str, range]:
+    """Places of the examples (ascending by hash) by split; one that would be empty takes the
+    nearest by hash.
+    """
     names = [
         split_of(
-            row["signature"],
+            example.signature,
             validation_fraction=settings.validation_fraction,
             test_fraction=settings.test_fraction,
         )
-        for row in rows
+        for example in examples
     ]
     num_test = max(1, names.count("test"))
     num_validation = max(1, names.count("validation"))
-    held_out = min(num_test + num_validation, len(rows) - 1)
+    held_out = min(num_test + num_validation, len(examples) - 1)
     return {
-        "train": rows[held_out:],
-        "validation": rows[num_test:held_out],
-        "test": rows[:num_test],
+        "train": range(held_out, len(examples)),
+        "validation": range(num_test, held_out),
+        "test": range(num_test),
     }
 
 

@@ -7,12 +7,14 @@ a file is either whole or not there.
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 from quasar.datasets.records import OBJECT_FIELDS, GenerationRow, ProblemRecord
 from quasar.errors import InputError
 
+ROW_GROUP = 1000
 Record = TypeVar("Record", ProblemRecord, GenerationRow)
 
 
@@ -34,10 +36,10 @@ def read_generations(path: str | Path) -> list[GenerationRow]:
 
 def write_problems(path: str | Path, records: Iterable[ProblemRecord]) -> None:
     """Write .jsonl or, by the suffix, .parquet (objects as JSON text)."""
-    write_problem_rows(path, [record.to_dict() for record in records])
+    write_problem_rows(path, (record.to_dict() for record in records))
 
 
-def write_problem_rows(path: str | Path, rows: list[dict[str, Any]]) -> None:
+def write_problem_rows(path: str | Path, rows: Iterable[dict[str, Any]]) -> None:
     """Write rows that `ProblemRecord.to_dict` made."""
     if Path(path).suffix == ".parquet":
         _write_parquet(Path(path), rows)
@@ -52,7 +54,13 @@ def write_generations(path: str | Path, rows: Iterable[GenerationRow]) -> None:
 
 def write_json_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """One JSON object a line."""
-    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+    def write(temporary: Path) -> None:
+        with temporary.open("w", encoding="utf-8") as file:
+            for row in rows:
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+    _atomically(Path(path), write)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -129,12 +137,33 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, Any]]:
     yield from enumerate(table.to_pylist(), start=1)
 
 
-def _write_parquet(path: Path, rows: list[dict[str, Any]]) -> None:
+def _write_parquet(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """In row groups, so that memory does not grow with the file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    flat = [{k: _as_text(v) if k in OBJECT_FIELDS else v for k, v in r.items()} for r in rows]
-    _atomically(path, lambda temporary: pq.write_table(pa.Table.from_pylist(flat), temporary))
+    flat = ({k: _as_text(v) if k in OBJECT_FIELDS else v for k, v in r.items()} for r in rows)
+
+    def write(temporary: Path) -> None:
+        first = list(islice(flat, ROW_GROUP))
+        schema = _without_null_types(pa.Table.from_pylist(first).schema)
+        with pq.ParquetWriter(temporary, schema) as writer:
+            group = first
+            while group:
+                writer.write_table(pa.Table.from_pylist(group, schema=schema))
+                group = list(islice(flat, ROW_GROUP))
+
+    _atomically(path, write)
+
+
+def _without_null_types(schema: Any) -> Any:
+    """A column that is empty in the first row group holds text in later ones, if anything."""
+    import pyarrow as pa
+
+    for place, column in enumerate(schema):
+        if pa.types.is_null(column.type):
+            schema = schema.set(place, column.with_type(pa.string()))
+    return schema
 
 
 def _as_text(value: Any) -> str | None:

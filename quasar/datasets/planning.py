@@ -24,10 +24,21 @@ MIN_CANDIDATES = 200
 MOST_QUBITS = 16  # of the sizes that an error offers; the most that dataset.max_qubits may be
 
 
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Where an example lies, and what is needed to order and sum up without reading it."""
+
+    signature: str
+    path: Path  # of its shard
+    place: int  # line in it
+    ansatz: str
+    quality: Mapping[str, float]
+
+
 @dataclass(slots=True)
 class _CellState:
     stream: CandidateStream
-    accepted: list[dict[str, Any]] = field(default_factory=list)
+    accepted: list[Accepted] = field(default_factory=list)
     num_solved: int = 0
     num_shards: int = 0
     given_up: bool = False
@@ -75,14 +86,16 @@ class Planner:
         """Enter the outcome of a shard; call in the order of `next_shards`."""
         state = self._cells[shard.cell.primitive][shard.cell.num_qubits]
         state.num_solved += len(rows)
-        for row in rows:
+        for place, row in enumerate(rows):
             if row["rejected"] is None:
-                state.accepted.append(row["record"])
+                record = row["record"]
+                kept = record["signature"], shard.path, place, record["ansatz"], record["quality"]
+                state.accepted.append(Accepted(*kept))
             else:
                 self.rejected[row["rejected"]] += 1
 
-    def examples(self) -> list[dict[str, Any]]:
-        """The records, each cell cut to its share."""
+    def examples(self) -> list[Accepted]:
+        """What was accepted, each cell cut to its share."""
         return [row for state, target in self._targets() for row in state.accepted[:target]]
 
     def counts(self) -> dict[str, dict[str, int]]:
@@ -134,9 +147,7 @@ class Planner:
             indices=tuple(indices),
             path=path,
             seed=self._seed,
-            layers=self._settings.layers,
-            angle_decimals=self._settings.angle_decimals,
-            min_improvement=self._settings.min_improvement,
+            settings=self._settings,
         )
 
 

@@ -1,12 +1,13 @@
 """The prompt: one problem instance → chat messages.
 
 States what a reader needs to write the circuit: the graph, the encoding, the qubit order, the cost
-Hamiltonian and the ansatz family. Training, evaluation and serving all use `build_messages`.
+Hamiltonian and the ansatz family. Training, evaluation and serving all come here.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from quasar.datasets.records import ProblemRecord
 from quasar.problems.base import ProblemInstance
 from quasar.problems.graphs import natural_key
 
@@ -32,6 +33,11 @@ def build_messages(
         f"{ANSATZ}{ansatz} with {layers} layer{'s' if layers != 1 else ''}."
     )
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": user}]
+
+
+def record_messages(record: ProblemRecord) -> list[dict[str, str]]:
+    """The messages that ask for a circuit of the record's own family and depth."""
+    return build_messages(record.problem, ansatz=record.ansatz, layers=record.n_layers)
 
 
 def hamiltonian_text(problem: ProblemInstance) -> str:

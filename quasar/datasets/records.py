@@ -19,6 +19,7 @@ CORE_FIELDS = (
     "sample_index",
     "problem_type",
     "optimization_type",
+    "ansatz",
     "n_qubits",
     "n_layers",
     "graph",
@@ -28,6 +29,8 @@ CORE_FIELDS = (
     "variables",
     "encoding",
 )
+# Ansatz families that the benchmark's optimization_type names; "vqe" does not tell the template.
+NAMED_ANSATZE = {"adaptive_vqe": "adaptive"}
 # Fields that hold objects: JSON text in Parquet and on hubs, objects in JSONL.
 OBJECT_FIELDS = (
     "graph",
@@ -44,6 +47,9 @@ OBJECT_FIELDS = (
 class ProblemRecord:
     """One row. Generated rows carry in `extras`: parameters, quality, version, seed.
 
+    ansatz: the family's name, where the row has one; rows of the benchmark name theirs by
+    optimization_type only.
+
     Their signature is the problem's key; another one (of a benchmark row) is kept in `extras`.
     """
 
@@ -52,6 +58,7 @@ class ProblemRecord:
     optimization_type: str
     n_layers: int
     extras: Mapping[str, Any] = field(default_factory=dict)
+    ansatz: str = "qaoa"
 
     @property
     def quality(self) -> Mapping[str, float] | None:
@@ -66,6 +73,7 @@ class ProblemRecord:
             "signature": self.extras.get("signature", problem.key),
             "problem_type": problem.primitive,
             "optimization_type": self.optimization_type,
+            "ansatz": self.ansatz,
             "n_qubits": problem.num_qubits,
             "n_layers": self.n_layers,
             "graph": problem.graph,
@@ -98,10 +106,12 @@ class ProblemRecord:
             )
         except ProblemError as error:
             raise InputError(str(error)) from error
+        kind = _get(row, "optimization_type", str, "qaoa")
         return cls(
             sample_index=_get(row, "sample_index", int),
             problem=problem,
-            optimization_type=_get(row, "optimization_type", str, "qaoa"),
+            optimization_type=kind,
+            ansatz=_get(row, "ansatz", str, NAMED_ANSATZE.get(kind, kind)),
             n_layers=_get(row, "n_layers", int, 1),
             extras={
                 k: v

@@ -1,15 +1,13 @@
-"""Processes that solve shards, and the progress bar that shows their rate."""
+"""Where shards are solved, and the progress bar that shows their rate.
 
-import logging
-import multiprocessing
-import os
-import signal
-import threading
+With one worker in this process; with more as Ray tasks, on this machine or on every node of a
+cluster (then the dataset's directory must be on storage that all nodes see).
+"""
+
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -24,76 +22,62 @@ from rich.progress import Task as ProgressTask
 from rich.text import Text
 from threadpoolctl import threadpool_limits
 
+from quasar.config import QuasarConfig
 from quasar.datasets.candidates import Shard, load_shard, solve_shard
+from quasar.runtime import init_ray
 
-logger = logging.getLogger(__name__)
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+MAX_RETRIES = 3  # of a task whose process or node died
+AHEAD = 2  # tasks a worker that are handed out before the first one is taken back
 
 
-class ShardRunner:
-    """Solves shards in `num_processes` processes (1: in this one); a context manager.
+def solve_shards(shards: Sequence[Shard], config: QuasarConfig) -> Iterator[list[dict[str, Any]]]:
+    """The outcome of each shard, in order; those that an earlier run left are only read."""
+    kept = [load_shard(shard) for shard in shards]
+    todo = [shard for shard, rows in zip(shards, kept, strict=True) if rows is None]
+    solved = ordered_map(_solve_once, todo, config)
+    for rows in kept:
+        yield next(solved) if rows is None else rows
 
-    Processes are spawned, not forked, because the caller may hold threads (Ray, torch). If they
-    die, what is left is solved in this process.
+
+def ordered_map(
+    function: Callable[[Item], Result], items: Sequence[Item], config: QuasarConfig
+) -> Iterator[Result]:
+    """function(item) of each item, in order, by `dataset.num_workers` workers.
+
+    One worker, or one item: in this process. More: Ray tasks, of which only a few more than there
+    are workers are handed out at a time. A task whose process or node dies is run again.
     """
+    workers = config.dataset.num_workers
+    if workers == 1 or len(items) <= 1:
+        yield from (_call(function, item) for item in items)
+        return
+    import ray
 
-    def __init__(self, num_processes: int):
-        self._num_processes = num_processes
-        self._pool: ProcessPoolExecutor | None = None
-
-    def __enter__(self) -> "ShardRunner":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def run(self, shards: Sequence[Shard]) -> Iterator[list[dict[str, Any]]]:
-        """The outcome of each shard, in order; those that an earlier run left are only read."""
-        kept = [load_shard(shard) for shard in shards]
-        todo = [shard for shard, rows in zip(shards, kept, strict=True) if rows is None]
-        solved = self._solve(todo)
-        for rows in kept:
-            yield next(solved) if rows is None else rows
-
-    def _solve(self, shards: Sequence[Shard]) -> Iterator[list[dict[str, Any]]]:
-        num_done = 0
-        if self._num_processes > 1 and len(shards) > 1:
-            try:
-                for rows in self._processes().map(solve_shard, shards):
-                    num_done += 1
-                    yield rows
-            except BrokenProcessPool:
-                logger.warning("dataset processes died; going on in this process")
-                self._num_processes, self._pool = 1, None
-        for shard in shards[num_done:]:
-            with threadpool_limits(limits=1):
-                rows = load_shard(shard) or solve_shard(shard)
-            yield rows
-
-    def _processes(self) -> ProcessPoolExecutor:
-        if self._pool is None:
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(
-                self._num_processes, mp_context=context, initializer=_follow_parent
-            )
-        return self._pool
+    init_ray(config)
+    task = ray.remote(num_cpus=1, max_retries=MAX_RETRIES)(_call)
+    waiting, running = deque(items), deque()
+    try:
+        while waiting or running:
+            while waiting and len(running) < AHEAD * workers:
+                running.append(task.remote(function, waiting.popleft()))
+            yield ray.get(running.popleft())
+    finally:
+        for reference in running:
+            ray.cancel(reference, force=True)
 
 
-def _follow_parent() -> None:
-    """In a worker: leave Ctrl-C to the parent (shards in flight are kept), and end when it ends.
+def _call(function: Callable[[Item], Result], item: Item) -> Result:
+    """A task: threads of linear algebra would only wait in turns, state vectors are small."""
+    with threadpool_limits(limits=1):
+        return function(item)
 
-    One thread for linear algebra: state vectors are small, and threads would only wait in turns.
-    """
-    threadpool_limits(limits=1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
 
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    if parent is not None:
-        threading.Thread(target=watch, daemon=True).start()
+def _solve_once(shard: Shard) -> list[dict[str, Any]]:
+    """A task that is run again, its result lost on the way, finds its shard solved."""
+    return load_shard(shard) or solve_shard(shard)
 
 
 class _RateColumn(ProgressColumn):

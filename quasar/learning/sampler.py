@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from quasar.datasets.prompts import build_messages
+from quasar.datasets.prompts import record_messages
 from quasar.datasets.records import ProblemRecord
 from quasar.policy.agent import Task
 from quasar.policy.generation import stream_seed
@@ -37,9 +37,7 @@ def rollout_tasks(
     tasks = []
     for group, index in enumerate(indices):
         record = records[index]
-        messages = build_messages(
-            record.problem, ansatz=record.optimization_type, layers=record.n_layers
-        )
+        messages = record_messages(record)
         for sample in range(samples):
             stream = stream_seed(seed, step, group, sample)
             tasks.append(Task(record.problem, messages, group, sample, stream))

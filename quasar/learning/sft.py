@@ -13,7 +13,7 @@ import numpy as np
 
 from quasar.config import QuasarConfig
 from quasar.datasets.io import read_problems
-from quasar.datasets.prompts import build_messages
+from quasar.datasets.prompts import record_messages
 from quasar.datasets.records import ProblemRecord
 from quasar.errors import InputError
 from quasar.learning.grpo import GRPOConfig
@@ -35,9 +35,7 @@ def num_steps(config: QuasarConfig, num_examples: int) -> int:
 
 def supervised_sequence(record: ProblemRecord, chat: ChatFormat) -> TokenSequence:
     """Prompt and reference circuit of an example; all answer tokens are trained on."""
-    messages = build_messages(
-        record.problem, ansatz=record.optimization_type, layers=record.n_layers
-    )
+    messages = record_messages(record)
     answer = chat.answer_ids(record.problem.reference_circuit or "")
     return TokenSequence(
         np.asarray(chat.prompt_ids(messages), np.int32),

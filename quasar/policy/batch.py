@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from quasar.config import QuasarConfig
 from quasar.datasets.io import read_problems
-from quasar.datasets.prompts import build_messages
+from quasar.datasets.prompts import record_messages
 from quasar.datasets.records import ProblemRecord
 from quasar.errors import InputError
 from quasar.policy.generation import CircuitGenerator, Sampling, stream_seed
@@ -74,9 +74,7 @@ def _complete(
 ) -> list[list[str]]:
     prompts, seeds = [], []
     for record in records:
-        messages = build_messages(
-            record.problem, ansatz=record.optimization_type, layers=record.n_layers
-        )
+        messages = record_messages(record)
         prompts += [generator.chat.prompt_ids(messages)] * samples
         seeds += [stream_seed(seed, record.sample_index, s) for s in range(samples)]
     texts = [c.text for c in generator.sample(prompts, seeds=seeds, sampling=sampling)]

@@ -91,7 +91,11 @@ class CircuitService:
         self, problem: ProblemInstance, request: CircuitRequest, *, samples: int, seed: int
     ) -> list[Draft]:
         temperature = request.temperature or self.config.evaluation.temperature
-        messages = build_messages(problem, layers=self.config.dataset.layers)
+        messages = build_messages(
+            problem,
+            ansatz=self.config.dataset.ansatze[0],
+            layers=self.config.dataset.layers[0],
+        )
         written = await self._write(Order(tuple(messages), samples, temperature, seed))
         if isinstance(written, TooLong):
             raise RequestRefused(

@@ -25,14 +25,18 @@ class ExactSimulator:
         return probabilities(encode(circuit))
 
 
-def statevector(encoded: EncodedCircuit) -> np.ndarray:
-    """Final amplitudes of an encoded circuit, shape (2**n,), complex128."""
-    return kernels.run(encoded.num_qubits, encoded.rows, encoded.angles)
+def statevector(encoded: EncodedCircuit, parameters: np.ndarray | None = None) -> np.ndarray:
+    """Final amplitudes of an encoded circuit, shape (2**n,), complex128.
+
+    parameters: angles (radians) in place of the circuit's own, in the order of
+    `Circuit.parameters`.
+    """
+    return kernels.run(encoded.num_qubits, encoded.rows, _angles(encoded, parameters))
 
 
-def probabilities(encoded: EncodedCircuit) -> np.ndarray:
-    """|amplitude|² of an encoded circuit, shape (2**n,), float64."""
-    state = statevector(encoded)
+def probabilities(encoded: EncodedCircuit, parameters: np.ndarray | None = None) -> np.ndarray:
+    """|amplitude|² of an encoded circuit, shape (2**n,), float64; parameters as above."""
+    state = statevector(encoded, parameters)
     return state.real**2 + state.imag**2
 
 
@@ -62,6 +66,15 @@ def descend(
     return kernels.descend(
         encoded.num_qubits, encoded.rows, _angles(encoded, parameters), energies, evaluations, step
     )
+
+
+def rotation_gains(circuit: Circuit, energies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How far one more ry or cry would lower ⟨diag(energies)⟩, and the angle (radians) that does.
+
+    Two float64 arrays (n, n): [target, control] for cry, [target, target] for ry.
+    """
+    state = statevector(encode(circuit))
+    return kernels.rotation_gains(circuit.num_qubits, state, energies)
 
 
 def warm_up() -> None:

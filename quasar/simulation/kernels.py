@@ -219,3 +219,29 @@ def descend(num_qubits, rows, angles, energies, evaluations, step):
             spread = math.sqrt(square[j] / (1.0 - _BETA2**t))
             point[j] -= step * scaled / (spread + _EPSILON)
     return best
+
+
+@_jit
+def rotation_gains(num_qubits, state, energies):
+    """(gains, angles), both float64 (n, n): see `quasar.simulation.exact.rotation_gains`.
+
+    The energies are diagonal, so on the controlled subspace E(θ) = a + b·cos θ + c·sin θ
+    (Ostaszewski, Grant, Benedetti, Quantum 5, 391, 2021): lowest by b + √(b² + c²).
+    """
+    cosines = np.zeros((num_qubits, num_qubits))
+    sines = np.zeros((num_qubits, num_qubits))
+    for target in range(num_qubits):
+        stride = 1 << target
+        for base in range(0, state.size, 2 * stride):
+            for i in range(base, base + stride):
+                low, high = state[i], state[i + stride]
+                half = 0.5 * (energies[i] - energies[i + stride])
+                weight = low.real**2 + low.imag**2 - high.real**2 - high.imag**2
+                cosine = half * weight
+                sine = -2.0 * half * (low.real * high.real + low.imag * high.imag)
+                for control in range(num_qubits):
+                    if control == target or i >> control & 1:
+                        cosines[target, control] += cosine
+                        sines[target, control] += sine
+    gains = np.sqrt(cosines**2 + sines**2) + cosines
+    return gains, np.arctan2(-sines, -cosines)

@@ -1,0 +1,74 @@
+"""What the commands on problems and datasets do: as `quasar.commands`, for `quasar.cli`."""
+
+import json
+from argparse import Namespace
+
+from quasar.commands import existing, load
+
+OWN = "own"  # of solve --ansatz: what each row's reference circuit is
+
+
+def dataset_generate(arguments: Namespace) -> None:
+    config = load(arguments)
+    from quasar.datasets.generate import generate_dataset
+
+    summary = generate_dataset(config, arguments.output)
+    splits = ", ".join(f"{name} {count}" for name, count in summary.splits.items())
+    print(f"{summary.directory}: {splits}")
+
+
+def problems_list(arguments: Namespace) -> None:
+    from quasar.problems import get_problem, problem_names
+
+    found = {name: get_problem(name).summary for name in problem_names()}
+    if arguments.json:
+        print(json.dumps(found, indent=1))
+        return
+    width = max(map(len, found))
+    for name, summary in found.items():
+        print(f"{name:{width}}  {summary}")
+
+
+def problems_show(arguments: Namespace) -> None:
+    from quasar.problems.description import describe
+
+    shown = describe(arguments.name)
+    if arguments.json:
+        print(json.dumps(shown, indent=1, ensure_ascii=False))
+        return
+    for key, value in shown.items():
+        text = value if isinstance(value, str) else json.dumps(value)
+        print(f"{key}:" + (f"\n{text}" if "\n" in text else f" {text}"))
+
+
+def problems_check(arguments: Namespace) -> int:
+    problems = existing(arguments.problems, "--problems")
+    from quasar.datasets.check import check_problems
+    from quasar.datasets.io import read_problems
+
+    found = check_problems(read_problems(problems))
+    if arguments.json:
+        print(json.dumps({name: check.to_dict() for name, check in found.items()}, indent=1))
+    else:
+        width = max(map(len, found), default=0)
+        for name, check in found.items():
+            forms = "; ".join(f"{count} {form}" for form, count in check.by_form.items())
+            print(f"{name:{width}}  {check.exact} of {check.rows} exact  {forms}".rstrip())
+    return 0 if all(check.exact == check.rows for check in found.values()) else 1
+
+
+def solve(arguments: Namespace) -> None:
+    config = load(arguments)
+    problems = existing(arguments.problems, "--problems")
+    from rich.console import Console
+
+    from quasar.circuits.ansatz import get_ansatz
+    from quasar.datasets.resolve import Order, solve_file, solved_table
+
+    ansatz = None if arguments.ansatz == OWN else arguments.ansatz
+    if ansatz is not None:
+        get_ansatz(ansatz)  # refuses an unknown name before any work
+    order = Order(ansatz, arguments.layers, arguments.decimals, config.run.seed)
+    figures = solve_file(problems, arguments.output, order, config)
+    Console().print(solved_table(figures))
+    print(f"solved: {arguments.output}")

@@ -1,0 +1,57 @@
+"""Which ansatz and how many layers a candidate problem is solved with: a seeded draw."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from quasar.circuits.ansatz import ansatz_names, get_ansatz
+from quasar.errors import ConfigError, InputError
+
+GROUP = "hardware_efficient"  # stands for all of its templates
+# The benchmark's names of the kinds of circuit.
+OPTIMIZATION_TYPES = {"adaptive": "adaptive_vqe", GROUP: "vqe"}
+
+
+class Form(NamedTuple):
+    """The shape that a reference circuit has."""
+
+    ansatz: str
+    layers: int
+
+    @property
+    def optimization_type(self) -> str:
+        """qaoa, ma_qaoa, vqe or adaptive_vqe."""
+        family = get_ansatz(self.ansatz).family
+        return OPTIMIZATION_TYPES.get(family, family)
+
+
+def draw_form(
+    ansatze: Sequence[str], layers: Sequence[int], num_qubits: int, rng: np.random.Generator
+) -> Form:
+    """A family, with equal chances, then a template of it, then a depth.
+
+    Raises ConfigError if no family has circuits of that size.
+    """
+    members = [(name, m) for name in ansatze if (m := _members(name, num_qubits))]
+    if not members:
+        raise ConfigError(f"dataset.ansatze: none of {list(ansatze)} has {num_qubits} qubits")
+    _, templates = members[rng.integers(len(members))]
+    name = templates[rng.integers(len(templates))]
+    depth = layers[rng.integers(len(layers))]
+    return Form(name, 1 if name == "adaptive" else int(depth))
+
+
+def require_ansatze(names: Sequence[str]) -> None:
+    """Raise ConfigError for a name that is no family, with the nearest one that is."""
+    for name in names:
+        try:
+            if name != GROUP:
+                get_ansatz(name)
+        except InputError as error:
+            raise ConfigError(f"dataset.ansatze: {error}") from error
+
+
+def _members(name: str, num_qubits: int) -> list[str]:
+    names = [name] if name != GROUP else [n for n in ansatz_names() if get_ansatz(n).family == name]
+    return [n for n in names if get_ansatz(n).min_qubits <= num_qubits]
