@@ -142,6 +142,37 @@ def _add_dataset(group: argparse.ArgumentParser, command: Callable) -> None:
     )
     generate.add_argument("--output", required=True, type=Path, metavar="DIR")
 
+    describe = command(
+        "describe",
+        data_commands.dataset_describe,
+        "count, measure and check a dataset (exit 1: a leak or a wrong optimum); write its card",
+        "quasar dataset describe data --output data",
+        under=under,
+    )
+    describe.add_argument("dataset", type=Path, metavar="DIR|FILE")
+    describe.add_argument(
+        "--output", type=Path, metavar="DIR", help="write README.md and figures there"
+    )
+    importing = command(
+        "import",
+        data_commands.dataset_import,
+        "turn the published system's raw records into a problem file",
+        "quasar dataset import raw_records/ --output published.jsonl",
+        under=under,
+    )
+    importing.add_argument("source", type=Path, metavar="DIR|FILE")
+    importing.add_argument("--output", required=True, type=Path, metavar="FILE")
+    export = command(
+        "export",
+        data_commands.dataset_export,
+        "write a dataset as Parquet shards with a card, in the Hugging Face layout",
+        "quasar dataset export data --output hub",
+        under=under,
+    )
+    export.add_argument("dataset", type=Path, metavar="DIR")
+    export.add_argument("--output", required=True, type=Path, metavar="DIR")
+    export.add_argument("--rows-per-file", type=_positive, default=5000, metavar="N")
+
 
 def _add_problems(group: argparse.ArgumentParser, command: Callable) -> None:
     under = group.add_subparsers(metavar="COMMAND", required=True)

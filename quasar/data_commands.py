@@ -17,6 +17,46 @@ def dataset_generate(arguments: Namespace) -> None:
     print(f"{summary.directory}: {splits}")
 
 
+def dataset_describe(arguments: Namespace) -> int:
+    load(arguments)
+    from rich.console import Console
+
+    from quasar.datasets.card import write_card
+    from quasar.datasets.describe import describe_dataset, description_table
+
+    found = describe_dataset(arguments.dataset)
+    Console().print(description_table(found))
+    print(f"splits: {', '.join(f'{name} {count}' for name, count in found.splits.items())}")
+    print(
+        f"problems in two splits: {found.shared_problems}; rows with a wrong or unread optimum: "
+        f"{len(found.unsound)}; rows that repeat a problem: {found.duplicates}"
+    )
+    for fault in found.unsound[:10]:
+        print(f"  {fault}")
+    if arguments.output is not None:
+        patterns = {split: f"{split}.*" for split in found.splits}
+        print(f"card: {write_card(found, arguments.output, data_files=patterns)}")
+    return 0 if found.is_clean else 1
+
+
+def dataset_import(arguments: Namespace) -> None:
+    load(arguments)
+    from quasar.datasets.importer import import_published
+
+    rows, skipped = import_published(arguments.source, arguments.output)
+    print(f"{arguments.output}: {rows} problems" + (f", {skipped} left out" if skipped else ""))
+
+
+def dataset_export(arguments: Namespace) -> None:
+    load(arguments)
+    from quasar.datasets.export import export_dataset
+
+    found = export_dataset(
+        arguments.dataset, arguments.output, rows_per_file=arguments.rows_per_file
+    )
+    print(f"{arguments.output}: {found.everything.rows} rows, card in README.md")
+
+
 def problems_list(arguments: Namespace) -> None:
     from quasar.problems import get_problem, problem_names
 

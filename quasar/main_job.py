@@ -95,8 +95,8 @@ def prepare(config: QuasarConfig) -> tuple[Run, Path]:
     """Dataset and supervised fine-tuning only: what a sweep starts from. Returns the SFT model."""
     run = Run(config)
     with _tracking(run) as tracker:
-        initial = _dataset_and_model(run)
         init_ray(config)
+        initial = _dataset_and_model(run)
         warn_if_waiting(config)
         return run, _supervised(run, initial, tracker, Console(stderr=True))
 
@@ -106,8 +106,8 @@ def prepare(config: QuasarConfig) -> tuple[Run, Path]:
 
 def _train(run: Run, tracker: Tracker, console: Console) -> dict[str, Path]:
     """Model directories by the name of their row in the final table."""
-    initial = _dataset_and_model(run)
     init_ray(run.config)
+    initial = _dataset_and_model(run)
     warn_if_waiting(run.config)
     fine_tuned = _supervised(run, initial, tracker, console)
     reinforced = _reinforced(run, fine_tuned, tracker, console)

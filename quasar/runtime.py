@@ -42,10 +42,11 @@ def gpus_needed(config: QuasarConfig) -> float:
     )
 
 
-def init_ray(config: QuasarConfig) -> None:
+def init_ray(config: QuasarConfig, *, cpus: float | None = None) -> None:
     """Join the cluster of the config or of the job (RAY_ADDRESS), else start a local Ray.
 
-    Does nothing where Ray is already up. Raises InputError where the address does not answer.
+    cpus: what is needed of a local one; default: `cpus_needed`, for a training run. Does nothing
+    where Ray is already up. Raises InputError where the address does not answer.
     """
     import ray
 
@@ -62,8 +63,9 @@ def init_ray(config: QuasarConfig) -> None:
         runtime_env={"env_vars": _WORKER_ENVIRONMENT | _accelerator_environment()},
     )
     if not address:
-        cpus = max(os.cpu_count() or 1, math.ceil(cpus_needed(config)))
-        ray.init(address="local", num_cpus=cpus, include_dashboard=False, **common)
+        wanted = math.ceil(cpus_needed(config) if cpus is None else cpus)
+        num_cpus = max(os.cpu_count() or 1, wanted)
+        ray.init(address="local", num_cpus=num_cpus, include_dashboard=False, **common)
         return
     try:
         ray.init(address=address, **common)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from quasar.circuits.ansatz import get_ansatz
 from quasar.config import DatasetConfig
 from quasar.datasets.forms import draw_form
 from quasar.datasets.io import write_json_rows
@@ -143,6 +144,10 @@ def _solve_candidate(shard: Shard, index: int) -> dict[str, Any]:
     rng = _stream(cell, shard.seed, index, _FORM_STREAM)
     form = draw_form(settings.ansatze, settings.layers, cell.num_qubits, rng)
     decimals = settings.angle_decimals
+    # Angles only make a program longer: what is too long without them need not be solved.
+    bare = get_ansatz(form.ansatz).circuit(problem.hamiltonian, layers=form.layers).structure
+    if form.ansatz != "adaptive" and len(bare.to_qasm()) > settings.max_program_bytes:
+        raise Rejection("max_program_bytes")
     solution = solve(
         problem, ansatz=form.ansatz, layers=form.layers, decimals=decimals, seed=shard.seed
     )

@@ -7,10 +7,15 @@ import numpy as np
 
 from quasar.circuits.ansatz import ansatz_names, get_ansatz
 from quasar.errors import ConfigError, InputError
+from quasar.problems.hamiltonian import IsingHamiltonian
 
 GROUP = "hardware_efficient"  # stands for all of its templates
 # The benchmark's names of the kinds of circuit.
 OPTIMIZATION_TYPES = {"adaptive": "adaptive_vqe", GROUP: "vqe"}
+
+MAX_LAYERS = 8  # the most that the configuration takes
+# Gates times amplitudes of a template that is simulated hundreds of times; about 10 ms.
+MAX_AMPLITUDE_UPDATES = 10_000_000
 
 
 class Form(NamedTuple):
@@ -38,8 +43,10 @@ def draw_form(
         raise ConfigError(f"dataset.ansatze: none of {list(ansatze)} has {num_qubits} qubits")
     _, templates = members[rng.integers(len(members))]
     name = templates[rng.integers(len(templates))]
-    depth = layers[rng.integers(len(layers))]
-    return Form(name, 1 if name == "adaptive" else int(depth))
+    depth = int(layers[rng.integers(len(layers))])
+    if name == "adaptive":
+        return Form(name, 1)
+    return Form(name, min(depth, _affordable_layers(name, num_qubits)))
 
 
 def require_ansatze(names: Sequence[str]) -> None:
@@ -50,6 +57,15 @@ def require_ansatze(names: Sequence[str]) -> None:
                 get_ansatz(name)
         except InputError as error:
             raise ConfigError(f"dataset.ansatze: {error}") from error
+
+
+def _affordable_layers(name: str, num_qubits: int) -> int:
+    """At least 1. Templates are simulated gate by gate: deep ones on many qubits take minutes."""
+    ansatz = get_ansatz(name)
+    if ansatz.family != GROUP:
+        return MAX_LAYERS
+    gates = len(ansatz.circuit(IsingHamiltonian(num_qubits, ())).structure.gates)
+    return max(1, MAX_AMPLITUDE_UPDATES // (gates << num_qubits))
 
 
 def _members(name: str, num_qubits: int) -> list[str]:

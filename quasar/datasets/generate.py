@@ -20,7 +20,7 @@ from quasar.datasets.candidates import GENERATOR_VERSION, load_row
 from quasar.datasets.forms import require_ansatze
 from quasar.datasets.io import write_problem_rows, write_text
 from quasar.datasets.planning import Accepted, Planner, sizes_of
-from quasar.datasets.workers import progress_bar, solve_shards
+from quasar.datasets.workers import WorkerPool, progress_bar, solve_shards
 from quasar.errors import InputError
 
 SPLITS = ("train", "validation", "test")
@@ -75,9 +75,12 @@ def generate_dataset(
         return finished
     work = directory / f".shards-{fingerprint}"
     planner = Planner(settings, seed=config.run.seed, directory=work)
-    with progress_bar("examples", settings.num_examples, show=progress) as advance_to:
+    with (
+        WorkerPool(config) as pool,
+        progress_bar("examples", settings.num_examples, show=progress) as advance_to,
+    ):
         while shards := planner.next_shards():
-            for shard, rows in zip(shards, solve_shards(shards, config), strict=True):
+            for shard, rows in zip(shards, solve_shards(shards, pool), strict=True):
                 planner.take(shard, rows)
                 advance_to(planner.num_accepted)
     summary = _write(planner, settings, directory, fingerprint, began)

@@ -24,8 +24,14 @@ def read_problems(path: str | Path, *, max_qubits: int | None = None) -> list[Pr
     max_qubits: refuse the file if a problem needs more. Raises InputError.
     """
     path = Path(path)
-    rows = _parquet_rows(path) if path.suffix == ".parquet" else _json_rows(path)
-    return _records(path, rows, lambda row: ProblemRecord.from_dict(row, max_qubits=max_qubits))
+    return _records(
+        path, read_rows(path), lambda row: ProblemRecord.from_dict(row, max_qubits=max_qubits)
+    )
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, Any]]:
+    """(1-based line, row as it stands) of a .jsonl or .parquet file. Raises InputError."""
+    return _parquet_rows(path) if path.suffix == ".parquet" else _json_rows(path)
 
 
 def read_generations(path: str | Path) -> list[GenerationRow]:

@@ -23,7 +23,7 @@ from quasar.datasets.forms import Form
 from quasar.datasets.io import read_problems
 from quasar.datasets.records import ProblemRecord
 from quasar.datasets.solver import Quality, measure, solve
-from quasar.datasets.workers import ordered_map, progress_bar
+from quasar.datasets.workers import WorkerPool, progress_bar
 from quasar.errors import CircuitError, InputError, QuasarError
 
 logger = logging.getLogger(__name__)
@@ -71,12 +71,12 @@ def solve_file(
     partial_file = output.with_name(output.name + ".partial")
     partial_file.parent.mkdir(parents=True, exist_ok=True)
     done = _rows_done(partial_file, order, records)
-    results = ordered_map(partial(_solve_record, order=order), records[len(done) :], config)
     with (
+        WorkerPool(config) as pool,
         partial_file.open("a", encoding="utf-8") as file,
         progress_bar("problems", len(records), show=progress) as advance_to,
     ):
-        for row in results:
+        for row in pool.map(partial(_solve_record, order=order), records[len(done) :]):
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
             file.flush()
             done.append(row)

@@ -13,9 +13,9 @@ from quasar.circuits.ansatz import Ansatz, get_ansatz
 from quasar.circuits.ansatz.qaoa import MultiAngleQaoa, Qaoa, qaoa_circuit
 from quasar.circuits.circuit import Circuit
 from quasar.datasets.solver.adaptive import solve_adaptive
-from quasar.datasets.solver.gates import solve_multi_angle, solve_template
-from quasar.datasets.solver.qaoa import solve_qaoa
+from quasar.datasets.solver.qaoa import solve_multi_angle, solve_qaoa
 from quasar.datasets.solver.quality import Quality, Solution, measure
+from quasar.datasets.solver.templates import solve_template
 from quasar.errors import ProblemError
 from quasar.problems.base import ProblemInstance
 
@@ -59,13 +59,7 @@ def _tune(
     if isinstance(family, Qaoa):
         return family, *solve_qaoa(energies, layers=layers)
     if isinstance(family, MultiAngleQaoa):
-        angles, spent = solve_qaoa(energies, layers=layers)
-        num_terms = sum(1 for _ in hamiltonian.interactions())
-        copies = [num_terms, hamiltonian.num_qubits] * layers
-        shared = np.repeat(angles.reshape(2, layers).T.ravel(), copies)
-        circuit = family.circuit(hamiltonian, layers=layers)
-        parameters, more = solve_multi_angle(circuit, energies, shared, rng)
-        return family, parameters, spent + more
+        return family, *solve_multi_angle(hamiltonian, energies, rng, layers=layers)
     if family.family == "adaptive":
         return solve_adaptive(hamiltonian, energies, rng)
     circuit = family.circuit(hamiltonian, layers=layers)

@@ -5,6 +5,8 @@ tolerances and steps mean the same for every problem; gives parameters in radian
 adjoint (`quasar.simulation`), steps are those of L-BFGS.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.optimize import minimize
 
@@ -57,13 +59,19 @@ class Landscape:
         self, start: np.ndarray, *, iterations: int, tolerance: float = 1e-9
     ) -> tuple[float, np.ndarray]:
         """The local minimum from `start`: (normalised energy, parameters)."""
-        if self.num_parameters == 0:
-            return self.value_and_gradient(start)[0], start
-        found = minimize(
-            self.value_and_gradient,
-            start,
-            jac=True,
-            method="L-BFGS-B",
-            options={"maxiter": iterations, "ftol": tolerance, "maxcor": 20},
-        )
-        return float(found.fun), found.x
+        return descend(self.value_and_gradient, start, iterations=iterations, tolerance=tolerance)
+
+
+def descend(
+    value_and_gradient: Callable[[np.ndarray], tuple[float, np.ndarray]],
+    start: np.ndarray,
+    *,
+    iterations: int = 15_000,
+    tolerance: float = 2.2e-9,
+) -> tuple[float, np.ndarray]:
+    """(lowest value, where), by L-BFGS from `start`; it ends at a relative gain of `tolerance`."""
+    if start.size == 0:
+        return value_and_gradient(start)[0], start
+    options = {"maxiter": iterations, "ftol": tolerance}
+    found = minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", options=options)
+    return float(found.fun), found.x

@@ -6,8 +6,9 @@ different problems on one scale.
 """
 
 import numpy as np
-from scipy.optimize import minimize
 
+from quasar.datasets.solver.descent import descend
+from quasar.problems.hamiltonian import IsingHamiltonian
 from quasar.simulation import alternating
 
 # Mean tuned (γ·std(E), β) of one layer over random instances of 3–6 qubits. Descending from one
@@ -16,6 +17,10 @@ START = (0.8, -0.42)
 # Another basin is taken only where its approximation ratio is better by this much.
 CLEARLY_BETTER = 0.03
 LEVEL_DECIMALS = 12
+# Multi-angle QAOA starts from QAOA's angles, moved off that symmetric point by so much (radians,
+# standard deviation).
+NUDGE = 0.05
+ITERATIONS = 60
 # The look for other basins covers one period of β and every useful γ; it is skipped above this.
 MAX_LANDSCAPE_QUBITS = 10
 LANDSCAPE_GAMMAS = np.linspace(0.0, np.pi, 25)[1:]
@@ -28,6 +33,19 @@ def solve_qaoa(energies: np.ndarray, *, layers: int) -> tuple[np.ndarray, int]:
     angles = tune(qaoa, layers=layers).copy()
     angles[:layers] /= qaoa.scale
     return angles, qaoa.evaluations
+
+
+def solve_multi_angle(
+    hamiltonian: IsingHamiltonian, energies: np.ndarray, rng: np.random.Generator, *, layers: int
+) -> tuple[np.ndarray, int]:
+    """(parameters of `MultiAngleQaoa` in radians, gradient evaluations), from tuned QAOA angles."""
+    angles, spent = solve_qaoa(energies, layers=layers)
+    energy = MultiAngleEnergy(hamiltonian, energies, layers=layers)
+    copies = [energy.num_terms, hamiltonian.num_qubits] * layers
+    shared = np.repeat(angles.reshape(2, layers).T.ravel(), copies)
+    start = shared + rng.normal(0.0, NUDGE, shared.size)
+    _, parameters = descend(energy.value_and_gradient, start, iterations=ITERATIONS)
+    return parameters, spent + energy.evaluations
 
 
 def tune(qaoa: "NormalisedQaoa", *, layers: int) -> np.ndarray:
@@ -52,8 +70,7 @@ def tune(qaoa: "NormalisedQaoa", *, layers: int) -> np.ndarray:
 
 
 def _descend(qaoa: "NormalisedQaoa", start: np.ndarray) -> tuple[float, np.ndarray]:
-    found = minimize(qaoa.value_and_gradient, start, jac=True, method="L-BFGS-B")
-    return float(found.fun), found.x
+    return descend(qaoa.value_and_gradient, start)
 
 
 def _interpolate(parameters: np.ndarray) -> np.ndarray:
@@ -89,14 +106,56 @@ class NormalisedQaoa:
     def value_and_gradient(self, parameters: np.ndarray) -> tuple[float, np.ndarray]:
         """The normalised energy and its derivative by each parameter."""
         self.evaluations += 1
-        gammas, betas = np.split(np.ascontiguousarray(parameters, dtype=np.float64), 2)
-        return alternating.value_and_gradient(self._levels, self._level_of, gammas, betas)
+        value, slopes, by_beta = alternating.value_and_gradient(
+            *self._layers(parameters), self.diagonal
+        )
+        return value, np.concatenate((slopes @ self.diagonal, by_beta.sum(axis=1)))
 
     def landscape(self, gammas: np.ndarray, betas: np.ndarray) -> np.ndarray:
         """Values of one layer on a grid, shape (len(gammas), len(betas))."""
-        point = np.empty(1), np.empty(1)
         values = np.empty((len(gammas), len(betas)))
-        for row, point[0][0] in enumerate(gammas):
-            for column, point[1][0] in enumerate(betas):
-                values[row, column] = alternating.value(self._levels, self._level_of, *point)
+        for row, gamma in enumerate(gammas):
+            phases, _ = self._layers(np.array([gamma, 0.0]))
+            for column, beta in enumerate(betas):
+                mixer = np.full((1, self.num_qubits), beta)
+                values[row, column] = alternating.value(phases, mixer, self.diagonal)
         return values
+
+    def _layers(self, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        gammas, betas = np.split(np.asarray(parameters, dtype=np.float64), 2)
+        phases = np.exp(-1j * np.outer(gammas, self._levels))[:, self._level_of]
+        return phases, np.repeat(betas[:, None], self.num_qubits, axis=1)
+
+
+class MultiAngleEnergy:
+    """The normalised energy of multi-angle QAOA; parameters as `MultiAngleQaoa` has them."""
+
+    def __init__(self, hamiltonian: IsingHamiltonian, energies: np.ndarray, *, layers: int):
+        terms = list(hamiltonian.interactions())
+        self.num_terms = len(terms)
+        self.num_qubits, self.num_layers = hamiltonian.num_qubits, layers
+        self.diagonal = (energies - energies.mean()) / float(energies.std())
+        self.evaluations = 0
+        self._coefficients = np.array([coefficient for coefficient, _ in terms])
+        self._masks = np.array([sum(1 << q for q in wires) for _, wires in terms])
+
+    def value_and_gradient(self, parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        """The energy and its derivative by each parameter.
+
+        The cost of the diagonals does not grow with the number of terms: all of them are one
+        Walsh–Hadamard transform, forth for the phases and back for the derivatives.
+        """
+        self.evaluations += 1
+        rows = np.asarray(parameters, dtype=np.float64).reshape(self.num_layers, -1)
+        gammas, betas = rows[:, : -self.num_qubits], rows[:, -self.num_qubits :]
+        angles = np.zeros((self.num_layers, self.diagonal.size))
+        angles[:, self._masks] = gammas * self._coefficients
+        for row in angles:
+            alternating.walsh_hadamard(row)
+        value, slopes, by_beta = alternating.value_and_gradient(
+            np.exp(-1j * angles), np.ascontiguousarray(betas), self.diagonal
+        )
+        for row in slopes:
+            alternating.walsh_hadamard(row)
+        by_gamma = slopes[:, self._masks] * self._coefficients
+        return value, np.concatenate((by_gamma, by_beta), axis=1).ravel()

@@ -1,6 +1,6 @@
-"""Families whose energy has many minima or many angles: templates and multi-angle QAOA.
+"""The hardware-efficient templates: many local minima, so many starts.
 
-Each takes the family's parameterised circuit and the energies; gives parameters in radians.
+Takes a template's parameterised circuit and the energies; gives parameters in radians.
 """
 
 import numpy as np
@@ -8,15 +8,13 @@ import numpy as np
 from quasar.circuits.ansatz.base import ParameterisedCircuit
 from quasar.datasets.solver.descent import MAX_WORK, Landscape
 
-# Templates: random starts until the minimum is reached, or so many gradient evaluations are spent.
+# Random starts until the minimum is reached, or so many gradient evaluations are spent.
 MAX_EVALUATIONS = 3000
 START_ITERATIONS = 60
 FINAL_ITERATIONS = 200
 # Every other start has controlled rotations so near the identity: a nearly separable circuit has
 # fewer bad minima.
 NEAR_PRODUCT = 0.03
-# Multi-angle QAOA also leaves the symmetric point by so much (radians, standard deviation).
-NUDGE = 0.05
 QUARTER = np.pi / 2
 MAX_TIDY_WORK = 500_000_000  # amplitude updates
 WORSE = 1e-6  # of the normalised energy, that a tidier angle may cost
@@ -47,19 +45,6 @@ def solve_template(
             best, parameters = value, found
     best, parameters = landscape.descend(parameters, iterations=FINAL_ITERATIONS)
     return _tidied(landscape, parameters, best), landscape.evaluations
-
-
-def solve_multi_angle(
-    circuit: ParameterisedCircuit,
-    energies: np.ndarray,
-    shared: np.ndarray,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, int]:
-    """(parameters, gradient evaluations), from the QAOA angles as parameters of this circuit."""
-    landscape = Landscape(circuit, energies)
-    starts = (shared, shared + rng.normal(0.0, NUDGE, shared.size))
-    found = [landscape.descend(start, iterations=FINAL_ITERATIONS) for start in starts]
-    return min(found, key=lambda pair: pair[0])[1], landscape.evaluations
 
 
 def _tidied(landscape: Landscape, parameters: np.ndarray, value: float) -> np.ndarray:
