@@ -153,6 +153,15 @@ def _add_dataset(group: argparse.ArgumentParser, command: Callable) -> None:
     describe.add_argument(
         "--output", type=Path, metavar="DIR", help="write README.md and figures there"
     )
+    traces = command(
+        "traces",
+        data_commands.dataset_traces,
+        "write mistakes, the tool's answers to them, and the corrected circuits",
+        "quasar dataset traces --problems data/train.jsonl --output traces.jsonl",
+        under=under,
+    )
+    traces.add_argument("--problems", required=True, type=Path, metavar="FILE")
+    traces.add_argument("--output", required=True, type=Path, metavar="FILE.jsonl")
     importing = command(
         "import",
         data_commands.dataset_import,

@@ -85,6 +85,11 @@ class DatasetConfig(Section):
     max_program_bytes: int = Field(
         18_000, ge=100, description="longest reference program (the published limit)"
     )
+    prompts: Literal["structured", "free"] = Field(
+        "structured",
+        description="prompts name encoding, Hamiltonian and ansatz; free: varied wordings that say "
+        "no more than the published ones",
+    )
     validation_fraction: float = Field(
         0.05, gt=0, lt=0.5, description="share of problems (by hash) for validation"
     )
@@ -236,6 +241,13 @@ class SftConfig(Section):
         ge=0,
         le=1,
         description="share of steps with linear warm-up; cosine to 10 % afterwards",
+    )
+    traces_per_example: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the examples also shown as a mistake, the tool's observation and the "
+        "corrected circuit",
     )
     checkpoint_every: int = Field(100, ge=1, description="steps between checkpoints")
 

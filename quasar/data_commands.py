@@ -57,6 +57,16 @@ def dataset_export(arguments: Namespace) -> None:
     print(f"{arguments.output}: {found.everything.rows} rows, card in README.md")
 
 
+def dataset_traces(arguments: Namespace) -> None:
+    config = load(arguments)
+    problems = existing(arguments.problems, "--problems")
+    from quasar.datasets.traces import write_traces
+
+    share = config.sft.traces_per_example or 1.0
+    written = write_traces(problems, arguments.output, config, share=share)
+    print(f"{arguments.output}: {written} traces")
+
+
 def problems_list(arguments: Namespace) -> None:
     from quasar.problems import get_problem, problem_names
 

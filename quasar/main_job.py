@@ -28,6 +28,7 @@ from quasar.config import QuasarConfig, load_config, to_commented_yaml
 from quasar.datasets.generate import generate_dataset
 from quasar.datasets.io import read_problems, write_problems
 from quasar.datasets.prompts import record_messages
+from quasar.datasets.traces import read_traces, write_traces
 from quasar.errors import ConfigError
 from quasar.evaluation.evaluate import evaluate_files
 from quasar.evaluation.report import main_report
@@ -133,25 +134,39 @@ def _dataset_and_model(run: Run) -> Path:
 
 def _corpus(run: Run) -> Iterator[str]:
     for record in read_problems(run.split("train")):
-        messages = record_messages(record)
+        messages = record_messages(record, style=run.config.dataset.prompts)
         yield from (message["content"] for message in messages)
         yield record.problem.reference_circuit or ""
 
 
 def _supervised(run: Run, initial: Path, tracker: Tracker, console: Console) -> Path:
     config, directory = run.config, run.directory / "sft"
-    total = num_steps(config, len(read_problems(run.split("train"))))
+    traces = _traces(run)
+    examples = len(read_problems(run.split("train"))) + (len(read_traces(traces)) if traces else 0)
+    total = num_steps(config, examples)
     store = CheckpointStore(directory / "checkpoints")
     with _phase("SFT", directory, store, total, tracker, console) as on_step:
         checkpoint = train_supervised(
             config,
             model_directory=initial,
             problems_file=run.split("train"),
+            traces_file=traces,
             checkpoints=store.directory,
             resume=True,
             on_step=on_step,
         )
     return checkpoint / "huggingface"
+
+
+def _traces(run: Run) -> Path | None:
+    """The file of corrected mistakes for supervised training, where the configuration wants one."""
+    share = run.config.sft.traces_per_example
+    if not share:
+        return None
+    path = run.dataset / "traces.jsonl"
+    if not path.is_file():
+        write_traces(run.split("train"), path, run.config, share=share)
+    return path
 
 
 def _reinforced(run: Run, model: Path, tracker: Tracker, console: Console) -> Path:

@@ -7,6 +7,7 @@ candidate: a record, or why it was rejected.
 
 import json
 import logging
+import math
 import zlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from quasar.circuits.ansatz import get_ansatz
+from quasar.circuits.circuit import Circuit
 from quasar.config import DatasetConfig
 from quasar.datasets.forms import draw_form
 from quasar.datasets.io import write_json_rows
@@ -161,11 +163,24 @@ def _solve_candidate(shard: Shard, index: int) -> dict[str, Any]:
         {
             "parameters": solution.named_parameters(),
             "quality": asdict(solution.quality),
+            "curriculum": _curriculum(solution.circuit, problem),
             "version": GENERATOR_VERSION,
             "seed": shard.seed,
         },
         form.ansatz,
     ).to_dict()
+
+
+def _curriculum(circuit: Circuit, problem: ProblemInstance) -> dict[str, float]:
+    """What to order examples by; difficulty: −log₂ of a random bitstring's chance to be optimal."""
+    spectrum = problem.spectrum
+    return {
+        "qubits": circuit.num_qubits,
+        "gates": len(circuit.gates),
+        "two_qubit_gates": circuit.num_two_qubit_gates,
+        "depth": circuit.depth,
+        "difficulty": round(math.log2(spectrum.energies.size / spectrum.optimal.size), 3),
+    }
 
 
 def _require_quality(

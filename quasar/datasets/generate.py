@@ -89,8 +89,8 @@ def generate_dataset(
 
 
 def dataset_fingerprint(settings: DatasetConfig, *, seed: int) -> str:
-    """16 hex digits over all that the files depend on (the number of processes is not)."""
-    content = settings.model_dump(mode="json", exclude={"num_workers"})
+    """16 hex digits over all that the files depend on (number of processes and prompts are not)."""
+    content = settings.model_dump(mode="json", exclude={"num_workers", "prompts"})
     content |= {"seed": seed, "generator": GENERATOR_VERSION}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 

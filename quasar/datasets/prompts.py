@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from quasar.datasets.records import ProblemRecord
+from quasar.datasets.wordings import free_messages
 from quasar.problems.base import ProblemInstance
 from quasar.problems.graphs import natural_key
 
@@ -22,9 +23,15 @@ ANSATZ = "\nAnsatz: "
 
 
 def build_messages(
-    problem: ProblemInstance, *, ansatz: str = "qaoa", layers: int = 1
+    problem: ProblemInstance, *, ansatz: str = "qaoa", layers: int = 1, style: str = "structured"
 ) -> list[dict[str, str]]:
-    """Chat messages (system, user) that ask for a circuit of the named family for `problem`."""
+    """Chat messages (system, user) that ask for a circuit of the named family for `problem`.
+
+    style "free": one of several wordings, the same one for the same problem, that state the graph
+    and the size only (`quasar.datasets.wordings`).
+    """
+    if style == "free":
+        return free_messages(problem, layers=layers)
     user = (
         f"Problem: {problem.primitive} on {problem.num_qubits} qubits."
         f"\nGraph: {graph_text(problem.graph)}"
@@ -35,9 +42,9 @@ def build_messages(
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": user}]
 
 
-def record_messages(record: ProblemRecord) -> list[dict[str, str]]:
+def record_messages(record: ProblemRecord, *, style: str = "structured") -> list[dict[str, str]]:
     """The messages that ask for a circuit of the record's own family and depth."""
-    return build_messages(record.problem, ansatz=record.ansatz, layers=record.n_layers)
+    return build_messages(record.problem, ansatz=record.ansatz, layers=record.n_layers, style=style)
 
 
 def hamiltonian_text(problem: ProblemInstance) -> str:

@@ -38,6 +38,7 @@ OBJECT_FIELDS = (
     "variables",
     "parameters",
     "quality",
+    "curriculum",
     "solution",
     "exact_solution",
 )

@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from quasar.circuits.ansatz.recognition import recognise
@@ -183,8 +184,11 @@ def solved_table(figures: Sequence[Resolved]) -> Table:
     """One line a family and one for all: seconds against those recorded, quality, references."""
     table = Table(
         title="Solved problems",
-        caption="AR: approximation ratio, P: probability of an optimum, mean; "
+        caption="AR: approximation ratio, P: probability of an optimum, mean;\n"
         f"reached: energy at most the reference's + {AS_GOOD:g}",
+        box=SIMPLE_HEAD,
+        padding=0,
+        show_edge=False,
     )
     table.add_column("family", no_wrap=True)
     for name in ("rows", "seconds", "recorded", "ratio", "AR", "AR ref", "P", "reached"):
@@ -201,9 +205,9 @@ def solved_table(figures: Sequence[Resolved]) -> Table:
             f"{sum(f.seconds for f in group):.2f}",
             f"{recorded:.0f}" if timed else "–",
             f"{recorded / spent:.0f}×" if timed else "–",
-            f"{fmean(f.quality.approximation_ratio for f in group):.4f}",
-            f"{fmean(f.reference.approximation_ratio for f in compared):.4f}" if compared else "–",
-            f"{fmean(f.quality.optimum_probability for f in group):.4f}",
+            f"{fmean(f.quality.approximation_ratio for f in group):.3f}",
+            f"{fmean(f.reference.approximation_ratio for f in compared):.3f}" if compared else "–",
+            f"{fmean(f.quality.optimum_probability for f in group):.3f}",
             f"{sum(f.reached for f in compared)}/{len(compared)}" if compared else "–",
         )
     return table

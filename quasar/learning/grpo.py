@@ -175,6 +175,7 @@ class GRPO(Algorithm):
             step=step,
             samples=self.settings.grpo.samples_per_prompt,
             seed=self.settings.run.seed,
+            style=self.settings.dataset.prompts,
         )
 
     def _publish(self) -> None:

@@ -31,13 +31,19 @@ class EpochSampler:
 
 
 def rollout_tasks(
-    records: Sequence[ProblemRecord], indices: Sequence[int], *, step: int, samples: int, seed: int
+    records: Sequence[ProblemRecord],
+    indices: Sequence[int],
+    *,
+    step: int,
+    samples: int,
+    seed: int,
+    style: str,
 ) -> list[Task]:
     """`samples` tasks for each prompt, each with a random stream of its own."""
     tasks = []
     for group, index in enumerate(indices):
         record = records[index]
-        messages = record_messages(record)
+        messages = record_messages(record, style=style)
         for sample in range(samples):
             stream = stream_seed(seed, step, group, sample)
             tasks.append(Task(record.problem, messages, group, sample, stream))

@@ -15,6 +15,7 @@ from quasar.config import QuasarConfig
 from quasar.datasets.io import read_problems
 from quasar.datasets.prompts import record_messages
 from quasar.datasets.records import ProblemRecord
+from quasar.datasets.traces import Trace, read_traces
 from quasar.errors import InputError
 from quasar.learning.grpo import GRPOConfig
 from quasar.learning.learner import Objective
@@ -33,9 +34,11 @@ def num_steps(config: QuasarConfig, num_examples: int) -> int:
     return math.ceil(config.sft.epochs * num_examples / config.sft.batch_size)
 
 
-def supervised_sequence(record: ProblemRecord, chat: ChatFormat) -> TokenSequence:
+def supervised_sequence(
+    record: ProblemRecord, chat: ChatFormat, *, style: str = "structured"
+) -> TokenSequence:
     """Prompt and reference circuit of an example; all answer tokens are trained on."""
-    messages = record_messages(record)
+    messages = record_messages(record, style=style)
     answer = chat.answer_ids(record.problem.reference_circuit or "")
     return TokenSequence(
         np.asarray(chat.prompt_ids(messages), np.int32),
@@ -45,11 +48,30 @@ def supervised_sequence(record: ProblemRecord, chat: ChatFormat) -> TokenSequenc
     )
 
 
+def trace_sequence(trace: Trace, chat: ChatFormat, *, max_observation: int) -> TokenSequence:
+    """A trace as a rollout reads it; only the corrected circuit is trained on.
+
+    max_observation: tokens of the tool's turn, as in rollouts.
+    """
+    *asked, wrong, observed, right = (message["content"] for message in trace.messages)
+    prompt = chat.prompt_ids(trace.messages[: len(asked)])
+    context = chat.answer_ids(wrong)
+    context += chat.observation_ids(observed, max_tokens=max_observation)
+    answer = chat.answer_ids(right)
+    return TokenSequence(
+        np.asarray(prompt, np.int32),
+        np.asarray(context + answer, np.int32),
+        np.asarray([0] * len(context) + [1] * len(answer), np.int8),
+        np.zeros(len(context) + len(answer), np.float32),
+    )
+
+
 def train_supervised(
     config: QuasarConfig,
     *,
     model_directory: Path,
     problems_file: Path,
+    traces_file: Path | None = None,
     checkpoints: Path,
     resume: bool = False,
     on_step: OnStep | None = None,
@@ -61,14 +83,19 @@ def train_supervised(
     records = read_problems(problems_file, max_qubits=config.verification.max_qubits)
     if not records:
         raise InputError(f"{problems_file}: no training examples; raise dataset.num_examples")
-    total = num_steps(config, len(records))
+    traces = read_traces(traces_file) if traces_file else []
+    total = num_steps(config, len(records) + len(traces))
     store = CheckpointStore(checkpoints, keep=1)
     latest = store.latest() if resume else None
     state = read_state(latest) if latest else RunState("sft", seed=config.run.seed)
     if latest and state.step >= total:
         return latest
     chat = ChatFormat(load_policy(model_directory)[1])
-    sequences = [supervised_sequence(record, chat) for record in records]
+    sequences = [
+        supervised_sequence(record, chat, style=config.dataset.prompts) for record in records
+    ]
+    limit = config.generation.max_observation_tokens
+    sequences += [trace_sequence(trace, chat, max_observation=limit) for trace in traces]
     sampler = EpochSampler(len(sequences), per_step=config.sft.batch_size, seed=config.run.seed)
     group = GRPOConfig().run(config, model_directory=model_directory).build_learner_group()
     try:

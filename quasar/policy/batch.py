@@ -56,7 +56,7 @@ def generate_file(
         for start in range(done, len(records), per_batch):
             chunk = records[start : start + per_batch]
             for record, texts in zip(
-                chunk, _complete(generator, chunk, samples, sampling, config.run.seed), strict=True
+                chunk, _complete(generator, chunk, samples, sampling, config), strict=True
             ):
                 row = {"sample_index": record.sample_index, "completions": texts}
                 file.write(json.dumps(row) + "\n")
@@ -70,13 +70,13 @@ def _complete(
     records: list[ProblemRecord],
     samples: int,
     sampling: Sampling,
-    seed: int,
+    config: QuasarConfig,
 ) -> list[list[str]]:
     prompts, seeds = [], []
     for record in records:
-        messages = record_messages(record)
+        messages = record_messages(record, style=config.dataset.prompts)
         prompts += [generator.chat.prompt_ids(messages)] * samples
-        seeds += [stream_seed(seed, record.sample_index, s) for s in range(samples)]
+        seeds += [stream_seed(config.run.seed, record.sample_index, s) for s in range(samples)]
     texts = [c.text for c in generator.sample(prompts, seeds=seeds, sampling=sampling)]
     return [texts[i : i + samples] for i in range(0, len(texts), samples)]
 

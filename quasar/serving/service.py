@@ -95,6 +95,7 @@ class CircuitService:
             problem,
             ansatz=self.config.dataset.ansatze[0],
             layers=self.config.dataset.layers[0],
+            style=self.config.dataset.prompts,
         )
         written = await self._write(Order(tuple(messages), samples, temperature, seed))
         if isinstance(written, TooLong):
