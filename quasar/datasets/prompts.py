@@ -9,7 +9,9 @@ from typing import Any
 
 from quasar.datasets.records import ProblemRecord
 from quasar.datasets.wordings import free_messages
-from quasar.problems.base import ProblemInstance
+from quasar.errors import ProblemError
+from quasar.problems import get_problem
+from quasar.problems.base import GraphProblem, ProblemInstance
 from quasar.problems.graphs import natural_key
 
 SYSTEM = (
@@ -36,7 +38,7 @@ def build_messages(
         f"Problem: {problem.primitive} on {problem.num_qubits} qubits."
         f"\nGraph: {graph_text(problem.graph)}"
         f"{_attributes_text(problem.attributes)}"
-        f"{ENCODING}{MINIMISE}{hamiltonian_text(problem)}"
+        f"{ENCODING}{_variables_text(problem)}{MINIMISE}{hamiltonian_text(problem)}"
         f"{ANSATZ}{ansatz} with {layers} layer{'s' if layers != 1 else ''}."
     )
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": user}]
@@ -45,6 +47,19 @@ def build_messages(
 def record_messages(record: ProblemRecord, *, style: str = "structured") -> list[dict[str, str]]:
     """The messages that ask for a circuit of the record's own family and depth."""
     return build_messages(record.problem, ansatz=record.ansatz, layers=record.n_layers, style=style)
+
+
+def _variables_text(problem: ProblemInstance) -> str:
+    """The variables in qubit order; nothing where variable i is node i."""
+    try:
+        meaning = get_problem(problem.primitive).variable
+    except ProblemError:  # of a Hamiltonian that no registered primitive made
+        return ""
+    if meaning == GraphProblem.variable and problem.variables == tuple(
+        map(str, range(problem.num_qubits))
+    ):
+        return ""
+    return f"\nVariables by {meaning}: {', '.join(problem.variables)}" if problem.variables else ""
 
 
 def hamiltonian_text(problem: ProblemInstance) -> str:

@@ -38,6 +38,7 @@ class GraphProblem(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]  # one sentence of natural language for prompts and listings
     attributes: ClassVar[tuple[str, ...]] = ()  # required attribute names
+    variable: ClassVar[str] = "node"  # what the name of a binary variable says, for prompts
     # The polynomials that differ. With "sound" alone, the published one is sound already; with
     # both, `polynomial` (and `variables` where need be) looks at `self.encoding`.
     encodings: ClassVar[tuple[Encoding, ...]] = ("sound",)

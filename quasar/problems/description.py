@@ -24,6 +24,7 @@ def describe(name: str) -> dict[str, Any]:
         "name": problem.name,
         "summary": problem.summary,
         "attributes": list(problem.attributes),
+        "variable": problem.variable,
         "encodings": list(problem.encodings),
         "qubits": list(sizes),
         "formula": inspect.getdoc(sys.modules[type(problem).__module__]) or "",

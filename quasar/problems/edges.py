@@ -19,6 +19,8 @@ Edge = tuple[Node, Node]
 class EdgeSubsetProblem(GraphProblem):
     """A problem whose answer is the list of selected edges [u, v] (x = 1), in qubit order."""
 
+    variable = "edge"
+
     def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:
         super().validate(graph, attributes)
         read_node_link(graph, problem=self.name, directed=False)

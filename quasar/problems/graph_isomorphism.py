@@ -33,6 +33,7 @@ class GraphIsomorphism(PermutationProblem):
         "Match each node of the graph with a node of the second graph such that two nodes are "
         "joined by an edge exactly where their matches are."
     )
+    variable = "(node, node of the second graph)"
     attributes = (OTHER,)
     encodings = ("sound", "published")
 

@@ -33,6 +33,7 @@ class HamiltonianPath(PermutationProblem):
         "Find a path along the edges from the start node to the end node that visits every node "
         "exactly once."
     )
+    variable = "(node, place in the path)"
     attributes = ("start_node", "end_node")
     encodings = ("sound", "published")
 

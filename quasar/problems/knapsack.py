@@ -31,6 +31,7 @@ class Knapsack(GraphProblem):
         "Choose nodes such that the sum of their values is as large as possible while the sum of "
         "their weights is within the capacity."
     )
+    variable = "node, or bit of the slack"
     attributes = ("capacity",)
 
     def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:

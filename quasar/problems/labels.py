@@ -21,6 +21,8 @@ from quasar.problems.states import MAX_ENUMERATED, count_selected, variable_valu
 class NodeLabelProblem(GraphProblem):
     """A problem whose answer is K groups of nodes (lists in qubit order), group c with label c."""
 
+    variable = "node:label"
+
     @property
     @abstractmethod
     def count_attribute(self) -> str:

@@ -44,6 +44,7 @@ class MaxFlow(GraphProblem):
         "Send as much flow as possible along the directed edges from the source to the sink, "
         "within the capacities and without loss at the other nodes."
     )
+    variable = "(source, target, bit of the flow)"
     attributes = ("source", "sink")
     encodings = ("sound", "published")
 

@@ -1,7 +1,12 @@
 """Prompts: the same problem is asked in the same words."""
 
+import json
+
+import numpy as np
+import pytest
+
 from quasar.datasets.prompts import build_messages, graph_text
-from quasar.problems import build_instance
+from quasar.problems import build_instance, get_problem, problem_names
 
 
 def prompt(primitive, graph, attributes=None):
@@ -53,3 +58,33 @@ def test_the_second_graph_and_the_weights_of_nodes_are_told():
     items = [{"id": 0, "weight": 3, "value": 7}, {"id": 1, "weight": 2, "value": 1}]
     problem = build_instance("knapsack", {"nodes": items, "edges": []}, {"capacity": 4})
     assert "\nGraph: 0:3/7 1:2/1\nWith: capacity=4\n" in build_messages(problem)[1]["content"]
+
+
+def test_qubit_order_is_told_where_variables_are_not_the_nodes_in_order():
+    path = ring([(0, 1), (1, 2), (2, 3)])
+    text = prompt("edge_cover", path)
+    assert "\nQubit i holds variable i; " in text
+    assert "\nVariables by edge: 0-1, 1-2, 2-3\n" in text
+    assert "\nVariables by node: 0, 1, 3\n" in prompt("connected_components", path, {"node": 2})
+    assert "Variables" not in prompt("vertex_cover", path)
+
+
+@pytest.mark.parametrize("primitive", problem_names())
+def test_free_wordings_tell_the_graph_and_the_size_and_no_more(primitive):
+    problem_type = get_problem(primitive)
+    texts = set()
+    for seed in range(12):
+        size = problem_type.possible_qubits(9)[-1]
+        graph, attributes = problem_type.generate(np.random.default_rng(seed), size)
+        problem = build_instance(primitive, graph, attributes)
+        system, user = build_messages(problem, layers=3, style="free")
+        assert (system, user) == tuple(build_messages(problem, layers=3, style="free"))
+        text = user["content"]
+        assert json.dumps(problem.graph, separators=(",", ":")) in text
+        assert "3 layers" in text
+        assert str(size) in text
+        assert problem_type.summary in text
+        for hidden in ("Z0", "qaoa", "Hamiltonian", "variable"):
+            assert hidden not in text
+        texts.add(text.split("{")[0][:12])
+    assert len(texts) > 1
