@@ -66,8 +66,8 @@ def descend(
     value_and_gradient: Callable[[np.ndarray], tuple[float, np.ndarray]],
     start: np.ndarray,
     *,
-    iterations: int = 15_000,
-    tolerance: float = 2.2e-9,
+    iterations: int,
+    tolerance: float = 1e-9,
 ) -> tuple[float, np.ndarray]:
     """(lowest value, where), by L-BFGS from `start`; it ends at a relative gain of `tolerance`."""
     if start.size == 0:

@@ -17,6 +17,9 @@ START = (0.8, -0.42)
 # Another basin is taken only where its approximation ratio is better by this much.
 CLEARLY_BETTER = 0.03
 LEVEL_DECIMALS = 12
+# Relative gains of the energy at which a descent ends: from one depth to the next, and at the last.
+ROUGH, FINE = 1e-5, 2.2e-9
+MAX_ITERATIONS = 200  # of L-BFGS; integer spectra need a few dozen
 # Multi-angle QAOA starts from QAOA's angles, moved off that symmetric point by so much (radians,
 # standard deviation).
 NUDGE = 0.05
@@ -64,13 +67,15 @@ def tune(qaoa: "NormalisedQaoa", *, layers: int) -> np.ndarray:
             best = other if other[0] < best[0] - worth else best
     for depth in range(1, layers):
         starts = (_interpolate(best[1]), _ramp(depth + 1))
-        first, second = (_descend(qaoa, start) for start in starts)
+        first, second = (_descend(qaoa, start, tolerance=ROUGH) for start in starts)
         best = second if second[0] < first[0] - worth else first
-    return best[1]
+    return best[1] if layers == 1 else _descend(qaoa, best[1])[1]
 
 
-def _descend(qaoa: "NormalisedQaoa", start: np.ndarray) -> tuple[float, np.ndarray]:
-    return descend(qaoa.value_and_gradient, start)
+def _descend(
+    qaoa: "NormalisedQaoa", start: np.ndarray, *, tolerance: float = FINE
+) -> tuple[float, np.ndarray]:
+    return descend(qaoa.value_and_gradient, start, iterations=MAX_ITERATIONS, tolerance=tolerance)
 
 
 def _interpolate(parameters: np.ndarray) -> np.ndarray:
