@@ -68,7 +68,7 @@ def test_deeper_circuits_are_not_worse():
         ratios = [
             solve(problem, layers=p, decimals=4).quality.approximation_ratio for p in (1, 2, 3)
         ]
-        assert ratios == sorted(ratios)
+        assert ratios == pytest.approx(sorted(ratios), abs=1e-8)  # the second reaches 1
         assert ratios[2] > ratios[0] + 0.02
 
 
