@@ -18,7 +18,7 @@ import numpy as np
 from quasar.circuits.ansatz import get_ansatz
 from quasar.circuits.circuit import Circuit
 from quasar.config import DatasetConfig
-from quasar.datasets.forms import draw_form
+from quasar.datasets.forms import Form, draw_form
 from quasar.datasets.io import write_json_rows
 from quasar.datasets.records import ProblemRecord
 from quasar.datasets.solver import Quality, solve
@@ -29,7 +29,7 @@ from quasar.problems.soundness import check_sound
 
 logger = logging.getLogger(__name__)
 
-GENERATOR_VERSION = 3  # raise when the same seed would give other examples
+GENERATOR_VERSION = 4  # raise when the same seed would give other examples
 _FORM_STREAM = 1  # the draw of ansatz and layers must not move the problem's own stream
 # So many repeats in a row mean that a cell has (nearly) no new problem left.
 MAX_REPEATS = 400
@@ -145,11 +145,8 @@ def _solve_candidate(shard: Shard, index: int) -> dict[str, Any]:
         raise Rejection("ground_state")
     rng = _stream(cell, shard.seed, index, _FORM_STREAM)
     form = draw_form(settings.ansatze, settings.layers, cell.num_qubits, rng)
+    form = _that_fits(form, problem, settings)
     decimals = settings.angle_decimals
-    # Angles only make a program longer: what is too long without them need not be solved.
-    bare = get_ansatz(form.ansatz).circuit(problem.hamiltonian, layers=form.layers).structure
-    if form.ansatz != "adaptive" and len(bare.to_qasm()) > settings.max_program_bytes:
-        raise Rejection("max_program_bytes")
     solution = solve(
         problem, ansatz=form.ansatz, layers=form.layers, decimals=decimals, seed=shard.seed
     )
@@ -169,6 +166,18 @@ def _solve_candidate(shard: Shard, index: int) -> dict[str, Any]:
         },
         form.ansatz,
     ).to_dict()
+
+
+def _that_fits(form: Form, problem: ProblemInstance, settings: DatasetConfig) -> Form:
+    """With fewer layers, where more would make the program too long whatever its angles are."""
+    if form.ansatz == "adaptive":
+        return form
+    longer = settings.angle_decimals + len("-.")  # than the angle 0 that stands in the structure
+    for layers in range(form.layers, 0, -1):
+        bare = get_ansatz(form.ansatz).circuit(problem.hamiltonian, layers=layers).structure
+        if len(bare.to_qasm()) + longer * len(bare.parameters) <= settings.max_program_bytes:
+            return form._replace(layers=layers)
+    raise Rejection("max_program_bytes")
 
 
 def _curriculum(circuit: Circuit, problem: ProblemInstance) -> dict[str, float]:

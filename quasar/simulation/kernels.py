@@ -14,6 +14,7 @@ import math
 import numpy as np
 from numba import njit
 
+from quasar.simulation import gates
 from quasar.simulation.encoding import (
     RX,
     RY,
@@ -102,55 +103,42 @@ def _derivative(operation, angles, first, which):
 
 
 @_jit
-def _apply(state, target, controls, m00, m01, m10, m11):
-    """Multiply the 2×2 matrix into the target where all controls are 1, in place."""
-    stride = 1 << target
-    if m01 == 0 and m10 == 0:
-        for base in range(0, state.size, 2 * stride):
-            for i in range(base, base + stride):
-                if i & controls == controls:
-                    state[i] *= m00
-                    state[i + stride] *= m11
-    elif m00 == 0 and m11 == 0:
-        for base in range(0, state.size, 2 * stride):
-            for i in range(base, base + stride):
-                if i & controls == controls:
-                    low = state[i]
-                    state[i] = m01 * state[i + stride]
-                    state[i + stride] = m10 * low
-    else:
-        for base in range(0, state.size, 2 * stride):
-            for i in range(base, base + stride):
-                if i & controls == controls:
-                    low, high = state[i], state[i + stride]
-                    state[i] = m00 * low + m01 * high
-                    state[i + stride] = m10 * low + m11 * high
-
-
-@_jit
-def _overlap(left, right, target, controls, m00, m01, m10, m11):
-    """Re⟨left|M|right⟩ with M the matrix on the controlled subspace and 0 outside it."""
-    stride = 1 << target
-    total = 0.0
-    for base in range(0, left.size, 2 * stride):
-        for i in range(base, base + stride):
-            if i & controls != controls:
-                continue
-            low, high = right[i], right[i + stride]
-            upper, lower = m00 * low + m01 * high, m10 * low + m11 * high
-            bra0, bra1 = left[i], left[i + stride]
-            total += bra0.real * upper.real + bra0.imag * upper.imag
-            total += bra1.real * lower.real + bra1.imag * lower.imag
-    return total
-
-
-@_jit
 def _run(state, rows, angles):
     state[:] = 0.0
     state[0] = 1.0
     for k in range(rows.shape[0]):
         m00, m01, m10, m11 = _matrix(rows[k, 0], angles, rows[k, 3])
-        _apply(state, rows[k, 1], rows[k, 2], m00, m01, m10, m11)
+        gates.apply(state, rows[k, 1], rows[k, 2], m00, m01, m10, m11)
+
+
+@_jit
+def _take_back_rotation(ket, bra, row, matrix):
+    """Undo a rotation with at most one control on both vectors; the derivative by its angle."""
+    operation, target, control = row[0], row[1], row[2]
+    m00, m01, m10, m11 = matrix
+    if operation == RX:
+        return gates.take_back_rx(ket, bra, target, control, m00.real, -m01.imag)
+    if operation == RY:
+        return gates.take_back_ry(ket, bra, target, control, m00.real, m10.real)
+    weight0, weight1 = (1.0, -1.0) if operation == RZ else (0.0, -2.0)
+    undo0, undo1 = m00.conjugate(), m11.conjugate()
+    return gates.take_back_diagonal(ket, bra, target, control, undo0, undo1, weight0, weight1)
+
+
+@_jit
+def _take_back(ket, bra, row, matrix, angles, gradient):
+    """Undo any operation on both vectors; adds the derivatives by its angles to `gradient`."""
+    operation, target, controls, place = row[0], row[1], row[2], row[3]
+    m00, m01, m10, m11 = matrix
+    a00, a01, a10, a11 = m00.conjugate(), m10.conjugate(), m01.conjugate(), m11.conjugate()
+    gates.apply(ket, target, controls, a00, a01, a10, a11)
+    if operation >= RX:
+        for which in range(3 if operation == U else (2 if operation == U2 else 1)):
+            d00, d01, d10, d11 = _derivative(operation, angles, place, which)
+            gradient[place + which] += 2.0 * gates.overlap(
+                bra, ket, target, controls, d00, d01, d10, d11
+            )
+    gates.apply(bra, target, controls, a00, a01, a10, a11)
 
 
 @_jit
@@ -166,18 +154,11 @@ def _value_and_gradient(ket, bra, rows, angles, energies, gradient):
     while first < rows.shape[0] and rows[first, 0] < RX:
         first += 1
     for k in range(rows.shape[0] - 1, first - 1, -1):
-        operation, target, controls, place = rows[k, 0], rows[k, 1], rows[k, 2], rows[k, 3]
-        m00, m01, m10, m11 = _matrix(operation, angles, place)
-        a00, a01, a10, a11 = m00.conjugate(), m10.conjugate(), m01.conjugate(), m11.conjugate()
-        _apply(ket, target, controls, a00, a01, a10, a11)
-        if operation >= RX:
-            for which in range(3 if operation == U else (2 if operation == U2 else 1)):
-                d00, d01, d10, d11 = _derivative(operation, angles, place, which)
-                gradient[place + which] += 2.0 * _overlap(
-                    bra, ket, target, controls, d00, d01, d10, d11
-                )
-        if k > first:
-            _apply(bra, target, controls, a00, a01, a10, a11)
+        row, matrix = rows[k], _matrix(rows[k, 0], angles, rows[k, 3])
+        if RX <= row[0] <= P and row[2] & (row[2] - 1) == 0:
+            gradient[row[3]] += _take_back_rotation(ket, bra, row, matrix)
+        else:
+            _take_back(ket, bra, row, matrix, angles, gradient)
     return energy
 
 

@@ -17,8 +17,8 @@ from quasar.simulation.exact import energy_and_gradient, probabilities
 # The minimum counts as reached within this share of the gap: other states then have at most so much
 # probability.
 REACHED = 0.005
-# Amplitude updates after which no further start is taken: a few seconds.
-MAX_WORK = 2_000_000_000
+# Amplitude updates after which no further start is taken: one or two seconds.
+MAX_WORK = 1_000_000_000
 GAP_TOLERANCE = 1e-7  # normalised energies nearer than this are one level
 
 

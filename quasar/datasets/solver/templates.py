@@ -11,7 +11,10 @@ from quasar.datasets.solver.descent import MAX_WORK, Landscape
 # Random starts until the minimum is reached, or so many gradient evaluations are spent.
 MAX_EVALUATIONS = 3000
 START_ITERATIONS = 60
-FINAL_ITERATIONS = 200
+# The last descent only sharpens: what is left is below the rounding of the emitted angles.
+FINAL_ITERATIONS, FINAL_TOLERANCE = 40, 1e-7
+# So many starts without a slope: no angle of the template has an effect on this energy.
+MAX_FLAT_STARTS = 3
 # Every other start has controlled rotations so near the identity: a nearly separable circuit has
 # fewer bad minima.
 NEAR_PRODUCT = 0.03
@@ -29,10 +32,12 @@ def solve_template(
     so the minimum is nearly always reached; what differs is how many starts it takes.
     """
     landscape = Landscape(circuit, energies)
-    best, parameters, num_starts = np.inf, np.zeros(circuit.num_parameters), 0
+    best, parameters = np.inf, np.zeros(circuit.num_parameters)
+    num_starts = num_flat = 0
     controlled = _controlled(circuit)
     while (
         best > landscape.goal
+        and num_flat < MAX_FLAT_STARTS
         and landscape.evaluations < MAX_EVALUATIONS
         and landscape.work < MAX_WORK
     ):
@@ -40,10 +45,14 @@ def solve_template(
         if num_starts % 2:
             start[controlled] *= NEAR_PRODUCT
         num_starts += 1
+        before = landscape.evaluations
         value, found = landscape.descend(start, iterations=START_ITERATIONS, tolerance=1e-5)
+        num_flat += landscape.evaluations == before + 1
         if value < best:
             best, parameters = value, found
-    best, parameters = landscape.descend(parameters, iterations=FINAL_ITERATIONS)
+    best, parameters = landscape.descend(
+        parameters, iterations=FINAL_ITERATIONS, tolerance=FINAL_TOLERANCE
+    )
     return _tidied(landscape, parameters, best), landscape.evaluations
 
 
