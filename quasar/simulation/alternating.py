@@ -13,10 +13,10 @@ _jit = njit(cache=True, nogil=True)
 
 
 @_jit
-def _mix(state, betas, sign):
-    """e^{−i·sign·β_q·X} on every qubit q, in place."""
+def _mix(state, betas):
+    """e^{−i·β_q·X} on every qubit q, in place."""
     for q in range(betas.size):
-        c, s = math.cos(betas[q]), sign * math.sin(betas[q])
+        c, s = math.cos(betas[q]), math.sin(betas[q])
         stride = 1 << q
         for base in range(0, state.size, 2 * stride):
             for i in range(base, base + stride):
@@ -26,16 +26,25 @@ def _mix(state, betas, sign):
 
 
 @_jit
-def _flip_overlap(bra, ket, qubit):
-    """Im⟨bra|X_q|ket⟩."""
-    stride = 1 << qubit
-    total = 0.0
-    for base in range(0, ket.size, 2 * stride):
-        for i in range(base, base + stride):
-            j = i + stride
-            total += bra[i].real * ket[j].imag - bra[i].imag * ket[j].real
-            total += bra[j].real * ket[i].imag - bra[j].imag * ket[i].real
-    return total
+def _unmix(psi, costate, betas, by_beta):
+    """Undo the mixer on both vectors, in place; by_beta[q] = 2·Im⟨costate|X_q|psi⟩.
+
+    One pass a qubit: the overlap of X_q is the same before and after any of the rotations about X.
+    """
+    for q in range(betas.size):
+        c, s = math.cos(betas[q]), math.sin(betas[q])
+        stride = 1 << q
+        total = 0.0
+        for base in range(0, psi.size, 2 * stride):
+            for i in range(base, base + stride):
+                j = i + stride
+                a, b, x, y = psi[i], psi[j], costate[i], costate[j]
+                total += x.real * b.imag - x.imag * b.real + y.real * a.imag - y.imag * a.real
+                psi[i] = complex(c * a.real - s * b.imag, c * a.imag + s * b.real)
+                psi[j] = complex(c * b.real - s * a.imag, c * b.imag + s * a.real)
+                costate[i] = complex(c * x.real - s * y.imag, c * x.imag + s * y.real)
+                costate[j] = complex(c * y.real - s * x.imag, c * y.imag + s * x.real)
+        by_beta[q] = 2.0 * total
 
 
 @_jit
@@ -44,7 +53,7 @@ def _state(phases, betas):
     for layer in range(betas.shape[0]):
         for i in range(psi.size):
             psi[i] *= phases[layer, i]
-        _mix(psi, betas[layer], 1.0)
+        _mix(psi, betas[layer])
     return psi
 
 
@@ -73,10 +82,7 @@ def value_and_gradient(phases, betas, energies):
     slopes = np.empty(phases.shape)
     by_beta = np.empty_like(betas)
     for layer in range(betas.shape[0] - 1, -1, -1):
-        for q in range(betas.shape[1]):
-            by_beta[layer, q] = 2.0 * _flip_overlap(costate, psi, q)
-        _mix(psi, betas[layer], -1.0)
-        _mix(costate, betas[layer], -1.0)
+        _unmix(psi, costate, betas[layer], by_beta[layer])
         for i in range(psi.size):
             bra, ket = costate[i], psi[i]
             slopes[layer, i] = 2.0 * (bra.real * ket.imag - bra.imag * ket.real)
