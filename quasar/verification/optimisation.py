@@ -17,14 +17,13 @@ import numpy as np
 from quasar.circuits.circuit import Circuit
 from quasar.simulation.encoding import EncodedCircuit, encode
 from quasar.simulation.exact import descend
+from quasar.verification.costly import UPDATES_PER_S
 from quasar.verification.facts import ProblemFacts
 from quasar.verification.report import OptimisationSignals, gain_over
 
 # Adam's step, radians. About an eighth of a turn in eight evaluations: enough to leave a bad start,
 # small enough not to overshoot a good one. The energy is scaled to [0, 1] first.
 STEP = 0.1
-# Row-amplitude updates that a core manages in a second, low estimate; bounds the work beforehand.
-UPDATES_PER_S = 1.5e8
 _CACHED_STRUCTURES = 4096
 
 
@@ -43,11 +42,15 @@ class WarmStart:
             return "switched off (gradient_evaluations is 0)"
         if not circuit.parameters:
             return "the circuit has no parameters"
-        # A gradient evaluation makes three passes: forward, and backward with two vectors.
-        passes = 3 * self.evaluations * (self.random_starts + 1)
-        if passes * len(circuit.gates) * 2.0**circuit.num_qubits > self.max_updates:
+        if self.updates(circuit) > self.max_updates:
             return "the circuit is too large for half of the time limit"
         return None
+
+    def updates(self, circuit: Circuit) -> float:
+        """Row-amplitude updates of the stage, random starts that are already known included."""
+        # A gradient evaluation makes three passes: forward, and backward with two vectors.
+        passes = 3 * self.evaluations * (self.random_starts + 1)
+        return passes * len(circuit.gates) * 2.0**circuit.num_qubits
 
     def measure(self, circuit: Circuit, facts: ProblemFacts) -> OptimisationSignals:
         """Signals of stage 4 for a circuit that `reason_to_skip` lets pass."""
