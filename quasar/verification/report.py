@@ -64,8 +64,8 @@ class OptimisationSignals:
     """Stage 4. Warm start: what a fixed number of gradient evaluations makes of the angles."""
 
     gradient_evaluations: int  # budget per start
-    approximation_ratio: float  # after the budget, from the candidate's angles
-    random_approximation_ratio: float  # after the same budget, mean over random starts
+    approximation_ratio: float  # best so far, mean over the budget, from the candidate's angles
+    random_approximation_ratio: float  # the same from random starts, mean over them
     gain: float  # clip((AR − AR_random)/(1 − AR_random), 0, 1)
 
 
