@@ -185,15 +185,47 @@ class VerificationConfig(Section):
         0.05,
         ge=0,
         le=1,
-        description="the warm-start stage runs where the expectation part exceeds this",
+        description="warm-start and noise stages run where the expectation part exceeds this",
+    )
+    budget_s: float = Field(
+        0.0,
+        ge=0,
+        description="seconds of warm-start and noise stages in one batch of candidates, by "
+        "estimate, the most promising first; 0: no limit",
     )
 
 
 class RewardWeights(Section):
+    """Each weight may be 0: that part then has no effect."""
+
     syntax: float = Field(1.0, ge=0, description="an invalid program earns minus this (the floor)")
+    validity: float = Field(0.0, ge=0, description="a valid program earns this, whatever it does")
     distribution: float = Field(0.4, ge=0, description="weight of the optimum-enrichment part")
     expectation: float = Field(0.4, ge=0, description="weight of the expectation-value part")
     optimisation: float = Field(0.2, ge=0, description="weight of the warm-start part")
+    optimum_probability: float = Field(
+        0.0, ge=0, description="weight of the probability of an optimum above uniform sampling's"
+    )
+    feasible_mass: float = Field(
+        0.0, ge=0, description="weight of the probability of feasible answers above uniform's"
+    )
+    noise_aware_expectation: float = Field(
+        0.0, ge=0, description="weight of the expectation-value part under noise"
+    )
+    two_qubit_cost: float = Field(
+        0.0,
+        ge=0,
+        description="weight of the two-qubit-gate cost, which is subtracted; at most syntax + validity",
+    )
+
+    @model_validator(mode="after")
+    def _valid_beats_invalid(self):
+        if self.two_qubit_cost > self.syntax + self.validity:
+            raise ValueError(
+                f"two_qubit_cost {self.two_qubit_cost:g} is above syntax + validity "
+                f"{self.syntax + self.validity:g}: a valid circuit could earn less than none"
+            )
+        return self
 
 
 class RewardConfig(Section):

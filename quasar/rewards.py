@@ -3,9 +3,9 @@
 Takes a `VerificationReport` (or the fault that kept us from one) and the weights of the config;
 gives `Scored(value, parts)` or `Failed(kind, detail)`. A fault is never a grade. Two formulas:
 
-hierarchical (default): −w_syntax for an invalid program, otherwise
-    w_distribution·s₂ + w_expectation·s₃ + w_optimisation·s₄, each part in [0, 1] and monotone;
-    the uniform superposition ("H on every qubit") scores 0 in each part.
+hierarchical (default): −w_syntax for an invalid program, otherwise w_validity plus the weighted sum
+    of parts below. Each is in [0, 1] and monotone in its signal; the uniform superposition ("H on
+    every qubit") scores 0 in each; a stage that did not run counts with its lower bound, 0.
 published: the case table of the published system (arXiv 2510.00967, as its code has it), for
     comparison. It is not monotone.
 """
@@ -18,6 +18,7 @@ from quasar.config import RewardConfig, RewardWeights
 from quasar.errors import ConfigError
 from quasar.verification.report import (
     ExpectationSignals,
+    NoiseSignals,
     PublishedSignals,
     VerificationReport,
     gain_over,
@@ -59,12 +60,38 @@ class Scored:
 Outcome = Scored | Failed
 
 
+# The published ablations (arXiv 2510.00967) as settings of the hierarchical formula.
+# A weight of 0 switches a part off; the gate of the warm-start stage stays as it is. With all parts
+# off a valid program earns a constant, which is the published one.
+ABLATIONS: Mapping[str, Mapping[str, float]] = {
+    "full": {},
+    "without-EV": {"reward.weights.expectation": 0.0},
+    "without-RE": {"reward.weights.distribution": 0.0},
+    "without-Opt": {"reward.weights.optimisation": 0.0},
+    "validity-only": {
+        "reward.weights.validity": 0.2,
+        "reward.weights.distribution": 0.0,
+        "reward.weights.expectation": 0.0,
+        "reward.weights.optimisation": 0.0,
+    },
+}
+# Parts of the hierarchical formula that are added with their weight of the same name.
+GAINS = (
+    "distribution",
+    "expectation",
+    "optimisation",
+    "optimum_probability",
+    "feasible_mass",
+    "noise_aware_expectation",
+)
+
+
 def score(report: VerificationReport, config: RewardConfig) -> Scored:
     """Grade a report by the configured formula.
 
-    Parts of the hierarchical formula: syntax (1 valid, 0 not), distribution, expectation,
-    optimisation, each in [0, 1]. Raises ConfigError where formula "published" is asked of a report
-    without the published signals.
+    Parts of the hierarchical formula, each in [0, 1]: syntax (1 valid, 0 not), those of `GAINS`,
+    and two_qubit_cost, whose weighted value is negative. Raises ConfigError where formula
+    "published" is asked of a report without the published signals.
     """
     if config.formula == "published":
         if report.published is None:
@@ -75,29 +102,43 @@ def score(report: VerificationReport, config: RewardConfig) -> Scored:
     return _hierarchical(report, config.weights)
 
 
-def expectation_part(signals: ExpectationSignals) -> float:
+def expectation_part(signals: ExpectationSignals | NoiseSignals) -> float:
     """(AR − AR_uniform)/(1 − AR_uniform), clipped to [0, 1]."""
     return gain_over(signals.approximation_ratio, signals.uniform_approximation_ratio)
 
 
 def _hierarchical(report: VerificationReport, weights: RewardWeights) -> Scored:
     if not report.valid:
-        parts = {"syntax": 0.0, "distribution": 0.0, "expectation": 0.0, "optimisation": 0.0}
+        parts = dict.fromkeys(("syntax", *GAINS, "two_qubit_cost"), 0.0)
         return _scored(parts, {**parts, "syntax": 0.0 - weights.syntax})
-    parts = {
-        "syntax": 1.0,
-        "distribution": report.distribution.enrichment,
+    parts = {"syntax": 1.0, **_gains(report), "two_qubit_cost": report.cost.relative}
+    weighted = {
+        "syntax": weights.validity,
+        **{name: getattr(weights, name) * parts[name] for name in GAINS},
+        "two_qubit_cost": 0.0 - weights.two_qubit_cost * parts["two_qubit_cost"],
+    }
+    return _scored(parts, weighted)
+
+
+def _gains(report: VerificationReport) -> dict[str, float]:
+    """The parts of `GAINS`: how much better than uniform sampling or random starts."""
+    distribution, noise = report.distribution, report.noise
+    feasible = distribution.feasible_probability
+    return {
+        "distribution": distribution.enrichment,
         "expectation": expectation_part(report.expectation),
         # A stage that did not run earns its lower bound, so that running it never costs.
         "optimisation": report.optimisation.gain if report.optimisation else 0.0,
+        "optimum_probability": gain_over(
+            distribution.optimum_probability, distribution.uniform_optimum_probability
+        ),
+        "feasible_mass": (
+            0.0
+            if feasible is None
+            else gain_over(feasible, distribution.uniform_feasible_probability)
+        ),
+        "noise_aware_expectation": expectation_part(noise) if noise else 0.0,
     }
-    weighted = {
-        "syntax": 0.0,
-        "distribution": weights.distribution * parts["distribution"],
-        "expectation": weights.expectation * parts["expectation"],
-        "optimisation": weights.optimisation * parts["optimisation"],
-    }
-    return _scored(parts, weighted)
 
 
 def _published(signals: PublishedSignals) -> Scored:

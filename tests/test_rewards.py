@@ -7,85 +7,152 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quasar.config import RewardConfig
+from quasar.config import RewardConfig, load_config, with_overrides
 from quasar.errors import ConfigError
-from quasar.rewards import Failed, score
+from quasar.rewards import ABLATIONS, GAINS, Failed, score
 from quasar.verification.report import (
+    CostSignals,
     Diagnostic,
     DistributionSignals,
     ExpectationSignals,
+    NoiseSignals,
     OptimisationSignals,
     PublishedSignals,
     VerificationReport,
 )
 
-UNIFORM_RATIO = 0.4
+UNIFORM_RATIO, UNIFORM_OPTIMUM, UNIFORM_FEASIBLE = 0.4, 0.25, 0.5
 
 
-def report(enrichment=0.0, ratio=UNIFORM_RATIO, gain=None) -> VerificationReport:
+def report(
+    enrichment=0.0,
+    ratio=UNIFORM_RATIO,
+    gain=None,
+    *,
+    optimum=UNIFORM_OPTIMUM,
+    feasible=None,
+    noisy=None,
+    cost=0.0,
+) -> VerificationReport:
     return VerificationReport(
         reached="expectation",
         valid=True,
         num_qubits_expected=2,
-        distribution=DistributionSignals(0.5, 0.25, enrichment, None, ()),
+        distribution=DistributionSignals(
+            optimum,
+            UNIFORM_OPTIMUM,
+            enrichment,
+            feasible,
+            (),
+            uniform_feasible_probability=None if feasible is None else UNIFORM_FEASIBLE,
+        ),
         expectation=ExpectationSignals(0.0, -1.0, 1.0, 0.0, ratio, UNIFORM_RATIO),
         optimisation=None if gain is None else OptimisationSignals(8, 0.9, 0.5, gain),
+        noise=None if noisy is None else NoiseSignals("device", 0.0, noisy, UNIFORM_RATIO),
+        cost=CostSignals(3, 4, cost),
     )
 
 
-part = st.floats(0, 1)
-ratios = st.floats(0, 1)
-weights = st.builds(
-    lambda s, d, e, o: RewardConfig(
-        weights={"syntax": s, "distribution": d, "expectation": e, "optimisation": o}
-    ),
-    *[st.floats(0, 3)] * 4,
+INVALID = VerificationReport(
+    reached="none", valid=False, num_qubits_expected=2, error=Diagnostic("syntax", "no")
 )
+part = st.floats(0, 1)
+signals = st.fixed_dictionaries(
+    {
+        "enrichment": part,
+        "ratio": part,
+        "gain": st.none() | part,
+        "optimum": part,
+        "feasible": st.none() | part,
+        "noisy": st.none() | part,
+        "cost": part,
+    }
+)
+weight = st.floats(0, 3)
 
 
-@given(part, ratios, st.none() | part, weights)
-def test_value_is_exactly_what_is_logged(enrichment, ratio, gain, config):
-    scored = score(report(enrichment, ratio, gain), config)
+@st.composite
+def configs(draw):
+    values = {name: draw(weight) for name in ("syntax", "validity", *GAINS)}
+    values["two_qubit_cost"] = draw(part) * (values["syntax"] + values["validity"])
+    return RewardConfig(weights=values)
+
+
+@given(signals, configs())
+def test_value_is_exactly_what_is_logged(found, config):
+    scored = score(report(**found), config)
     assert scored.value == sum(scored.weighted.values())
-    for name in ("distribution", "expectation", "optimisation"):
+    assert scored.parts.keys() == scored.weighted.keys()
+    assert all(0.0 <= value <= 1.0 for value in scored.parts.values())
+    for name in GAINS:
         assert scored.weighted[name] == getattr(config.weights, name) * scored.parts[name]
-        assert 0.0 <= scored.parts[name] <= 1.0
+    cost = config.weights.two_qubit_cost * scored.parts["two_qubit_cost"]
+    assert scored.weighted["two_qubit_cost"] == -cost
     assert json.loads(json.dumps(scored.to_dict()))["value"] == scored.value
 
 
-@given(part, part, ratios, ratios, st.none() | part, st.none() | part)
-def test_reward_is_monotone_in_every_part(e1, e2, r1, r2, g1, g2):
-    config = RewardConfig()
-    low = score(report(min(e1, e2), min(r1, r2), None if g1 is None or g2 is None else min(g1, g2)),
-                config).value  # fmt: skip
-    high = score(report(max(e1, e2), max(r1, r2), max(g1 or 0.0, g2 or 0.0)), config).value
-    assert low <= high + 1e-12
+@given(signals, st.sampled_from(sorted(["enrichment", "ratio", "gain", "optimum", "feasible",
+                                        "noisy", "cost"])), part, part, configs())  # fmt: skip
+def test_reward_is_monotone_in_every_signal(found, name, one, other, config):
+    low, high = sorted((one, other), reverse=name == "cost")
+    worse, better = ({**found, name: value} for value in (low, high))
+    assert score(report(**worse), config).value <= score(report(**better), config).value + 1e-12
+
+
+@given(signals, configs())
+def test_a_valid_program_never_earns_less_than_an_invalid_one(found, config):
+    assert score(report(**found), config).value >= score(INVALID, config).value - 1e-12
+
+
+@given(signals, configs())
+def test_a_stage_that_did_not_run_earns_its_lower_bound(found, config):
+    skipped = score(report(**{**found, "gain": None, "noisy": None}), config)
+    at_worst = score(report(**{**found, "gain": 0.0, "noisy": 0.0}), config)
+    assert skipped == at_worst
+
+
+EVERY_PART = RewardConfig(weights={**dict.fromkeys(GAINS, 1.0), "two_qubit_cost": 0.5})
 
 
 def test_uniform_sampling_earns_nothing_and_the_best_earns_all():
-    config = RewardConfig()
-    assert score(report(), config).value == 0.0
-    best = score(report(1.0, 1.0, 1.0), config)
-    assert best.value == pytest.approx(1.0)
-    assert best.parts["expectation"] == 1.0
+    uniform = report(0.0, gain=0.0, feasible=UNIFORM_FEASIBLE, noisy=UNIFORM_RATIO)
+    assert set(score(uniform, EVERY_PART).weighted.values()) == {0.0}
+    best = report(1.0, 1.0, 1.0, optimum=1.0, feasible=1.0, noisy=1.0)
+    assert score(best, EVERY_PART).value == pytest.approx(len(GAINS))
+    assert score(best, RewardConfig()).value == pytest.approx(1.0)
 
 
 def test_worse_than_uniform_is_not_punished_below_a_valid_program():
     assert score(report(0.0, 0.1), RewardConfig()).value == 0.0
 
 
-def test_a_stage_that_did_not_run_earns_its_lower_bound():
-    ran, skipped = (score(report(0.5, 0.7, gain), RewardConfig()) for gain in (0.0, None))
-    assert ran.value == skipped.value
-
-
 def test_invalid_programs_earn_minus_the_syntax_weight():
-    invalid = VerificationReport(
-        reached="none", valid=False, num_qubits_expected=2, error=Diagnostic("syntax", "no")
-    )
-    scored = score(invalid, RewardConfig(weights={"syntax": 0.7}))
+    scored = score(INVALID, RewardConfig(weights={"syntax": 0.7}))
     assert scored.value == -0.7
     assert set(scored.parts.values()) == {0.0}
+
+
+def test_a_cost_above_the_floor_is_refused():
+    with pytest.raises(ConfigError, match="a valid circuit could earn less than none"):
+        load_config("laptop", ["reward.weights.two_qubit_cost=1.5"])
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_ablations_are_settings_and_switch_off_their_part_only(name):
+    config = with_overrides(load_config("laptop"), ABLATIONS[name]).reward
+    full = score(report(0.5, 0.7, 0.3), RewardConfig())
+    scored = score(report(0.5, 0.7, 0.3), config)
+    off = {
+        "full": set(),
+        "without-EV": {"expectation"},
+        "without-RE": {"distribution"},
+        "without-Opt": {"optimisation"},
+        "validity-only": {"distribution", "expectation", "optimisation"},
+    }[name]
+    kept = {part: value for part, value in full.weighted.items() if part not in off}
+    kept["syntax"] = 0.2 if name == "validity-only" else 0.0
+    assert scored.weighted == {**dict.fromkeys(off, 0.0), **kept}
+    assert scored.value > score(INVALID, config).value
 
 
 @pytest.mark.parametrize(

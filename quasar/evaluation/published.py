@@ -12,22 +12,18 @@ from functools import cached_property
 import numpy as np
 
 from quasar.circuits.circuit import Circuit
-from quasar.circuits.complete import read_complete
 from quasar.circuits.extraction import extract_program
 from quasar.circuits.qasm import (
-    BAD_INCLUDE,
     CONTROL_FLOW,
     MID_CIRCUIT_MEASUREMENT,
-    MISSING_HEADER,
-    NOT_MEASURED,
     RESET,
     Limits,
     check_text,
-    read_qasm,
 )
 from quasar.errors import CircuitError
 from quasar.evaluation.metrics import kl_bits
 from quasar.problems.base import ProblemInstance
+from quasar.verification.published import read_lenient
 
 ENERGY_TOLERANCE = 0.2  # of SREV, in the Hamiltonian's units
 RELATIVE_ENTROPY_CUT = 0.1  # of HQCR, bits
@@ -35,22 +31,8 @@ _HEADER = "OPENQASM 3.0"
 # Names of gates in this project and as methods of a Qiskit circuit, where they differ.
 _QISKIT_METHODS = {"u1": "p", "u2": "u", "u3": "u", "U": "u"}
 
-
-# What the published reader does not ask for. Anything else that the strict reader refuses, it
-# refuses too, so the slow complete reader is not asked.
-_LENIENT_ON = {BAD_INCLUDE, MISSING_HEADER, NOT_MEASURED}
 # What the published reader takes and its simulator then does not: SCR, and no hit.
 _NOT_SIMULATED = {CONTROL_FLOW, MID_CIRCUIT_MEASUREMENT, RESET}
-
-
-def read_lenient(text: str, limits: Limits) -> Circuit:
-    """Read a program as the published system does; raises CircuitError where it does not either."""
-    try:
-        return read_qasm(text, limits)
-    except CircuitError as error:
-        if error.kind not in _LENIENT_ON:
-            raise
-        return read_complete(text, limits, strict=False)
 
 
 @dataclass(frozen=True)

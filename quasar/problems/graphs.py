@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from quasar.errors import ProblemError
@@ -25,6 +26,7 @@ class NodeLink:
     edges: tuple[tuple[Node, Node, Mapping[str, Any]], ...]
 
 
+@lru_cache(maxsize=1 << 14)
 def natural_key(name: str) -> tuple[tuple[int, int | str], ...]:
     """Sorting key that puts 2 before 10: digit runs compare as numbers."""
     parts = re.split(r"(\d+)", name)

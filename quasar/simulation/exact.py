@@ -61,8 +61,11 @@ def descend(
     parameters: np.ndarray | None = None,
     evaluations: int,
     step: float,
-) -> float:
-    """Smallest energy that Adam meets in so many gradient evaluations, from the given angles."""
+) -> np.ndarray:
+    """Smallest energy that Adam has met after each gradient evaluation, from the given angles.
+
+    float64 (evaluations,), falling; the first is the energy at the angles themselves.
+    """
     return kernels.descend(
         encoded.num_qubits, encoded.rows, _angles(encoded, parameters), energies, evaluations, step
     )

@@ -182,17 +182,17 @@ def value_and_gradient(num_qubits, rows, angles, energies):
 
 @_jit
 def descend(num_qubits, rows, angles, energies, evaluations, step):
-    """Smallest energy met in `evaluations` evaluations of Adam that starts at `angles`."""
+    """Smallest energy met so far after each evaluation of Adam that starts at `angles`."""
     ket = np.empty(1 << num_qubits, dtype=np.complex128)
     bra = np.empty_like(ket)
     point = angles.copy()
     gradient = np.zeros(angles.size)
     mean = np.zeros(angles.size)
     square = np.zeros(angles.size)
-    best = np.inf
+    best = np.full(evaluations, np.inf)
     for t in range(1, evaluations + 1):
         energy = _value_and_gradient(ket, bra, rows, point, energies, gradient)
-        best = min(best, energy)
+        best[t - 1] = min(best[t - 2], energy) if t > 1 else energy
         for j in range(point.size):
             mean[j] = _BETA1 * mean[j] + (1.0 - _BETA1) * gradient[j]
             square[j] = _BETA2 * square[j] + (1.0 - _BETA2) * gradient[j] ** 2

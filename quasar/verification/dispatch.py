@@ -1,13 +1,14 @@
 """One batch of checks on workers that may die: each check ends in exactly one result.
 
-Checks go out in chunks. When a worker dies, it says after its restart which check it was at work
-on. The chunk's checks are then sent again, one at a time; a check that was at work when a worker
-died (or may have been) is tried twice in all, then it is a `Failed`. A check that was merely
-queued behind another one is sent again without being charged for it.
+Checks go out in chunks, large circuits first. Each problem has a home among the workers, so that
+its spectrum and reference are worked out once; a worker with nothing of its own left takes over
+from another. When a worker dies, it says after its restart which check it was at work on. The
+chunk's checks are then sent again, one at a time; a check that was at work when a worker died (or
+may have been) is tried twice in all, then it is a `Failed`. A check that was merely queued behind
+another one is sent again without being charged for it.
 """
 
 import uuid
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,6 +48,7 @@ class _Lane:
     """One worker as seen from here."""
 
     handle: Any
+    number: int
     in_flight: int = 0
     lost: list[list[_Item]] = field(default_factory=list)  # chunks to account for at its restart
     recovering: bool = False
@@ -58,8 +60,9 @@ class Dispatch:
     def __init__(self, handles: Sequence[Any], checks: Sequence[Check]):
         batch = uuid.uuid4().hex
         self._items = [_Item(check, f"{batch}-{k}") for k, check in enumerate(checks)]
-        self._lanes = [_Lane(handle) for handle in handles]
-        self._queue: deque[list[_Item]] = deque(_chunks(self._items, workers=len(handles)))
+        self._lanes = [_Lane(handle, number) for number, handle in enumerate(handles)]
+        self._num_homes = len(handles)
+        self._queue = chunks(self._items, workers=len(handles))
         self._refs: dict[Any, tuple[_Lane, list[_Item] | None]] = {}  # None: an autopsy
 
     def run(self) -> list[Result]:
@@ -86,10 +89,19 @@ class Dispatch:
             if not free:
                 return
             lane = min(free, key=lambda lane: lane.in_flight)
-            chunk = self._queue.popleft()
+            chunk = self._next_for(lane)
             ref = lane.handle.verify.remote([(item.check_id, item.check) for item in chunk])
             self._refs[ref] = (lane, chunk)
             lane.in_flight += 1
+
+    def _next_for(self, lane: _Lane) -> list[_Item]:
+        """A chunk from home, or the last one of all."""
+        place = -1
+        for k, chunk in enumerate(self._queue):
+            if home(chunk[0].check, self._num_homes) == lane.number:
+                place = k
+                break
+        return self._queue.pop(place)
 
     def _receive(self, ref: Any) -> None:
         lane, chunk = self._refs.pop(ref)
@@ -165,7 +177,27 @@ def _failed(kind: str) -> Failed:
     return Failed(kind, _REASONS[kind])
 
 
-def _chunks(items: list[_Item], *, workers: int) -> list[list[_Item]]:
-    """Enough chunks that all workers stay busy to the end, few enough to keep calls rare."""
+def home(check: Check, workers: int) -> int:
+    """The worker that a check goes to if it is free: the same for all checks of a problem."""
+    return int(check.problem.key, 16) % max(workers, 1)
+
+
+def chunks(items: Sequence[_Item], *, workers: int) -> list[list[_Item]]:
+    """All items in chunks of one home each, ordered by qubits (most first), then by problem.
+
+    Enough chunks that all workers stay busy to the end, few enough to keep calls rare.
+    """
     size = max(1, min(MAX_CHUNK, -(-len(items) // (4 * max(workers, 1)))))
-    return [items[k : k + size] for k in range(0, len(items), size)]
+    homes: dict[int, list[_Item]] = {}
+    for item in items:
+        homes.setdefault(home(item.check, workers), []).append(item)
+    parts = []
+    for own in homes.values():
+        own.sort(key=_size_and_problem)
+        parts += [own[k : k + size] for k in range(0, len(own), size)]
+    return sorted(parts, key=lambda part: _size_and_problem(part[0]))
+
+
+def _size_and_problem(item: _Item) -> tuple[int, str]:
+    problem = item.check.problem
+    return -problem.num_qubits, problem.key

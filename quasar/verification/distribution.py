@@ -35,6 +35,7 @@ def measure_distribution(probabilities: np.ndarray, facts: ProblemFacts) -> Dist
         ),
         most_probable=most_probable(probabilities, facts),
         js_distance=None if reference is None else js_distance(probabilities, reference),
+        uniform_feasible_probability=facts.uniform_feasible_probability,
     )
 
 

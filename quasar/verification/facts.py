@@ -17,6 +17,7 @@ from quasar.errors import CircuitError
 from quasar.problems import decoder_for
 from quasar.problems.base import GraphProblem, ProblemInstance
 from quasar.problems.hamiltonian import Spectrum
+from quasar.verification.cost import layer_two_qubit_gates
 
 CACHE_BYTES = 256 << 20
 _ARRAYS = 3  # per problem: energies, feasible states, reference distribution
@@ -54,6 +55,16 @@ class ProblemFacts:
         return self.decoder.feasible_states(self.problem.graph, self.problem.attributes)
 
     @cached_property
+    def uniform_feasible_probability(self) -> float | None:
+        """Probability of a feasible answer under uniform sampling; None without decoder."""
+        return None if self.feasible is None else float(self.feasible.mean())
+
+    @cached_property
+    def baseline_two_qubit_gates(self) -> int:
+        """Two-qubit gates of one QAOA layer, at least 1."""
+        return max(1, layer_two_qubit_gates(self.problem.hamiltonian))
+
+    @cached_property
     def is_optimal(self) -> frozenset[int]:
         """Indices of the ground states."""
         return frozenset(self.spectrum.optimal.tolist())
@@ -65,16 +76,20 @@ class ProblemFacts:
         return (self.spectrum.energies - low) / (width if width > 0.0 else 1.0)
 
     @cached_property
-    def reference_probabilities(self) -> np.ndarray | None:
-        """The reference circuit's distribution; None without a readable, fitting reference."""
-        text = self.problem.reference_circuit
-        if text is None:
+    def reference(self) -> Circuit | None:
+        """The reference circuit; None where there is none, or none that can be read."""
+        if self.problem.reference_circuit is None:
             return None
         try:
-            circuit = read_qasm(text, self._limits)
+            return read_qasm(self.problem.reference_circuit, self._limits)
         except CircuitError:
             return None
-        if circuit.num_qubits != self.problem.num_qubits:
+
+    @cached_property
+    def reference_probabilities(self) -> np.ndarray | None:
+        """The reference circuit's distribution; None without a readable, fitting reference."""
+        circuit = self.reference
+        if circuit is None or circuit.num_qubits != self.problem.num_qubits:
             return None
         return self._probabilities(circuit)
 
@@ -86,9 +101,16 @@ class FactsCache:
         self._entries: OrderedDict[Hashable, tuple[ProblemFacts, int]] = OrderedDict()
         self._max_bytes = max_bytes
         self._bytes = 0
+        self._last: ProblemFacts | None = None  # batches are grouped by problem
 
     def get(self, problem: ProblemInstance, **how: Any) -> ProblemFacts:
         """The facts of an equal problem, or new ones."""
+        if self._last is not None and self._last.problem is problem:
+            return self._last
+        self._last = self._find(problem, **how)
+        return self._last
+
+    def _find(self, problem: ProblemInstance, **how: Any) -> ProblemFacts:
         # problem.key leaves out Hamiltonian and qubit order, in which rows of one problem differ.
         key = (problem.key, problem.variables, problem.hamiltonian, problem.reference_circuit)
         found = self._entries.get(key)

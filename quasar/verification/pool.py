@@ -21,6 +21,7 @@ from ray.exceptions import GetTimeoutError, RayError
 from quasar.config import VerificationConfig
 from quasar.errors import TrainingError
 from quasar.rewards import Failed
+from quasar.verification.budget import run_within_budget
 from quasar.verification.dispatch import Dispatch
 from quasar.verification.published_utility import PINNED, can_pin
 from quasar.verification.worker import (
@@ -63,8 +64,13 @@ class VerifierClient:
         self._failed: Counter[str] = Counter()
 
     def verify(self, checks: Sequence[Check]) -> list[Result]:
-        """One report or fault for each check, in order. Never raises for a bad answer."""
-        results = Dispatch(self._handles, checks).run()
+        """One report or fault for each check, in order. Never raises for a bad answer.
+
+        The checks are one batch, which shares the budget of the config.
+        """
+        results = run_within_budget(
+            lambda part: Dispatch(self._handles, part).run(), checks, self._config.budget_s
+        )
         self._failed.update(r.kind for r in results if isinstance(r, Failed))
         return results
 
@@ -165,11 +171,14 @@ class LocalVerifierPool:
 
     def verify(self, checks: Sequence[Check]) -> list[Result]:
         """One report or fault for each check, in order."""
-        limit = self._config.memory_limit_mb
-        results = [run_check(self._verifier, check, memory_limit_mb=limit) for check in checks]
-        self._checks += len(results)
+        results = run_within_budget(self._run, checks, self._config.budget_s)
         self._failed.update(r.kind for r in results if isinstance(r, Failed))
         return results
+
+    def _run(self, checks: Sequence[Check]) -> list[Result]:
+        limit = self._config.memory_limit_mb
+        self._checks += len(checks)
+        return [run_check(self._verifier, check, memory_limit_mb=limit) for check in checks]
 
     def stats(self) -> PoolStats:
         """Counters of this process."""

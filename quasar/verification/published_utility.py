@@ -72,17 +72,16 @@ class Utility:
 
 def minimise(circuit: Circuit, hamiltonian: IsingHamiltonian) -> tuple[int, float]:
     """COBYLA on ⟨H⟩ from the circuit's angles; each distinct value is one variable."""
-    from qiskit.quantum_info import Statevector
     from scipy.optimize import minimize
 
     from quasar.simulation import fused
 
     encoded, start, variable_of = _tied(circuit)
-    operator = _pauli_sum(hamiltonian, circuit.num_qubits)
+    masks, coefficients = _terms(hamiltonian, circuit.num_qubits)
 
     def energy(values: np.ndarray) -> float:
-        state = fused.statevector(encoded, values[variable_of])
-        return float(Statevector(state).expectation_value(operator).real)
+        angles = values[variable_of]
+        return fused.energy(encoded, angles, masks=masks, coefficients=coefficients)
 
     result = minimize(
         energy,
@@ -121,16 +120,11 @@ def _topological(circuit: Circuit) -> Circuit:
     )
 
 
-def _pauli_sum(hamiltonian: IsingHamiltonian, num_qubits: int) -> Any:
-    from qiskit.quantum_info import SparsePauliOp
-
+def _terms(hamiltonian: IsingHamiltonian, num_qubits: int) -> tuple[np.ndarray, np.ndarray]:
+    """Masks of the qubits of each term, and coefficients."""
     # Terms on qubits that the circuit lacks read those as 0: Z is 1 there.
-    terms = [
-        ("Z" * len(kept), kept, coefficient)
-        for coefficient, wires in hamiltonian.terms
-        for kept in [[q for q in wires if q < num_qubits]]
-    ]
-    return SparsePauliOp.from_sparse_list(terms, num_qubits=num_qubits)
+    masks = [sum(1 << q for q in wires if q < num_qubits) for _, wires in hamiltonian.terms]
+    return np.array(masks, dtype=np.int64), np.array([c for c, _ in hamiltonian.terms])
 
 
 def _send(stream: Any, message: Any) -> None:

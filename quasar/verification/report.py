@@ -44,6 +44,7 @@ class DistributionSignals:
     feasible_probability: float | None  # None where the primitive has no decoder here
     most_probable: tuple[Outcome, ...]  # at most a few, most probable first
     js_distance: float | None = None  # Jensen–Shannon distance to the reference, [0, 1]
+    uniform_feasible_probability: float | None = None  # under uniform sampling; None likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,28 @@ class OptimisationSignals:
     """Stage 4. Warm start: what a fixed number of gradient evaluations makes of the angles."""
 
     gradient_evaluations: int  # budget per start
-    approximation_ratio: float  # after the budget, from the candidate's angles
-    random_approximation_ratio: float  # after the same budget, mean over random starts
+    approximation_ratio: float  # best so far, mean over the budget, from the candidate's angles
+    random_approximation_ratio: float  # the same from random starts, mean over them
     gain: float  # clip((AR − AR_random)/(1 − AR_random), 0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseSignals:
+    """Stage 3 again, under a device's noise; energies as in `ExpectationSignals`."""
+
+    model: str  # name of the noise model
+    energy: float
+    approximation_ratio: float
+    uniform_approximation_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class CostSignals:
+    """Two-qubit gates beside those of one QAOA layer of the problem's Hamiltonian."""
+
+    two_qubit_gates: int  # a three-qubit gate counts as its standard decomposition
+    baseline_two_qubit_gates: int  # at least 1
+    relative: float  # gates/(gates + baseline), in [0, 1): ½ at the baseline
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +118,13 @@ class VerificationReport:
     distribution: DistributionSignals | None = None
     expectation: ExpectationSignals | None = None
     optimisation: OptimisationSignals | None = None
+    noise: NoiseSignals | None = None
+    cost: CostSignals | None = None
     published: PublishedSignals | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)  # per stage
     skipped: Mapping[str, str] = field(default_factory=dict)  # stage -> why
+    # Costly stages that the candidate earned, run or not -> seconds by estimate.
+    estimated_s: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain dict, ready for JSON."""

@@ -12,19 +12,21 @@ from contextlib import contextmanager
 import numpy as np
 
 from quasar.circuits.circuit import Circuit
+from quasar.circuits.extraction import extract_program
 from quasar.circuits.qasm import Limits
 from quasar.config import VerificationConfig
 from quasar.errors import ConfigError
 from quasar.problems.base import ProblemInstance
 from quasar.simulation import get_simulator
+from quasar.verification.cost import measure_cost
+from quasar.verification.costly import CostlyStage, Gate
 from quasar.verification.distribution import measure_distribution
 from quasar.verification.expectation import measure_expectation
 from quasar.verification.facts import FactsCache, ProblemFacts
 from quasar.verification.optimisation import WarmStart
 from quasar.verification.report import (
     Diagnostic,
-    ExpectationSignals,
-    OptimisationSignals,
+    NoiseSignals,
     PublishedSignals,
     VerificationReport,
     gain_over,
@@ -46,8 +48,17 @@ FORMULAS = ("hierarchical", "published")
 class Verifier:
     """Runs the four stages. One object serves any number of problems; not for several threads."""
 
-    def __init__(self, config: VerificationConfig, formula: str = "hierarchical"):
-        """formula "published" adds the published system's own signals to each report."""
+    def __init__(
+        self,
+        config: VerificationConfig,
+        formula: str = "hierarchical",
+        *,
+        noise: CostlyStage[NoiseSignals] | None = None,
+    ):
+        """formula "published" adds the published system's own signals to each report.
+
+        noise: measures ⟨H⟩ under a noise model; None leaves that stage out.
+        """
         if formula not in FORMULAS:
             raise ConfigError(f"formula {formula!r} is unknown; valid: {', '.join(FORMULAS)}")
         self.config = config
@@ -64,31 +75,33 @@ class Verifier:
             random_starts=config.random_starts,
             time_limit_s=config.time_limit_s,
         )
+        self._noise = noise
         self._published = None
         if formula == "published":
             from quasar.verification.published import PublishedScorer
 
             self._published = PublishedScorer(self.limits)
 
-    def verify(self, problem: ProblemInstance, text: str) -> VerificationReport:
+    def verify(
+        self, problem: ProblemInstance, text: str, *, granted: frozenset[str] | None = None
+    ) -> VerificationReport:
         """The report on one answer. A bad answer is a report, never an exception.
+
+        granted: names of the costly stages that may run; None: all.
 
         Raises ProblemError only where formula "published" is asked of a problem without reference.
         """
         seconds: dict[str, float] = {}
         facts = self._facts.get(problem, limits=self.limits, probabilities=self.probabilities)
-        published = None
-        if self._published is not None:
-            with _timed(seconds, "published"):
-                published = self._published.measure(problem, facts.spectrum, text)
         with _timed(seconds, "syntax"):
             circuit = read_answer(text, self.limits)
             error = circuit if isinstance(circuit, Diagnostic) else None
             if error is None:
                 error = wrong_qubit_count(circuit, problem.num_qubits)
         if error is not None:
+            published = self._measure_published(facts, text, seconds=seconds)
             return _invalid(problem, circuit, error, seconds=seconds, published=published)
-        return self._measure(circuit, facts, seconds=seconds, published=published)
+        return self._measure(circuit, facts, text=text, granted=granted, seconds=seconds)
 
     def warm_up(self) -> None:
         """Load and compile what the first check would otherwise wait for."""
@@ -108,17 +121,26 @@ class Verifier:
         circuit: Circuit,
         facts: ProblemFacts,
         *,
+        text: str,
+        granted: frozenset[str] | None,
         seconds: dict[str, float],
-        published: PublishedSignals | None,
     ) -> VerificationReport:
-        skipped: dict[str, str] = {}
         with _timed(seconds, "distribution"):
             probabilities = self.probabilities(circuit)
             distribution = measure_distribution(probabilities, facts)
         with _timed(seconds, "expectation"):
             expectation = measure_expectation(probabilities, facts.spectrum)
+        published = self._measure_published(
+            facts, text, circuit=circuit, probabilities=probabilities, seconds=seconds
+        )
+        part = gain_over(expectation.approximation_ratio, expectation.uniform_approximation_ratio)
+        gate = Gate(part, self.config.optimise_above, granted)
         with _timed(seconds, "optimisation"):
-            optimisation = self._optimise(circuit, facts, expectation=expectation, skipped=skipped)
+            optimisation = gate.run("optimisation", self._warm_start, circuit, facts)
+        noise = None
+        if self._noise is not None:
+            with _timed(seconds, "noise"):
+                noise = gate.run("noise", self._noise, circuit, facts)
         return VerificationReport(
             reached="expectation" if optimisation is None else "optimisation",
             valid=True,
@@ -127,27 +149,33 @@ class Verifier:
             distribution=distribution,
             expectation=expectation,
             optimisation=optimisation,
+            noise=noise,
+            cost=measure_cost(circuit, facts.baseline_two_qubit_gates),
             published=published,
             seconds=seconds,
-            skipped=skipped,
+            skipped=gate.skipped,
+            estimated_s=gate.estimated_s,
         )
 
-    def _optimise(
+    def _measure_published(
         self,
-        circuit: Circuit,
         facts: ProblemFacts,
+        text: str,
         *,
-        expectation: ExpectationSignals,
-        skipped: dict[str, str],
-    ) -> OptimisationSignals | None:
-        reason = self._warm_start.reason_to_skip(circuit)
-        part = gain_over(expectation.approximation_ratio, expectation.uniform_approximation_ratio)
-        if reason is None and part < self.config.optimise_above:
-            reason = f"the expectation part {part:.3f} is below {self.config.optimise_above:g}"
-        if reason is not None:
-            skipped["optimisation"] = reason
+        circuit: Circuit | None = None,
+        probabilities: np.ndarray | None = None,
+        seconds: dict[str, float],
+    ) -> PublishedSignals | None:
+        """None where that formula is not asked for. circuit, probabilities: of a valid answer."""
+        if self._published is None:
             return None
-        return self._warm_start.measure(circuit, facts)
+        from quasar.verification.published import Simulated
+
+        with _timed(seconds, "published"):
+            simulated = None
+            if circuit is not None:
+                simulated = Simulated(extract_program(text), circuit, probabilities)
+            return self._published.measure(facts, text, simulated)
 
 
 def _invalid(

@@ -25,12 +25,15 @@ class Check:
 
     problem: ProblemInstance
     text: str
+    granted: frozenset[str] | None = None  # costly stages that may run; None: all
 
 
 class Verifies(Protocol):
     """What a worker needs of a verifier."""
 
-    def verify(self, problem: ProblemInstance, text: str) -> VerificationReport:
+    def verify(
+        self, problem: ProblemInstance, text: str, *, granted: frozenset[str] | None = None
+    ) -> VerificationReport:
         """The report on one answer."""
         ...
 
@@ -100,7 +103,7 @@ class VerifierWorker:
 def run_check(verifier: Verifies, check: Check, *, memory_limit_mb: int) -> Result:
     """The report, or the fault that kept us from one: nothing that a check does may escape."""
     try:
-        return verifier.verify(check.problem, check.text)
+        return verifier.verify(check.problem, check.text, granted=check.granted)
     except MemoryError:
         return Failed("memory", f"the verification needed more than {memory_limit_mb} MiB")
     except Exception as error:  # the boundary where faults become values

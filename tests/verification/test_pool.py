@@ -1,5 +1,6 @@
 """The verifier pool keeps its promises when workers hang, run out of memory, or die."""
 
+import itertools
 import os
 import signal
 import threading
@@ -8,10 +9,13 @@ import time
 import numpy as np
 import pytest
 
+from quasar.circuits.ansatz.qaoa import qaoa_circuit
 from quasar.circuits.circuit import Circuit, Gate
 from quasar.config import VerificationConfig
+from quasar.datasets.candidates import Cell, make_candidate
 from quasar.problems import build_instance
 from quasar.rewards import Failed
+from quasar.verification.dispatch import MAX_CHUNK, Dispatch, home
 from quasar.verification.pool import Check, LocalVerifierPool, VerifierClient, VerifierPool
 from quasar.verification.report import VerificationReport
 
@@ -45,7 +49,7 @@ def trouble(config, formula):
         def __init__(self):
             self.inner = make_verifier(config, formula)
 
-        def verify(self, problem, text):
+        def verify(self, problem, text, **options):
             if text.startswith("hang"):
                 # Native code that holds the interpreter lock all the while.
                 sum(range(10**11))
@@ -55,7 +59,7 @@ def trouble(config, formula):
                 raise ValueError("a fault of ours")
             if text.startswith("die"):
                 os.kill(os.getpid(), signal.SIGKILL)
-            return self.inner.verify(problem, text)
+            return self.inner.verify(problem, text, **options)
 
     return Troubled()
 
@@ -87,6 +91,82 @@ def test_local_pool_turns_an_exception_into_a_fault():
     assert results[0] == Failed("error", "ValueError: a fault of ours")
     assert results[1].valid
     assert pool.stats().failed == {"error": 1}
+
+
+MIXED = [
+    make_candidate(Cell(primitive, size), seed=7, index=k)
+    for primitive in ("vertex_cover", "hypermaxcut", "edge_cover")
+    for size in (3, 5, 7)
+    for k in (0, 1)
+]
+
+
+def mixed_checks(count: int) -> list[Check]:
+    """QAOA circuits of many problems, one after the other."""
+    return [
+        Check(problem, qaoa_circuit(problem.hamiltonian, [0.03 * k], [-0.2]).to_qasm())
+        for k in range(count)
+        for problem in MIXED
+    ]
+
+
+def measured(results) -> list:
+    """All that does not hang on the clock."""
+    return [(r.distribution, r.expectation, r.optimisation, r.skipped) for r in results]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_batches_are_cut_by_home_and_size(workers):
+    checks = mixed_checks(9)
+    queue = Dispatch(["worker"] * workers, checks)._queue
+    ids = [item.check_id for chunk in queue for item in chunk]
+    assert len(set(ids)) == len(ids) == len(checks)
+    assert max(map(len, queue)) <= MAX_CHUNK
+    assert len(queue) >= 3 * workers  # some left for whoever is first
+    for chunk in queue:
+        assert len({home(item.check, workers) for item in chunk}) == 1
+    largest = [chunk[0].check.problem.num_qubits for chunk in queue]
+    assert largest == sorted(largest, reverse=True)
+    # A problem's checks stand together, so that it travels and is worked out once.
+    together = [item.check.problem.key for chunk in queue for item in chunk if len(chunk) > 1]
+    changes = sum(a != b for a, b in itertools.pairwise(together))
+    assert changes < 2 * (len(MIXED) + len(queue))
+
+
+def test_an_empty_batch_or_no_worker_gives_no_chunks():
+    assert Dispatch([], [])._queue == []
+    assert len(Dispatch([], mixed_checks(1))._queue) > 0
+
+
+@pytest.mark.ray
+def test_grades_and_budget_are_those_of_one_process(pool):
+    """Whichever worker is faster: the same reports, the same grants."""
+    checks = mixed_checks(6)
+    config = CONFIG.model_copy(update={"budget_s": 0.02})
+    results = VerifierClient(pool.handles(), config).verify(checks)
+    assert measured(results) == measured(LocalVerifierPool(config).verify(checks))
+    refused = ["budget" in report.skipped.get("optimisation", "") for report in results]
+    ran = [report.optimisation is not None for report in results]
+    assert any(refused)
+    assert any(ran)
+
+
+@pytest.mark.ray
+def test_killing_every_actor_in_the_middle_of_many_problems_loses_and_doubles_nothing(
+    pool, cluster
+):
+    checks = mixed_checks(120)
+    before = pool.stats()
+    for number, handle in enumerate(pool.handles()):
+        delay = 0.05 + 0.1 * number
+        threading.Timer(delay, cluster.kill, [handle], {"no_restart": False}).start()
+    results = pool.verify(checks)
+    assert len(results) == len(checks)
+    assert measured(results) == measured(LocalVerifierPool(CONFIG).verify(checks))
+    after = pool.stats()
+    assert after.restarts == before.restarts + 2
+    assert after.timeouts == before.timeouts
+    assert after.failed == before.failed
 
 
 @pytest.mark.ray
