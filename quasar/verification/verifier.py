@@ -17,11 +17,13 @@ from quasar.config import VerificationConfig
 from quasar.errors import ConfigError
 from quasar.problems.base import ProblemInstance
 from quasar.simulation import get_simulator
+from quasar.verification.diagnostics import make_diagnosis, reason_to_skip_slopes
 from quasar.verification.distribution import measure_distribution
 from quasar.verification.expectation import measure_expectation
 from quasar.verification.facts import FactsCache, ProblemFacts
 from quasar.verification.optimisation import WarmStart
 from quasar.verification.report import (
+    Diagnosis,
     Diagnostic,
     ExpectationSignals,
     OptimisationSignals,
@@ -70,8 +72,12 @@ class Verifier:
 
             self._published = PublishedScorer(self.limits)
 
-    def verify(self, problem: ProblemInstance, text: str) -> VerificationReport:
+    def verify(
+        self, problem: ProblemInstance, text: str, *, diagnose: bool = False
+    ) -> VerificationReport:
         """The report on one answer. A bad answer is a report, never an exception.
+
+        diagnose: say also what to mend (`VerificationReport.diagnosis`), which no grade needs.
 
         Raises ProblemError only where formula "published" is asked of a problem without reference.
         """
@@ -88,14 +94,17 @@ class Verifier:
                 error = wrong_qubit_count(circuit, problem.num_qubits)
         if error is not None:
             return _invalid(problem, circuit, error, seconds=seconds, published=published)
-        return self._measure(circuit, facts, seconds=seconds, published=published)
+        return self._measure(
+            circuit, facts, seconds=seconds, published=published, diagnose=diagnose
+        )
 
     def warm_up(self) -> None:
         """Load and compile what the first check would otherwise wait for."""
         from quasar.circuits.complete import read_complete
-        from quasar.simulation import exact
+        from quasar.simulation import alternating, exact
 
         exact.warm_up()
+        alternating.walsh_hadamard(np.zeros(2))
         read_complete(_WARM_UP_PROGRAM, self.limits)
 
     def probabilities(self, circuit: Circuit) -> np.ndarray:
@@ -110,6 +119,7 @@ class Verifier:
         *,
         seconds: dict[str, float],
         published: PublishedSignals | None,
+        diagnose: bool,
     ) -> VerificationReport:
         skipped: dict[str, str] = {}
         with _timed(seconds, "distribution"):
@@ -119,6 +129,10 @@ class Verifier:
             expectation = measure_expectation(probabilities, facts.spectrum)
         with _timed(seconds, "optimisation"):
             optimisation = self._optimise(circuit, facts, expectation=expectation, skipped=skipped)
+        diagnosis = None
+        if diagnose:
+            with _timed(seconds, "diagnosis"):
+                diagnosis = self._diagnose(circuit, probabilities, facts, skipped=skipped)
         return VerificationReport(
             reached="expectation" if optimisation is None else "optimisation",
             valid=True,
@@ -128,9 +142,23 @@ class Verifier:
             expectation=expectation,
             optimisation=optimisation,
             published=published,
+            diagnosis=diagnosis,
             seconds=seconds,
             skipped=skipped,
         )
+
+    def _diagnose(
+        self,
+        circuit: Circuit,
+        probabilities: np.ndarray,
+        facts: ProblemFacts,
+        *,
+        skipped: dict[str, str],
+    ) -> Diagnosis:
+        reason = reason_to_skip_slopes(circuit, max_updates=self._warm_start.max_updates)
+        if reason is not None:
+            skipped["gradient"] = reason
+        return make_diagnosis(circuit, probabilities, facts, slopes=reason is None)
 
     def _optimise(
         self,

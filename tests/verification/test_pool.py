@@ -45,7 +45,7 @@ def trouble(config, formula):
         def __init__(self):
             self.inner = make_verifier(config, formula)
 
-        def verify(self, problem, text):
+        def verify(self, problem, text, **options):
             if text.startswith("hang"):
                 # Native code that holds the interpreter lock all the while.
                 sum(range(10**11))
@@ -55,7 +55,7 @@ def trouble(config, formula):
                 raise ValueError("a fault of ours")
             if text.startswith("die"):
                 os.kill(os.getpid(), signal.SIGKILL)
-            return self.inner.verify(problem, text)
+            return self.inner.verify(problem, text, **options)
 
     return Troubled()
 
