@@ -19,6 +19,7 @@ FLOORS = {
     "rewards": 3,
     "datasets": 4,
     "policy": 5,
+    "tool": 5,
     "learning": 6,
     "evaluation": 7,
     "serving": 7,
@@ -27,6 +28,7 @@ FLOORS = {
     "main_job": 8,
     "commands": 8,
     "data_commands": 8,
+    "verify_commands": 8,
     "cli": 8,
 }
 STRANGERS = {frozenset(("evaluation", "serving"))}  # one floor, but not to know each other

@@ -35,7 +35,7 @@ def make_diagnosis(
     return Diagnosis(
         nearest_optimum="".join(map(str, facts.problem.assignment(optimum))),
         violated_terms=_violated_terms(hamiltonian.interactions(), means, spectrum, optimum),
-        gradient=angle_slopes(circuit, spectrum) if slopes else None,
+        gradient=angle_slopes(circuit, facts) if slopes else None,
     )
 
 
@@ -52,12 +52,14 @@ def reason_to_skip_slopes(circuit: Circuit, *, max_updates: float) -> str | None
     return None
 
 
-def angle_slopes(circuit: Circuit, spectrum: Spectrum) -> tuple[AngleSlope, ...]:
+def angle_slopes(circuit: Circuit, facts: ProblemFacts) -> tuple[AngleSlope, ...]:
     """The steepest ∂E/∂θ (at most NUM_ANGLES), in program order; angles that do nothing left out.
 
     E = ⟨H⟩, exact, by the adjoint method (arXiv 2009.02823, algorithm 1).
     """
-    _, gradient = energy_and_gradient(circuit, spectrum.energies)
+    spectrum = facts.spectrum
+    _, gradient = energy_and_gradient(circuit, facts.scaled_energies)
+    gradient *= spectrum.maximum - spectrum.minimum
     steepness = np.abs(np.round(gradient, _RANK_DECIMALS))
     chosen = np.argsort(-steepness, kind="stable")[:NUM_ANGLES]
     chosen = {int(k) for k in chosen if steepness[k] > _negligible(spectrum)}

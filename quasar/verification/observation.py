@@ -74,17 +74,21 @@ def angle_text(slope: AngleSlope) -> str:
 
 
 def term_text(term: ViolatedTerm) -> str:
-    """One term as prompts write it, its mean and the wanted one: `0.5*Z0*Z1 at 0.2 not -1`."""
+    """One term as prompts write it, its mean and the wanted one: `0.5*Z0*Z1 at 0.20 not -1`."""
     product = "*".join(f"Z{q}" for q in term.wires)
-    mean = f"{term.expectation_value:.2g}"
-    return f"{term.coefficient:.4g}*{product} at {mean} not {term.optimal_value}"
+    mean = round(term.expectation_value, 2) + 0.0  # no −0
+    return f"{term.coefficient:.4g}*{product} at {mean:.2f} not {term.optimal_value}"
+
+
+def quality(outcome: Outcome) -> str:
+    """How good an outcome is, in a word or two."""
+    if outcome.feasible is False:
+        return "infeasible"
+    return "optimal" if outcome.optimal else "not optimal"
 
 
 def _outcome_line(outcome: Outcome) -> str:
-    quality = "optimal" if outcome.optimal else "not optimal"
-    if outcome.feasible is False:
-        quality = "infeasible"
-    line = f"{outcome.bitstring} p={outcome.probability:.3f} {quality}"
+    line = f"{outcome.bitstring} p={outcome.probability:.3f} {quality(outcome)}"
     if outcome.answer is not None:
         line += f" {json.dumps(outcome.answer, separators=(',', ':'))}"
     return line
