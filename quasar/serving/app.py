@@ -8,7 +8,6 @@ FastAPI. `serve_checkpoint` starts it all, `serve_verifier` the same without a m
 import asyncio
 import logging
 import re
-import socket
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,8 +19,8 @@ from ray.serve.config import HTTPOptions
 from ray.serve.exceptions import BackPressureError, RayServeException
 
 from quasar.config import QuasarConfig
-from quasar.errors import CheckpointError, InputError
-from quasar.runtime import init_ray
+from quasar.errors import CheckpointError
+from quasar.runtime import init_ray, require_free_port
 from quasar.serving.api import create_api
 from quasar.serving.errors import overloaded, unavailable
 from quasar.serving.service import CircuitService
@@ -200,15 +199,7 @@ def _start_http(config: QuasarConfig) -> str:
     if serve.status().proxies:
         logger.warning("Serve already runs on this cluster; its own HTTP port is kept")
         return url
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((serving.host, serving.port))
-        except OSError as error:
-            raise InputError(
-                f"{serving.host}:{serving.port} cannot be listened on ({error.strerror}); "
-                "give another port: --set serving.port=N"
-            ) from None
+    require_free_port(serving.host, serving.port)
     serve.start(http_options=HTTPOptions(host=serving.host, port=serving.port))
     return url
 
