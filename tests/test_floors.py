@@ -102,7 +102,9 @@ def test_the_check_finds_what_it_looks_for(part, source, expected):
     assert offences(part, source) == expected
 
 
-@pytest.mark.parametrize("module", ["quasar.rewards", "quasar.config", "quasar.cli"])
+@pytest.mark.parametrize(
+    "module", ["quasar.rewards", "quasar.config", "quasar.cli", "quasar.tool.mcp_server"]
+)
 def test_light_modules_do_not_load_ray_or_torch(module):
     program = (
         f"import sys, {module}; "
