@@ -1,8 +1,8 @@
 """The command line: the arguments of each command, logging, and errors as exit codes.
 
-Exit codes: 0 done, 1 a check failed (doctor, problems check) or an unexpected error (with its
-traceback), 2 bad input (one line on stderr), 130 interrupted. What a command does is in
-`quasar.commands`.
+Exit codes: 0 done, 1 a check failed (doctor, problems check, verify) or an unexpected error (with
+its traceback), 2 bad input (one line on stderr), 130 interrupted. What a command does is in
+`quasar.commands` and its neighbours.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from quasar import commands, data_commands
+from quasar import commands, data_commands, verify_commands
 from quasar.config import PRESETS
 from quasar.errors import QuasarError
 
@@ -84,6 +84,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_dataset(subparsers.add_parser("dataset", help="make the training data"), command)
     _add_problems(subparsers.add_parser("problems", help="see the graph problems"), command)
     _add_solve(command)
+    _add_verify(command)
+    _add_mcp(command)
     _add_train(command)
     _add_generate(command)
     _add_evaluate(command)
@@ -234,6 +236,37 @@ def _add_solve(command: Callable) -> None:
     )
 
 
+def _add_verify(command: Callable) -> None:
+    verify = command(
+        "verify",
+        verify_commands.verify,
+        "verify one circuit under limits and say what to mend (exit 1: the circuit is not valid)",
+        "quasar verify circuit.qasm --problems data/test.jsonl --index 3",
+    )
+    verify.add_argument(
+        "circuit", metavar="CIRCUIT.qasm", help="an OpenQASM 3 program or a chat answer; -: stdin"
+    )
+    verify.add_argument("--problems", required=True, type=Path, metavar="FILE")
+    verify.add_argument(
+        "--index", required=True, type=int, metavar="I", help="sample_index of the problem's row"
+    )
+    verify.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_mcp(command: Callable) -> None:
+    mcp = command(
+        "mcp",
+        verify_commands.mcp,
+        "serve the verification tool to agents over the Model Context Protocol",
+        "quasar mcp (or: quasar mcp --http --set serving.port=8001)",
+    )
+    mcp.add_argument(
+        "--http",
+        action="store_true",
+        help="streamable HTTP at serving.host and serving.port, path /mcp; default: stdio",
+    )
+
+
 def _add_train(command: Callable) -> None:
     train = command(
         "train",
@@ -318,12 +351,15 @@ def _add_serve(command: Callable) -> None:
         "answer problems with verified circuits over HTTP (Ray Serve)",
         "quasar serve --checkpoint runs/laptop --set serving.port=8080",
     )
-    serve.add_argument(
+    source = serve.add_mutually_exclusive_group(required=True)
+    source.add_argument(
         "--checkpoint",
-        required=True,
         type=Path,
         metavar="DIR",
         help="run directory, or model in Hugging Face layout",
+    )
+    source.add_argument(
+        "--verifier-only", action="store_true", help="no model: POST /v1/verify only"
     )
 
 

@@ -117,9 +117,12 @@ def sweep(arguments: Namespace) -> None:
 
 def serve(arguments: Namespace) -> None:
     config = load(arguments)
-    from quasar.serving.app import serve_checkpoint
+    from quasar.serving.app import serve_checkpoint, serve_verifier
 
-    serve_checkpoint(model_directory(arguments.checkpoint), config)
+    if arguments.verifier_only:
+        serve_verifier(config)
+    else:
+        serve_checkpoint(model_directory(arguments.checkpoint), config)
 
 
 def doctor(arguments: Namespace) -> int:

@@ -25,6 +25,20 @@ class TrainingError(QuasarError):
     """A run cannot go on: nothing to learn from, too many failed verifications, a lost learner."""
 
 
+class VerificationError(QuasarError):
+    """A verification gave no report: it came to a limit, or there is no verifier.
+
+    kind: as in `quasar.rewards.Failed`: "timeout", "memory", "worker" or "error".
+    """
+
+    def __init__(self, kind: str, message: str):
+        super().__init__(message)
+        self.kind = kind
+
+    def __reduce__(self):
+        return (VerificationError, (self.kind, str(self)))
+
+
 class CircuitError(QuasarError):
     """A program is not a circuit that we accept.
 

@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import socket
 
 from quasar.config import QuasarConfig
 from quasar.errors import InputError
@@ -75,6 +76,19 @@ def init_ray(config: QuasarConfig, *, cpus: float | None = None) -> None:
             f"Ray at {address!r} does not answer ({reason}); start it with 'ray start --head', set "
             "RAY_AUTH_MODE=token if it asks for a token, or leave cluster.address empty"
         ) from error
+
+
+def require_free_port(host: str, port: int) -> None:
+    """Raises InputError, with the mend, where the address cannot be listened on."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise InputError(
+                f"{host}:{port} cannot be listened on ({error.strerror}); "
+                "give another port: --set serving.port=N"
+            ) from None
 
 
 def warn_if_waiting(config: QuasarConfig) -> None:

@@ -23,6 +23,8 @@ COMMANDS = (
     ["problems", "check"],
     ["train"],
     ["generate"],
+    ["verify"],
+    ["mcp"],
     ["evaluate"],
     ["sweep"],
     ["serve"],
@@ -122,6 +124,8 @@ def test_a_missing_config_file_is_refused(capsys):
     [
         [],
         ["nonsense"],
+        ["serve"],
+        ["serve", "--checkpoint", "a", "--verifier-only"],
         ["generate"],
         ["sweep"],
         ["generate", "--checkpoint", "a", "--problems", "b", "--output", "c", "--samples", "0"],

@@ -19,6 +19,7 @@ FLOORS = {
     "rewards": 3,
     "datasets": 4,
     "policy": 5,
+    "tool": 5,
     "learning": 6,
     "evaluation": 7,
     "serving": 7,
@@ -27,6 +28,7 @@ FLOORS = {
     "main_job": 8,
     "commands": 8,
     "data_commands": 8,
+    "verify_commands": 8,
     "cli": 8,
 }
 STRANGERS = {frozenset(("evaluation", "serving"))}  # one floor, but not to know each other
@@ -100,7 +102,9 @@ def test_the_check_finds_what_it_looks_for(part, source, expected):
     assert offences(part, source) == expected
 
 
-@pytest.mark.parametrize("module", ["quasar.rewards", "quasar.config", "quasar.cli"])
+@pytest.mark.parametrize(
+    "module", ["quasar.rewards", "quasar.config", "quasar.cli", "quasar.tool.mcp_server"]
+)
 def test_light_modules_do_not_load_ray_or_torch(module):
     program = (
         f"import sys, {module}; "

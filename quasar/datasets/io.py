@@ -34,6 +34,21 @@ def read_rows(path: Path) -> Iterator[tuple[int, Any]]:
     return _parquet_rows(path) if path.suffix == ".parquet" else _json_rows(path)
 
 
+def find_row(path: Path, sample_index: int) -> tuple[int, Mapping[str, Any]]:
+    """(1-based line, row as it stands) of the row with that sample_index; no other row is built.
+
+    Raises InputError, which names some valid indices where there is no such row.
+    """
+    known = []
+    for line, row in read_rows(path):
+        index = row.get("sample_index") if isinstance(row, Mapping) else None
+        if index == sample_index:
+            return line, row
+        known.append(index)
+    some = ", ".join(map(str, known[:5])) + (f", … {known[-1]}" if len(known) > 5 else "")
+    raise InputError(f"{path}: no row has sample_index {sample_index}; there are: {some or 'none'}")
+
+
 def read_generations(path: str | Path) -> list[GenerationRow]:
     """All rows {"sample_index", "completions"} of a .jsonl file, in order. Raises InputError."""
     path = Path(path)

@@ -108,7 +108,7 @@ def make_trace(record: ProblemRecord, verifier: Verifier, config: QuasarConfig) 
         wrong = MISTAKES[name](circuit, config.dataset.angle_decimals, rng)
         if wrong is None:
             continue
-        report = verifier.verify(problem, wrong)
+        report = verifier.verify(problem, wrong, diagnose=True)  # as in a rollout's first turn
         lost = score(report, config.reward).value
         if lost > earned - LEAST_LOSS:
             continue

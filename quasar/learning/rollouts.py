@@ -23,7 +23,7 @@ from quasar.errors import TrainingError
 from quasar.policy.agent import AgentLoop, Episode, Task
 from quasar.policy.generation import CircuitGenerator
 from quasar.policy.models import pick_device
-from quasar.verification.pool import Check, VerifierClient
+from quasar.verification.pool import VerifierClient
 
 logger = logging.getLogger(__name__)
 NO_WEIGHTS = -1
@@ -72,7 +72,7 @@ class RolloutRunner(EnvRunner):
         client = VerifierClient(verifiers, settings.verification)
         self.loop = AgentLoop(
             self.generator,
-            lambda pairs: client.verify([Check(problem, text) for problem, text in pairs]),
+            client.verify,
             config=settings.generation,
             reward=settings.reward,
         )

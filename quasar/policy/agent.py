@@ -18,9 +18,10 @@ from quasar.problems.base import ProblemInstance
 from quasar.rewards import Failed, Outcome, score
 from quasar.verification.observation import observation_text
 from quasar.verification.report import VerificationReport
+from quasar.verification.worker import Check
 
-# Takes (problem, text) pairs; gives a report or a fault for each, in order.
-Tool = Callable[[Sequence[tuple[ProblemInstance, str]]], Sequence[VerificationReport | Failed]]
+# Gives a report or a fault for each check, in order.
+Tool = Callable[[Sequence[Check]], Sequence[VerificationReport | Failed]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,9 @@ class AgentLoop:
         for b, completion in zip(buffers, completions, strict=True):
             b.write(completion)
         generated = time.perf_counter()
-        reports = self.tool([(b.task.problem, b.texts[-1]) for b in buffers])
+        # What to mend is only worth finding out for a turn that may be followed by another.
+        diagnose = turn + 1 < self.config.max_turns
+        reports = self.tool([Check(b.task.problem, b.texts[-1], diagnose) for b in buffers])
         for b, report in zip(buffers, reports, strict=True):
             b.result = report
         self._seconds["generate"] += generated - started

@@ -18,6 +18,7 @@ from quasar.serving.errors import RETRY_AFTER_S, RequestRefused
 from quasar.serving.pages import error_page, index_page
 from quasar.serving.schema import CircuitAnswer, CircuitRequest
 from quasar.serving.service import CircuitService
+from quasar.tool.schema import VerifyAnswer, VerifyRequest
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ def create_api(service: CircuitService) -> FastAPI:
     api.add_middleware(BodyLimit, max_bytes=service.config.serving.max_body_bytes)
     _add_error_handlers(api)
 
-    @api.post("/v1/circuits", responses=_REFUSALS)
+    @api.post("/v1/circuits", responses=_REFUSALS | _NO_MODEL)
     async def circuits(request: CircuitRequest) -> CircuitAnswer:
         """Draw candidates for the problem, verify each, answer the best valid circuit.
 
@@ -42,9 +43,17 @@ def create_api(service: CircuitService) -> FastAPI:
         """
         return await service.answer(request)
 
+    @api.post("/v1/verify", responses=_REFUSALS)
+    async def verify(request: VerifyRequest) -> VerifyAnswer:
+        """Verify one circuit for one problem: report, reward, and an observation for a model.
+
+        A circuit that is not valid is answered with 200; its report says why and where.
+        """
+        return await service.verify(request)
+
     @api.get("/v1/models")
     async def models() -> dict[str, Any]:
-        """The model that answers, and the limits of a request."""
+        """The model that answers (null where the endpoint only verifies), and the limits."""
         return {"object": "list", "data": [facts(service)]}
 
     @api.get("/healthz")
@@ -75,19 +84,18 @@ def facts(service: CircuitService) -> dict[str, Any]:
     }
 
 
+def _refusal(description: str) -> dict[str, Any]:
+    example = {"error": {"message": "…", "field": "…", "mend": "…"}}
+    return {"description": description, "content": {"application/json": {"example": example}}}
+
+
+_NO_MODEL: dict[int | str, dict[str, Any]] = {404: _refusal("The endpoint has no model")}
 _REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": description,
-        "content": {
-            "application/json": {
-                "example": {"error": {"message": "…", "field": "…", "mend": "…"}},
-            }
-        },
-    }
+    status: _refusal(description)
     for status, description in (
         (400, "The body is not JSON"),
         (413, "The body is too large"),
-        (422, "The request or its problem is not valid"),
+        (422, "The request or its problem is not valid, or its circuit is over the limits"),
         (503, "Too many requests, or a part is being restarted"),
         (504, "No answer in time"),
     )

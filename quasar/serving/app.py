@@ -2,13 +2,12 @@
 
 Thin actors around plain objects: `CircuitGenerator` writes, the verifier pool verifies (its
 workers can be killed, so a check always ends), `CircuitService` puts the two together behind
-FastAPI. `serve_checkpoint` starts it all.
+FastAPI. `serve_checkpoint` starts it all, `serve_verifier` the same without a model.
 """
 
 import asyncio
 import logging
 import re
-import socket
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,13 +19,13 @@ from ray.serve.config import HTTPOptions
 from ray.serve.exceptions import BackPressureError, RayServeException
 
 from quasar.config import QuasarConfig
-from quasar.errors import CheckpointError, InputError
-from quasar.problems import ProblemInstance
-from quasar.runtime import init_ray
+from quasar.errors import CheckpointError
+from quasar.runtime import init_ray, require_free_port
 from quasar.serving.api import create_api
 from quasar.serving.errors import overloaded, unavailable
-from quasar.serving.service import CircuitService, Verified
+from quasar.serving.service import CircuitService
 from quasar.serving.writer import Order, Written, write_drafts
+from quasar.verification.worker import Check, Result
 
 logger = logging.getLogger(__name__)
 
@@ -93,10 +92,8 @@ class Verifier:
 
         self.pool = VerifierPool(config.verification, "hierarchical")
 
-    async def verify(self, problem: ProblemInstance, texts: Sequence[str]) -> list[Verified]:
-        from quasar.verification.pool import Check
-
-        return await asyncio.to_thread(self.pool.verify, [Check(problem, text) for text in texts])
+    async def verify(self, checks: Sequence[Check]) -> list[Result]:
+        return await asyncio.to_thread(self.pool.verify, checks)
 
 
 @serve.deployment(name="ingress", max_ongoing_requests=INGRESS_ONGOING)
@@ -104,14 +101,16 @@ class Verifier:
 class Ingress:
     """HTTP in front of the service, whose two functions are calls into the other deployments."""
 
-    def __init__(self, writer: Any, verifier: Any, config: QuasarConfig, model: str):
+    def __init__(self, writer: Any, verifier: Any, config: QuasarConfig, model: str | None):
         async def write(order: Order) -> Written:
             return await _call(writer.write.remote(order))
 
-        async def verify(problem: ProblemInstance, texts: Sequence[str]) -> list[Verified]:
-            return await _call(verifier.verify.remote(problem, texts))
+        async def verify(checks: Sequence[Check]) -> list[Result]:
+            return await _call(verifier.verify.remote(checks))
 
-        self.service = CircuitService(write, verify, config, model=model)
+        self.service = CircuitService(
+            None if writer is None else write, verify, config, model=model
+        )
 
     def __serve_build_asgi_app__(self) -> Any:
         return create_api(self.service)
@@ -128,19 +127,21 @@ async def _call(response: Any) -> Any:
         raise unavailable("a part of the endpoint did not answer") from error
 
 
-def build_application(checkpoint: Path, config: QuasarConfig) -> Any:
-    """The Serve application, ready for `serve.run`."""
+def build_application(checkpoint: Path | None, config: QuasarConfig) -> Any:
+    """The Serve application, ready for `serve.run`; without a checkpoint it only verifies."""
     serving = config.serving
-    writer = Writer.options(
-        num_replicas=serving.num_replicas,
-        ray_actor_options={
-            "num_cpus": serving.cpus_per_replica,
-            "num_gpus": serving.gpus_per_replica,
-        },
-    ).bind(str(checkpoint), config)
+    writer = None
+    if checkpoint is not None:
+        writer = Writer.options(
+            num_replicas=serving.num_replicas,
+            ray_actor_options={
+                "num_cpus": serving.cpus_per_replica,
+                "num_gpus": serving.gpus_per_replica,
+            },
+        ).bind(str(checkpoint), config)
     verifier = Verifier.options(ray_actor_options={"num_cpus": 0}).bind(config)
     return Ingress.options(ray_actor_options={"num_cpus": INGRESS_CPUS}).bind(
-        writer, verifier, config, model_name(checkpoint)
+        writer, verifier, config, None if checkpoint is None else model_name(checkpoint)
     )
 
 
@@ -160,6 +161,15 @@ def serve_checkpoint(checkpoint: Path, config: QuasarConfig, *, blocking: bool =
             f"{checkpoint}: not a model directory (no config.json); give a directory in Hugging "
             "Face layout"
         )
+    return _serve(checkpoint, config, blocking=blocking)
+
+
+def serve_verifier(config: QuasarConfig, *, blocking: bool = True) -> str:
+    """As `serve_checkpoint`, without a model: only `POST /v1/verify` is answered."""
+    return _serve(None, config, blocking=blocking)
+
+
+def _serve(checkpoint: Path | None, config: QuasarConfig, *, blocking: bool) -> str:
     init_ray(config)
     url = _start_http(config)
     try:
@@ -168,7 +178,8 @@ def serve_checkpoint(checkpoint: Path, config: QuasarConfig, *, blocking: bool =
         reason = _failure() or error
         serve.delete(APPLICATION)
         raise CheckpointError(f"the endpoint did not start: {reason}") from error
-    logger.info("answering at %s (model %s)", url, model_name(checkpoint))
+    model = "no model: it verifies only" if checkpoint is None else model_name(checkpoint)
+    logger.info("answering at %s (%s)", url, model)
     if blocking:
         _wait_until_interrupted()
     return url
@@ -188,15 +199,7 @@ def _start_http(config: QuasarConfig) -> str:
     if serve.status().proxies:
         logger.warning("Serve already runs on this cluster; its own HTTP port is kept")
         return url
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((serving.host, serving.port))
-        except OSError as error:
-            raise InputError(
-                f"{serving.host}:{serving.port} cannot be listened on ({error.strerror}); "
-                "give another port: --set serving.port=N"
-            ) from None
+    require_free_port(serving.host, serving.port)
     serve.start(http_options=HTTPOptions(host=serving.host, port=serving.port))
     return url
 

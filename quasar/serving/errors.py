@@ -20,6 +20,36 @@ class RequestRefused(Exception):
         return {"error": {"message": self.message, "field": self.field, "mend": self.mend}}
 
 
+def bad_problem(message: str, *, field: str) -> RequestRefused:
+    """422: the problem is not well posed."""
+    return RequestRefused(
+        422,
+        message,
+        field=field,
+        mend="correct the problem; GET /v1/models lists the primitives and the qubit limit",
+    )
+
+
+def no_model() -> RequestRefused:
+    """404: the endpoint was started to verify only."""
+    return RequestRefused(
+        404,
+        "this endpoint has no model: it verifies circuits and writes none",
+        mend="send a circuit to POST /v1/verify, or start the endpoint with --checkpoint",
+    )
+
+
+def over_limits(message: str) -> RequestRefused:
+    """422: the circuit takes more time or memory than a verification may."""
+    return RequestRefused(
+        422,
+        message,
+        field="circuit",
+        mend="send a circuit with fewer gates, or raise verification.time_limit_s or "
+        "verification.memory_limit_mb",
+    )
+
+
 def overloaded() -> RequestRefused:
     """503: more requests wait than the endpoint takes."""
     return RequestRefused(

@@ -6,6 +6,7 @@ from string import Template
 from typing import Any
 
 from quasar.serving.schema import EXAMPLE
+from quasar.tool.schema import GRAPH_EXAMPLE
 
 _FRAME = Template("""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>$title</title>
@@ -23,11 +24,9 @@ $body
 """)
 
 _INDEX = Template("""<h1>Quasar: verified circuits for graph problems</h1>
-<p>Send a graph problem; the model writes candidate OpenQASM 3 circuits, each is simulated and
-verified, and the best one comes back with its report. Primitives: <b>$primitives</b>;
-at most $max_qubits qubits and $max_samples candidates a request.</p>
+<p>$lead Primitives: <b>$primitives</b>; at most $limits a request.</p>
 <h2>Ask from a shell</h2>
-<pre>curl -s ${url}v1/circuits -H 'Content-Type: application/json' -d '$example'</pre>
+<pre>curl -s ${url}$path -H 'Content-Type: application/json' -d '$example'</pre>
 <h2>Ask from here</h2>
 <form id="ask"><label for="body">Request (JSON)</label>
 <textarea id="body" spellcheck="false">$pretty</textarea>
@@ -42,15 +41,23 @@ document.getElementById("ask").addEventListener("submit", async (event) => {
   const circuit = document.getElementById("circuit");
   state.textContent = "working …"; answer.hidden = circuit.hidden = true;
   try {
-    const response = await fetch("v1/circuits", {method: "POST", body: event.target.body.value,
+    const response = await fetch("$path", {method: "POST", body: event.target.body.value,
       headers: {"Content-Type": "application/json", "Accept": "application/json"}});
     const data = await response.json();
-    state.textContent = data.error ? data.error.message + "; " + data.error.mend : data.message;
-    if (data.circuit) { circuit.textContent = data.circuit; circuit.hidden = false; }
+    state.textContent = data.error ? data.error.message + "; " + data.error.mend
+      : data.message || "verified";
+    const text = data.circuit || data.observation;
+    if (text) { circuit.textContent = text; circuit.hidden = false; }
     answer.textContent = JSON.stringify(data, null, 1); answer.hidden = false;
   } catch (error) { state.textContent = "no answer: " + error.message; }
 });
 </script>""")
+
+_WRITES = """Send a graph problem; the model writes candidate OpenQASM 3 circuits, each is simulated
+and verified, and the best one comes back with its report. (A circuit of your own is verified by
+<code>v1/verify</code>.)"""
+_VERIFIES = """Send a graph problem and an OpenQASM 3 circuit; the circuit is simulated and
+verified, and its report comes back. This endpoint has no model, it writes no circuits."""
 
 _ERROR = Template("""<h1>$status: $message</h1>
 $field<p><b>Mend:</b> $mend</p>
@@ -59,13 +66,17 @@ $field<p><b>Mend:</b> $mend</p>
 
 def index_page(url: str, facts: dict[str, Any]) -> str:
     """How to ask. `url` is the endpoint's own address with a slash at its end."""
+    writes = facts["id"] is not None
+    example = EXAMPLE if writes else GRAPH_EXAMPLE
+    limits = f"{facts['max_qubits']} qubits"
     body = _INDEX.substitute(
         url=html.escape(url),
+        lead=_WRITES if writes else _VERIFIES,
+        path="v1/circuits" if writes else "v1/verify",
         primitives=html.escape(", ".join(facts["primitives"])),
-        max_qubits=facts["max_qubits"],
-        max_samples=facts["max_samples"],
-        example=html.escape(json.dumps(EXAMPLE), quote=False),
-        pretty=html.escape(_pretty(EXAMPLE)),
+        limits=f"{limits} and {facts['max_samples']} candidates" if writes else limits,
+        example=html.escape(json.dumps(example), quote=False),
+        pretty=html.escape(_pretty(EXAMPLE) if writes else json.dumps(example, indent=2)),
     )
     return _FRAME.substitute(title="Quasar", body=body)
 

@@ -1,13 +1,10 @@
-"""Request and answer of `POST /v1/circuits`, and the step from a request to a problem instance."""
+"""Request and answer of `POST /v1/circuits`; those of `POST /v1/verify`: `quasar.tool.schema`."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from quasar.errors import ProblemError
-from quasar.problems import ProblemInstance, build_instance
-from quasar.serving.errors import RequestRefused
+from quasar.tool.schema import Part, Problem
 
 MAX_SEED = 2**63 - 1
 MAX_TEMPERATURE = 5.0
@@ -29,27 +26,6 @@ FLOW_EXAMPLE = {
     "temperature": 0.7,
     "seed": 1,
 }
-
-
-class Part(BaseModel):
-    """Base of the request's parts: unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Problem(Part):
-    """A graph problem."""
-
-    primitive: str = Field(description="name of the problem, e.g. min_cut", max_length=100)
-    graph: dict[str, Any] = Field(
-        description=(
-            "node-link JSON; or the short form {nodes: [0, 1], edges: [[0, 1]]}, where an edge may "
-            "have a third entry (capacity or weight); or {nodes: [0, 1], hyperedges: [[0, 1]]}"
-        )
-    )
-    attributes: dict[str, Any] = Field(
-        default_factory=dict, description="what the problem needs besides, e.g. source and sink"
-    )
 
 
 class CircuitRequest(Part):
@@ -111,44 +87,3 @@ class CircuitAnswer(BaseModel):
     model: str
     seed: int
     seconds: dict[str, float]
-
-
-def to_instance(problem: Problem, *, max_qubits: int) -> ProblemInstance:
-    """The checked instance; RequestRefused (422) where the problem is not well posed."""
-    graph = expand_graph(problem.graph, is_network=problem.attributes.keys() >= _NETWORK)
-    try:
-        return build_instance(problem.primitive, graph, problem.attributes, max_qubits=max_qubits)
-    except ProblemError as error:
-        raise RequestRefused(
-            422,
-            str(error),
-            field="problem",
-            mend="correct the problem; GET /v1/models lists the primitives and the qubit limit",
-        ) from error
-
-
-_NETWORK = {"source", "sink"}  # attributes that make the graph a directed flow network
-
-
-def expand_graph(graph: Mapping[str, Any], *, is_network: bool) -> dict[str, Any]:
-    """Node-link JSON from the short form; what is in the long form already is left as it is.
-
-    In a flow network edges are directed and the third entry of an edge is its capacity, otherwise
-    its weight. Shapes that make no sense are passed on: `build_instance` names them.
-    """
-    if "hyperedges" in graph or not isinstance(graph.get("nodes"), list):
-        return dict(graph)
-    nodes = [node if isinstance(node, Mapping) else {"id": node} for node in graph["nodes"]]
-    edges = graph.get("edges")
-    if isinstance(edges, list):
-        third = "capacity" if is_network else "weight"
-        edges = [_expand_edge(edge, third) for edge in edges]
-    rest = {"directed": is_network, "multigraph": False, "graph": {}}
-    return {**rest, **graph, "nodes": nodes, "edges": edges}
-
-
-def _expand_edge(edge: Any, third: str) -> Any:
-    if not isinstance(edge, list) or len(edge) not in (2, 3):
-        return edge
-    long = {"source": edge[0], "target": edge[1]}
-    return {third: edge[2], **long} if len(edge) == 3 else long

@@ -1,43 +1,54 @@
-"""The endpoint's work: problem → candidates → verification → the best circuit.
+"""The endpoint's work: problem → candidates → verification → the best circuit; circuit → report.
 
-Pure of Ray and HTTP: it is given two asynchronous functions, one that writes candidates and one
-that verifies them, and raises `RequestRefused` where there is no answer to give.
+Pure of Ray and HTTP: it is given two asynchronous functions, one that writes candidates (None where
+the endpoint only verifies) and one that verifies them, and raises `RequestRefused` where there is
+no answer to give.
 """
 
 import asyncio
 import secrets
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
 from quasar.circuits.extraction import extract_program
 from quasar.config import QuasarConfig
 from quasar.datasets.prompts import build_messages
+from quasar.errors import InputError, ProblemError, VerificationError
 from quasar.problems import ProblemInstance
 from quasar.rewards import Failed, Scored, score
-from quasar.serving.errors import RequestRefused, unavailable
+from quasar.serving.errors import (
+    RequestRefused,
+    bad_problem,
+    no_model,
+    over_limits,
+    unavailable,
+)
 from quasar.serving.schema import (
     MAX_SEED,
     Candidates,
     CircuitAnswer,
     CircuitRequest,
     Finding,
-    to_instance,
 )
 from quasar.serving.writer import Draft, Order, TooLong, Written
+from quasar.tool.schema import VerifyAnswer, VerifyRequest, to_answer, to_check, to_instance
 from quasar.verification.report import Outcome, VerificationReport
+from quasar.verification.worker import Check, Result
 
-Verified = VerificationReport | Failed
 Write = Callable[[Order], Awaitable[Written]]
-Verify = Callable[[ProblemInstance, Sequence[str]], Awaitable[list[Verified]]]
+Verify = Callable[[Sequence[Check]], Awaitable[list[Result]]]
+Answer = TypeVar("Answer")
 
 
 class CircuitService:
     """Answers requests; holds no state between them."""
 
-    def __init__(self, write: Write, verify: Verify, config: QuasarConfig, *, model: str):
+    def __init__(
+        self, write: Write | None, verify: Verify, config: QuasarConfig, *, model: str | None
+    ):
         self._write = write
         self._verify = verify
         self.config = config
@@ -46,27 +57,60 @@ class CircuitService:
         self._reward = config.reward.model_copy(update={"formula": "hierarchical"})
 
     async def answer(self, request: CircuitRequest) -> CircuitAnswer:
-        """Raises RequestRefused: 422 bad problem, 503 no candidate verified, 504 out of time."""
+        """Raises RequestRefused: 404 no model, 422 bad problem, 503 no candidate verified, 504 out
+        of time.
+        """
+        if self._write is None:
+            raise no_model()
+        return await self._in_time(self._answer(request), mend="ask for fewer samples")
+
+    async def verify(self, request: VerifyRequest) -> VerifyAnswer:
+        """The report on one given circuit.
+
+        Raises RequestRefused: 422 bad problem, or a circuit over the limits; 503 no verifier
+        answered, 504 out of time.
+        """
+        return await self._in_time(self._verify_one(request), mend="send a smaller circuit")
+
+    async def _in_time(self, work: Coroutine[Any, Any, Answer], *, mend: str) -> Answer:
         limit = self.config.serving.request_timeout_s
         try:
             async with asyncio.timeout(limit):
-                return await self._answer(request)
+                return await work
         except TimeoutError:
             raise RequestRefused(
                 504,
                 f"no answer within {limit:g} seconds",
-                mend="ask for fewer samples, or raise serving.request_timeout_s",
+                mend=f"{mend}, or raise serving.request_timeout_s",
             ) from None
+
+    async def _verify_one(self, request: VerifyRequest) -> VerifyAnswer:
+        try:
+            check = to_check(request, max_qubits=self.config.verification.max_qubits)
+        except (ProblemError, InputError) as error:
+            field = "problem" if request.row is None else "row"
+            raise bad_problem(str(error), field=field) from error
+        (result,) = await self._verify([check])
+        try:
+            return to_answer(result, request, self._reward)
+        except VerificationError as error:
+            if error.kind in ("timeout", "memory"):
+                raise over_limits(str(error)) from error
+            raise unavailable(str(error)) from error
 
     async def _answer(self, request: CircuitRequest) -> CircuitAnswer:
         samples = self._samples(request)
-        problem = to_instance(request.problem, max_qubits=self.config.verification.max_qubits)
+        limit = self.config.verification.max_qubits
+        try:
+            problem = to_instance(request.problem, max_qubits=limit)
+        except ProblemError as error:
+            raise bad_problem(str(error), field="problem") from error
         seed = secrets.randbelow(MAX_SEED) if request.seed is None else request.seed
         started = time.perf_counter()
         drafts = await self._drafts(problem, request, samples=samples, seed=seed)
         written = time.perf_counter()
         texts = [draft.text for draft in drafts]
-        results = await self._verify(problem, texts)
+        results = await self._verify([Check(problem, text) for text in texts])
         seconds = {
             "generation": round(written - started, 4),
             "verification": round(time.perf_counter() - written, 4),
@@ -112,7 +156,7 @@ class CircuitService:
         self,
         problem: ProblemInstance,
         texts: Sequence[str],
-        results: Sequence[Verified],
+        results: Sequence[Result],
         *,
         seed: int,
         seconds: dict[str, float],

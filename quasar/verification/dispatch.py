@@ -17,7 +17,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from quasar.rewards import Failed
-from quasar.verification.guard import Death
+from quasar.verification.guard import REASONS, Death
 from quasar.verification.worker import Check, Result
 
 MAX_TRIES = 2
@@ -26,10 +26,6 @@ MAX_WITNESSED = 20
 MAX_CHUNK = 16
 _IN_FLIGHT = 2  # chunks a worker: one at work, one on its way
 RESTART_TIMEOUT_S = 180.0
-_REASONS = {
-    "timeout": "the verification was ended at its time limit",
-    "worker": "the verifier's process ended",
-}
 
 
 @dataclass(slots=True)
@@ -174,7 +170,7 @@ class Dispatch:
 
 
 def _failed(kind: str) -> Failed:
-    return Failed(kind, _REASONS[kind])
+    return Failed(kind, REASONS[kind])
 
 
 def home(check: Check, workers: int) -> int:

@@ -14,6 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _MIB = 1 << 20
+# What a fault of each kind of death says.
+REASONS = {
+    "timeout": "the verification was ended at its time limit",
+    "worker": "the verifier's process ended",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,7 @@ class Guard:
         """journal: path prefix of the two small files that outlive the process."""
         self.time_limit_s = time_limit_s
         self._past = journal.with_suffix(".deaths")
-        self._now = journal.with_suffix(".now")
+        self._now = entry_of(journal)
         self._bury()
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         self._file = os.open(self._now, flags, 0o600)
@@ -70,15 +75,26 @@ class Guard:
 
     def _bury(self) -> None:
         """What the last process left behind becomes an entry in the list of deaths."""
-        try:
-            left = self._now.read_text(errors="replace")
-        except FileNotFoundError:
-            return
-        check_id, _, rest = left.partition("\n")
-        # faulthandler writes "Timeout (0:00:20)!" and the stack before it ends the process.
-        kind = "timeout" if rest.startswith("Timeout") else "worker"
-        with self._past.open("a") as past:
-            past.write(f"{check_id}\t{kind}\n")
+        death = read_death(self._now)
+        if death is not None:
+            with self._past.open("a") as past:
+                past.write(f"{death.check_id}\t{death.kind}\n")
+
+
+def entry_of(journal: Path) -> Path:
+    """The file that says what the process of this journal is at work on."""
+    return journal.with_suffix(".now")
+
+
+def read_death(entry: Path) -> Death | None:
+    """How the process that left this entry ended; None where there is no entry."""
+    try:
+        left = entry.read_text(errors="replace")
+    except FileNotFoundError:
+        return None
+    check_id, _, rest = left.partition("\n")
+    # faulthandler writes "Timeout (0:00:20)!" and the stack before it ends the process.
+    return Death(check_id, "timeout" if rest.startswith("Timeout") else "worker")
 
 
 def _within(limit: int, hard: int) -> int:

@@ -7,9 +7,18 @@ It is read by the model only; rewards never come from text.
 import json
 
 from quasar.rewards import Failed
-from quasar.verification.report import DistributionSignals, Outcome, VerificationReport
+from quasar.verification.report import (
+    AngleSlope,
+    Diagnosis,
+    DistributionSignals,
+    Outcome,
+    VerificationReport,
+    ViolatedTerm,
+)
 
 _NUM_OUTCOMES = 3
+_NUM_ANGLES = 3
+_NUM_TERMS = 3
 
 
 def observation_text(result: VerificationReport | Failed, *, max_chars: int) -> str:
@@ -31,6 +40,8 @@ def _lines(report: VerificationReport) -> list[str]:
     ]
     if report.optimisation is not None:
         lines.append(f"warm start gain {report.optimisation.gain:.2f}")
+    if report.diagnosis is not None:
+        lines += _diagnosis_lines(report.diagnosis)
     lines += [_outcome_line(outcome) for outcome in distribution.most_probable[:_NUM_OUTCOMES]]
     return lines
 
@@ -45,11 +56,39 @@ def _optimum_line(distribution: DistributionSignals) -> str:
     return line
 
 
-def _outcome_line(outcome: Outcome) -> str:
-    quality = "optimal" if outcome.optimal else "not optimal"
+def _diagnosis_lines(diagnosis: Diagnosis) -> list[str]:
+    lines = []
+    steepest = sorted(diagnosis.gradient or (), key=lambda slope: -abs(slope.derivative))
+    if steepest:
+        lines.append("angles to move: " + ", ".join(map(angle_text, steepest[:_NUM_ANGLES])))
+    terms = diagnosis.violated_terms[:_NUM_TERMS]
+    if terms:
+        lines.append("terms that cost: " + ", ".join(map(term_text, terms)))
+    return lines
+
+
+def angle_text(slope: AngleSlope) -> str:
+    """One angle as the program writes it, its place, and what to do: `rz(0.5) q1 #3 lower`."""
+    qubits = ",".join(f"q{q}" for q in slope.qubits)
+    return f"{slope.gate}({slope.value:.4g}) {qubits} #{slope.angle} {slope.move}"
+
+
+def term_text(term: ViolatedTerm) -> str:
+    """One term as prompts write it, its mean and the wanted one: `0.5*Z0*Z1 at 0.20 not -1`."""
+    product = "*".join(f"Z{q}" for q in term.wires)
+    mean = round(term.expectation_value, 2) + 0.0  # no −0
+    return f"{term.coefficient:.4g}*{product} at {mean:.2f} not {term.optimal_value}"
+
+
+def quality(outcome: Outcome) -> str:
+    """How good an outcome is, in a word or two."""
     if outcome.feasible is False:
-        quality = "infeasible"
-    line = f"{outcome.bitstring} p={outcome.probability:.3f} {quality}"
+        return "infeasible"
+    return "optimal" if outcome.optimal else "not optimal"
+
+
+def _outcome_line(outcome: Outcome) -> str:
+    line = f"{outcome.bitstring} p={outcome.probability:.3f} {quality(outcome)}"
     if outcome.answer is not None:
         line += f" {json.dumps(outcome.answer, separators=(',', ':'))}"
     return line

@@ -89,6 +89,44 @@ class CostSignals:
 
 
 @dataclass(frozen=True, slots=True)
+class ViolatedTerm:
+    """A Hamiltonian term c·∏Z that costs more than it would in the nearest optimum."""
+
+    coefficient: float
+    wires: tuple[int, ...]
+    expectation_value: float  # ⟨∏Z⟩ of the circuit, [−1, 1]
+    optimal_value: int  # ∏Z in the nearest optimum: −1 or 1
+    excess: float  # coefficient·(expectation_value − optimal_value) > 0
+
+
+@dataclass(frozen=True, slots=True)
+class AngleSlope:
+    """The derivative of the energy by one angle, and the way that lowers the energy."""
+
+    angle: int  # place among all angles of the program, from 0
+    gate: str
+    gate_index: int  # place of its gate among all gates, from 0, after expansion
+    qubits: tuple[int, ...]
+    value: float  # radians
+    derivative: float  # ∂E/∂θ, energy a radian
+    move: Literal["raise", "lower"]  # what to do to the angle
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What to mend, made only where it is asked for.
+
+    The nearest optimum is the ground state at the least mean Hamming distance from what the circuit
+    measures. The excess of all terms, negative ones included, sums to ⟨H⟩ − E_min; `violated_terms`
+    are the largest of them, at most a few.
+    """
+
+    nearest_optimum: str  # bitstring, as in `Outcome`
+    violated_terms: tuple[ViolatedTerm, ...]
+    gradient: tuple[AngleSlope, ...] | None  # the steepest, in program order; None if not run
+
+
+@dataclass(frozen=True, slots=True)
 class PublishedSignals:
     """What the published formula is made of; present only where that formula is asked for."""
 
@@ -121,6 +159,7 @@ class VerificationReport:
     noise: NoiseSignals | None = None
     cost: CostSignals | None = None
     published: PublishedSignals | None = None
+    diagnosis: Diagnosis | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)  # per stage
     skipped: Mapping[str, str] = field(default_factory=dict)  # stage -> why
     # Costly stages that the candidate earned, run or not -> seconds by estimate.

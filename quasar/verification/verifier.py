@@ -20,11 +20,13 @@ from quasar.problems.base import ProblemInstance
 from quasar.simulation import get_simulator
 from quasar.verification.cost import measure_cost
 from quasar.verification.costly import CostlyStage, Gate
+from quasar.verification.diagnostics import make_diagnosis, reason_to_skip_slopes
 from quasar.verification.distribution import measure_distribution
 from quasar.verification.expectation import measure_expectation
 from quasar.verification.facts import FactsCache, ProblemFacts
 from quasar.verification.optimisation import WarmStart
 from quasar.verification.report import (
+    Diagnosis,
     Diagnostic,
     NoiseSignals,
     PublishedSignals,
@@ -83,11 +85,17 @@ class Verifier:
             self._published = PublishedScorer(self.limits)
 
     def verify(
-        self, problem: ProblemInstance, text: str, *, granted: frozenset[str] | None = None
+        self,
+        problem: ProblemInstance,
+        text: str,
+        *,
+        granted: frozenset[str] | None = None,
+        diagnose: bool = False,
     ) -> VerificationReport:
         """The report on one answer. A bad answer is a report, never an exception.
 
         granted: names of the costly stages that may run; None: all.
+        diagnose: say also what to mend (`VerificationReport.diagnosis`), which no grade needs.
 
         Raises ProblemError only where formula "published" is asked of a problem without reference.
         """
@@ -101,14 +109,17 @@ class Verifier:
         if error is not None:
             published = self._measure_published(facts, text, seconds=seconds)
             return _invalid(problem, circuit, error, seconds=seconds, published=published)
-        return self._measure(circuit, facts, text=text, granted=granted, seconds=seconds)
+        return self._measure(
+            circuit, facts, text=text, granted=granted, diagnose=diagnose, seconds=seconds
+        )
 
     def warm_up(self) -> None:
         """Load and compile what the first check would otherwise wait for."""
         from quasar.circuits.complete import read_complete
-        from quasar.simulation import exact
+        from quasar.simulation import alternating, exact
 
         exact.warm_up()
+        alternating.walsh_hadamard(np.zeros(2))
         read_complete(_WARM_UP_PROGRAM, self.limits)
 
     def probabilities(self, circuit: Circuit) -> np.ndarray:
@@ -124,6 +135,7 @@ class Verifier:
         text: str,
         granted: frozenset[str] | None,
         seconds: dict[str, float],
+        diagnose: bool,
     ) -> VerificationReport:
         with _timed(seconds, "distribution"):
             probabilities = self.probabilities(circuit)
@@ -141,6 +153,10 @@ class Verifier:
         if self._noise is not None:
             with _timed(seconds, "noise"):
                 noise = gate.run("noise", self._noise, circuit, facts)
+        diagnosis = None
+        if diagnose:
+            with _timed(seconds, "diagnosis"):
+                diagnosis = self._diagnose(circuit, probabilities, facts, skipped=gate.skipped)
         return VerificationReport(
             reached="expectation" if optimisation is None else "optimisation",
             valid=True,
@@ -152,10 +168,24 @@ class Verifier:
             noise=noise,
             cost=measure_cost(circuit, facts.baseline_two_qubit_gates),
             published=published,
+            diagnosis=diagnosis,
             seconds=seconds,
             skipped=gate.skipped,
             estimated_s=gate.estimated_s,
         )
+
+    def _diagnose(
+        self,
+        circuit: Circuit,
+        probabilities: np.ndarray,
+        facts: ProblemFacts,
+        *,
+        skipped: dict[str, str],
+    ) -> Diagnosis:
+        reason = reason_to_skip_slopes(circuit, max_updates=self._warm_start.max_updates)
+        if reason is not None:
+            skipped["gradient"] = reason
+        return make_diagnosis(circuit, probabilities, facts, slopes=reason is None)
 
     def _measure_published(
         self,

@@ -21,18 +21,24 @@ Result = VerificationReport | Failed
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One answer to verify: a problem, and what the model wrote."""
+    """One answer to verify: a problem, what the model wrote, and whether to say what to mend."""
 
     problem: ProblemInstance
     text: str
     granted: frozenset[str] | None = None  # costly stages that may run; None: all
+    diagnose: bool = False
 
 
 class Verifies(Protocol):
     """What a worker needs of a verifier."""
 
     def verify(
-        self, problem: ProblemInstance, text: str, *, granted: frozenset[str] | None = None
+        self,
+        problem: ProblemInstance,
+        text: str,
+        *,
+        granted: frozenset[str] | None = None,
+        diagnose: bool = False,
     ) -> VerificationReport:
         """The report on one answer."""
         ...
@@ -103,7 +109,9 @@ class VerifierWorker:
 def run_check(verifier: Verifies, check: Check, *, memory_limit_mb: int) -> Result:
     """The report, or the fault that kept us from one: nothing that a check does may escape."""
     try:
-        return verifier.verify(check.problem, check.text, granted=check.granted)
+        return verifier.verify(
+            check.problem, check.text, granted=check.granted, diagnose=check.diagnose
+        )
     except MemoryError:
         return Failed("memory", f"the verification needed more than {memory_limit_mb} MiB")
     except Exception as error:  # the boundary where faults become values

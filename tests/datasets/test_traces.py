@@ -49,7 +49,7 @@ def test_each_mistake_earns_less_and_gets_the_tools_own_answer(records, verifier
         assert roles == ["system", "user", "assistant", "tool", "assistant"]
         wrong, observed, right = (m["content"] for m in trace.messages[2:])
         assert right == record.problem.reference_circuit != wrong
-        report = verifier.verify(record.problem, wrong)
+        report = verifier.verify(record.problem, wrong, diagnose=True)
         assert observed == observation_text(
             report, max_chars=4 * CONFIG.generation.max_observation_tokens
         )

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from quasar.circuits.qasm import read_qasm
 from quasar.config import with_overrides
 from quasar.datasets.io import read_problems
 from quasar.datasets.prompts import build_messages
 from quasar.policy.agent import AgentLoop, Task
 from quasar.policy.generation import CircuitGenerator, Completion
 from quasar.rewards import Failed, Scored
-from quasar.verification.pool import Check, LocalVerifierPool
+from quasar.verification.pool import LocalVerifierPool
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +26,7 @@ def records(tiny_dataset):
 
 @pytest.fixture(scope="module")
 def verify(tiny_config):
-    pool = LocalVerifierPool(tiny_config.verification, "hierarchical")
-    return lambda pairs: pool.verify([Check(problem, text) for problem, text in pairs])
+    return LocalVerifierPool(tiny_config.verification, "hierarchical").verify
 
 
 def task(record, sample=0):
@@ -86,6 +86,31 @@ def test_a_second_turn_reads_the_observation_without_training_on_it(
     assert second[0] == [*first[0], *episode.response_ids[: len(second[0]) - len(first[0])]]
 
 
+def test_only_a_turn_that_may_be_followed_is_told_what_to_mend(
+    generator, records, verify, tiny_config
+):
+    circuit = read_qasm(records[0].problem.reference_circuit)
+    worse = circuit.with_parameters([a + 0.4 for a in circuit.parameters]).to_qasm(decimals=2)
+    asked = []
+
+    def tool(checks):
+        asked.append([check.diagnose for check in checks])
+        return verify(checks)
+
+    for turns, expected in ((1, [[False]]), (2, [[True], [False]])):
+        asked.clear()
+        agent = loop(
+            Scripted(generator, [worse] * turns),
+            tool,
+            tiny_config,
+            max_turns=turns,
+            max_response_tokens=800,
+        )
+        (episode,) = agent.run([task(records[0])], weights_version=0)
+        assert asked == expected
+        assert [("angles to move" in text) for text in episode.observations] == [True] * (turns - 1)
+
+
 def test_text_that_claims_a_reward_earns_the_floor(generator, records, verify, tiny_config):
     scripted = Scripted(generator, ["Reward: 99\nThe circuit is perfect."])
     (episode,) = loop(scripted, verify, tiny_config).run([task(records[0])], weights_version=0)
@@ -93,8 +118,8 @@ def test_text_that_claims_a_reward_earns_the_floor(generator, records, verify, t
 
 
 def test_a_fault_of_the_tool_is_kept_as_a_fault(generator, records, tiny_config):
-    def broken_tool(pairs):
-        return [Failed("timeout", "killed after 1 s") for _ in pairs]
+    def broken_tool(checks):
+        return [Failed("timeout", "killed after 1 s") for _ in checks]
 
     agent = loop(generator, broken_tool, tiny_config, max_turns=2)
     (episode,) = agent.run([task(records[0])], weights_version=0)

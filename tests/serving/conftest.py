@@ -9,7 +9,7 @@ from quasar.datasets.prompts import build_messages
 from quasar.policy.chat import ChatFormat
 from quasar.policy.models import build_policy, load_policy
 from quasar.problems import build_instance
-from quasar.serving.schema import expand_graph
+from quasar.tool.schema import expand_graph
 
 KNOWN_GRAPH = {"nodes": [0, 1, 2], "edges": [[0, 1], [1, 2]]}
 SMALL = (

@@ -2,85 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
 
-import httpx
 import pytest
+from endpoint import BODY, BROWSER, GOOD, PATH3, WORSE, Endpoint, error_of, problem
 
-from quasar.circuits.ansatz.qaoa import qaoa_circuit
 from quasar.config import load_config
-from quasar.problems import build_instance, problem_names
+from quasar.problems import problem_names
 from quasar.rewards import Failed, score
-from quasar.serving.api import create_api
 from quasar.serving.errors import overloaded
-from quasar.serving.schema import EXAMPLE, FLOW_EXAMPLE, expand_graph
-from quasar.serving.service import CircuitService
-from quasar.serving.writer import Draft, Order, TooLong
+from quasar.serving.schema import EXAMPLE, FLOW_EXAMPLE
+from quasar.serving.writer import TooLong
+from quasar.tool.schema import expand_graph
 from quasar.verification.verifier import Verifier
-
-PATH3 = {"nodes": [0, 1, 2], "edges": [[0, 1], [1, 2]]}
-BODY = {"problem": {"primitive": "vertex_cover", "graph": PATH3}, "samples": 3, "seed": 5}
-
-
-def problem():
-    graph = expand_graph(PATH3, is_network=False)
-    return build_instance("vertex_cover", graph)
-
-
-def circuit_text(gamma: float, beta: float) -> str:
-    return qaoa_circuit(problem().hamiltonian, [gamma], [beta]).to_qasm()
-
-
-GOOD, WORSE = sorted(
-    (circuit_text(0.75, -0.4), circuit_text(0.0, 0.0)),
-    key=lambda text: (
-        -score(
-            Verifier(load_config("laptop").verification).verify(problem(), text),
-            load_config("laptop").reward,
-        ).value
-    ),
-)
-
-
-class Endpoint:
-    """The application around given texts; records the orders that reach the writer."""
-
-    def __init__(self, texts: Sequence[str] = (GOOD,), *overrides: str, write=None, verify=None):
-        self.config = load_config("laptop", overrides)
-        self.orders: list[Order] = []
-        self.verifier = Verifier(self.config.verification)
-
-        async def write_given(order):
-            self.orders.append(order)
-            return [Draft(texts[i % len(texts)], True) for i in range(order.samples)]
-
-        async def verify_all(problem, texts):
-            return [self.verifier.verify(problem, text) for text in texts]
-
-        service = CircuitService(
-            write or write_given, verify or verify_all, self.config, model="run/final"
-        )
-        self.api = create_api(service)
-
-    def request(self, method: str, path: str, **arguments) -> httpx.Response:
-        async def send():
-            transport = httpx.ASGITransport(self.api, raise_app_exceptions=False)
-            async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-                return await client.request(method, path, **arguments)
-
-        return asyncio.run(send())
-
-    def ask(self, body=BODY, **arguments) -> httpx.Response:
-        return self.request("POST", "/v1/circuits", json=body, **arguments)
-
-
-def error_of(response: httpx.Response) -> dict:
-    body = response.json()
-    assert body.keys() == {"error"}
-    assert body["error"].keys() == {"message", "field", "mend"}
-    assert body["error"]["mend"]
-    assert "Traceback" not in response.text
-    return body["error"]
 
 
 def test_the_best_circuit_is_answered_with_its_report():
@@ -124,8 +57,8 @@ def test_no_valid_circuit_is_an_honest_answer():
 
 
 def test_a_fault_of_the_verification_is_not_a_grade():
-    async def faulty(problem, texts):
-        return [Failed("timeout", "no result within 20 s") for _ in texts]
+    async def faulty(checks):
+        return [Failed("timeout", "no result within 20 s") for _ in checks]
 
     response = Endpoint(verify=faulty).ask()
     assert response.status_code == 503
@@ -136,8 +69,8 @@ def test_a_fault_of_the_verification_is_not_a_grade():
 def test_some_unverified_candidates_are_counted():
     verifier = Verifier(load_config("laptop").verification)
 
-    async def half(problem, texts):
-        rest = [verifier.verify(problem, text) for text in texts[1:]]
+    async def half(checks):
+        rest = [verifier.verify(check.problem, check.text) for check in checks[1:]]
         return [Failed("worker", "gone"), *rest]
 
     answer = Endpoint([GOOD], verify=half).ask().json()
@@ -304,9 +237,6 @@ def test_wrong_paths_and_methods(method, path, status):
     response = Endpoint().request(method, path)
     assert response.status_code == status
     assert path in error_of(response)["message"]
-
-
-BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 def test_a_browser_gets_a_readable_error_page():

@@ -10,6 +10,7 @@ import pytest
 
 from quasar.config import load_config
 from quasar.errors import CheckpointError, InputError
+from quasar.tool.schema import GRAPH_EXAMPLE
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -41,10 +42,12 @@ def url(checkpoint, local_ray):
     serve.shutdown()
 
 
-def ask(url: str, body: bytes | dict = BODY, **headers: str) -> tuple[int, str]:
+def ask(
+    url: str, body: bytes | dict = BODY, *, path: str = "v1/circuits", **headers: str
+) -> tuple[int, str]:
     data = json.dumps(body).encode() if isinstance(body, dict) else body
     headers = {"Content-Type": "application/json", **headers}
-    request = urllib.request.Request(f"{url}v1/circuits", data=data, headers=headers)
+    request = urllib.request.Request(f"{url}{path}", data=data, headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=60) as response:
             return response.status, response.read().decode()
@@ -63,6 +66,17 @@ def test_a_problem_is_answered_with_a_verified_circuit(url):
     assert answer["reward"] > 0
     assert answer["answer"] == [1]
     assert answer["model"].endswith("/model")
+
+
+def test_a_given_circuit_is_verified(url):
+    written = json.loads(ask(url)[1])
+    body = {"problem": BODY["problem"], "circuit": written["circuit"]}
+    status, text = ask(url, body, path="v1/verify")
+    answer = json.loads(text)
+    assert status == 200
+    assert answer["reward"]["value"] == written["reward"]
+    assert answer["report"]["expectation"] == written["report"]["expectation"]
+    assert answer["report"]["diagnosis"]["gradient"]
 
 
 def test_requests_at_once_are_answered_as_one_by_one(url):
@@ -143,3 +157,37 @@ def test_a_directory_without_a_model_is_refused_before_ray_starts(tmp_path):
 
     with pytest.raises(CheckpointError, match="not a model directory"):
         serve_checkpoint(tmp_path, load_config("laptop"), blocking=False)
+
+
+def test_without_a_model_circuits_are_verified_within_limits(local_ray):
+    from ray import serve
+
+    from quasar.serving.app import serve_verifier
+
+    config = load_config("laptop", [f"serving.port={free_port()}", "verification.time_limit_s=1.0"])
+    serve.shutdown()  # Serve keeps the port of an endpoint that was before
+    url = serve_verifier(config, blocking=False)
+    try:
+        assert ask(url)[0] == 404
+        status, text = ask(url, GRAPH_EXAMPLE, path="v1/verify")
+        assert (status, json.loads(text)["report"]["valid"]) == (200, True)
+        status, text = ask(url, slow_request(), path="v1/verify")
+        assert status == 422
+        assert "ended at its time limit" in json.loads(text)["error"]["message"]
+        assert ask(url, GRAPH_EXAMPLE, path="v1/verify")[0] == 200
+    finally:
+        serve.shutdown()
+
+
+def slow_request() -> dict:
+    """Within the limits on text and gates, but seconds of work: 19 200 gates on 16 qubits."""
+    gate = "gate many a { " + "u3(0.1, 0.2, 0.3) a; " * 300 + "}\n"
+    header = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nbit[16] c;\nqubit[16] q;\n'
+    edges = [[i, i + 1] for i in range(15)]
+    return {
+        "problem": {
+            "primitive": "vertex_cover",
+            "graph": {"nodes": list(range(16)), "edges": edges},
+        },
+        "circuit": f"{header}{gate}{'many q; ' * 4}c = measure q;",
+    }

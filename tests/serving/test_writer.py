@@ -3,8 +3,8 @@
 from quasar.datasets.prompts import build_messages
 from quasar.policy.generation import CircuitGenerator
 from quasar.problems import build_instance
-from quasar.serving.schema import expand_graph
 from quasar.serving.writer import Order, TooLong, write_drafts
+from quasar.tool.schema import expand_graph
 
 
 def test_a_draft_does_not_depend_on_its_company(checkpoint, known_graph):

@@ -1,0 +1,181 @@
+"""What the verification tool is asked and what it answers, whichever door the caller comes through.
+
+`to_check` turns a request into a check for any verifier (pool, guarded process), `to_answer` turns
+its result into the answer. The answer's parts are the dataclasses of the verification themselves.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from quasar.config import RewardConfig
+from quasar.datasets.records import ProblemRecord
+from quasar.errors import VerificationError
+from quasar.problems import ProblemInstance, build_instance
+from quasar.rewards import Failed, Scored, score
+from quasar.verification.observation import observation_text
+from quasar.verification.report import VerificationReport
+from quasar.verification.worker import Check, Result
+
+_PATH = {"nodes": [0, 1, 2], "edges": [[0, 1], [1, 2]]}
+_CIRCUIT = """OPENQASM 3.0;
+include "stdgates.inc";
+bit[3] c;
+qubit[3] q;
+ry(1.5708) q[0];
+x q[0];
+ry(0.4) q[1];
+h q[2];
+c = measure q;
+"""
+GRAPH_EXAMPLE = {
+    "problem": {"primitive": "vertex_cover", "graph": _PATH},
+    "circuit": _CIRCUIT,
+}
+ROW_EXAMPLE = {
+    "row": {
+        "problem_type": "vertex_cover",
+        "graph": {
+            "nodes": [{"id": 0}, {"id": 1}],
+            "edges": [{"source": 0, "target": 1}],
+        },
+        "cost_hamiltonian": "0.5 * (Z(0) @ Z(1)) + 0.0 * Z(0) + 0.0 * Z(1)",
+        "n_qubits": 2,
+    },
+    "circuit": _CIRCUIT.replace("[3]", "[2]").replace("h q[2];\n", ""),
+    "diagnose": False,
+}
+
+
+class Part(BaseModel):
+    """Base of a request's parts: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Problem(Part):
+    """A graph problem."""
+
+    primitive: str = Field(description="name of the problem, e.g. min_cut", max_length=100)
+    graph: dict[str, Any] = Field(
+        description=(
+            "node-link JSON; or the short form {nodes: [0, 1], edges: [[0, 1]]}, where an edge may "
+            "have a third entry (capacity or weight); or {nodes: [0, 1], hyperedges: [[0, 1]]}"
+        )
+    )
+    attributes: dict[str, Any] = Field(
+        default_factory=dict, description="what the problem needs besides, e.g. source and sink"
+    )
+
+
+class Question(Part):
+    """Base of requests on one problem, stated in one of two ways."""
+
+    problem: Problem | None = Field(None, description="the problem as a graph")
+    row: dict[str, Any] | None = Field(
+        None,
+        description="or as a row of a problem file, under the benchmark's field names: "
+        "problem_type, graph, problem_specific_attributes, cost_hamiltonian, n_qubits, …",
+    )
+
+    @model_validator(mode="after")
+    def _one_problem(self):
+        if (self.problem is None) == (self.row is None):
+            raise ValueError("give one of 'problem' and 'row'")
+        return self
+
+
+class VerifyRequest(Question):
+    """One circuit to verify for one problem."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [GRAPH_EXAMPLE, ROW_EXAMPLE]})
+
+    circuit: str = Field(
+        description="an OpenQASM 3 program that measures every qubit at its end; text around it, "
+        "such as a chat answer, is left out"
+    )
+    diagnose: bool = Field(
+        True, description="say what to mend: violated Hamiltonian terms, slopes of the angles"
+    )
+    observation_chars: int = Field(
+        1000, ge=20, le=20_000, description="longest observation text, characters"
+    )
+
+
+class VerifyAnswer(BaseModel):
+    """What the verification found. A circuit that is not valid is an answer, not an error."""
+
+    report: VerificationReport = Field(
+        description="stages passed, their signals, the error of a program that is not valid, what "
+        "to mend, seconds"
+    )
+    reward: Scored = Field(description="the grade, and its parts unweighted and weighted")
+    observation: str = Field(description="the report in a few lines, for a language model")
+
+
+def to_problem(question: Question, *, max_qubits: int) -> ProblemInstance:
+    """The checked instance. Raises ProblemError, or InputError for a row that cannot be read."""
+    if question.row is not None:
+        row = {"sample_index": 0, **question.row}  # a row of a request needs no place in a file
+        return ProblemRecord.from_dict(row, max_qubits=max_qubits).problem
+    return to_instance(question.problem, max_qubits=max_qubits)
+
+
+def to_check(request: VerifyRequest, *, max_qubits: int) -> Check:
+    """What a verifier is given. Raises as `to_problem`."""
+    problem = to_problem(request, max_qubits=max_qubits)
+    return Check(problem, request.circuit, diagnose=request.diagnose)
+
+
+def to_answer(result: Result, request: VerifyRequest, reward: RewardConfig) -> VerifyAnswer:
+    """The answer to the request. Raises VerificationError for a fault, which is never a grade."""
+    if isinstance(result, Failed):
+        raise VerificationError(result.kind, f"the circuit was not verified: {result.detail}")
+    return VerifyAnswer(
+        report=result,
+        reward=score(result, reward),
+        observation=observation_text(result, max_chars=request.observation_chars),
+    )
+
+
+def to_instance(problem: Problem, *, max_qubits: int) -> ProblemInstance:
+    """The checked instance of a graph. Raises ProblemError where it is not well posed."""
+    graph = expand_graph(problem.graph, is_network=problem.attributes.keys() >= _NETWORK)
+    return build_instance(problem.primitive, graph, problem.attributes, max_qubits=max_qubits)
+
+
+def explain(error: ValidationError) -> str:
+    """The first finding of a request's validation in one line."""
+    first = error.errors(include_url=False)[0]
+    field = ".".join(map(str, first["loc"]))
+    if first["type"] == "extra_forbidden":
+        return f"unknown field '{field}'"
+    return f"'{field}': {first['msg']}" if field else first["msg"]
+
+
+_NETWORK = {"source", "sink"}  # attributes that make the graph a directed flow network
+
+
+def expand_graph(graph: Mapping[str, Any], *, is_network: bool) -> dict[str, Any]:
+    """Node-link JSON from the short form; what is in the long form already is left as it is.
+
+    In a flow network edges are directed and the third entry of an edge is its capacity, otherwise
+    its weight. Shapes that make no sense are passed on: `build_instance` names them.
+    """
+    if "hyperedges" in graph or not isinstance(graph.get("nodes"), list):
+        return dict(graph)
+    nodes = [node if isinstance(node, Mapping) else {"id": node} for node in graph["nodes"]]
+    edges = graph.get("edges")
+    if isinstance(edges, list):
+        third = "capacity" if is_network else "weight"
+        edges = [_expand_edge(edge, third) for edge in edges]
+    rest = {"directed": is_network, "multigraph": False, "graph": {}}
+    return {**rest, **graph, "nodes": nodes, "edges": edges}
+
+
+def _expand_edge(edge: Any, third: str) -> Any:
+    if not isinstance(edge, list) or len(edge) not in (2, 3):
+        return edge
+    long = {"source": edge[0], "target": edge[1]}
+    return {third: edge[2], **long} if len(edge) == 3 else long

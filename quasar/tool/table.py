@@ -1,0 +1,135 @@
+"""An answer of the verification tool, printed for a person (rich).
+
+What comes from the program or the problem is shown as plain text: no markup, no terminal codes.
+"""
+
+import json
+from collections.abc import Iterable
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from quasar.problems import ProblemInstance
+from quasar.rewards import Scored
+from quasar.tool.schema import VerifyAnswer
+from quasar.verification.observation import quality
+from quasar.verification.report import Diagnosis, Outcome, VerificationReport
+
+STAGES = ("syntax", "distribution", "expectation", "optimisation")
+
+
+def answer_text(answer: VerifyAnswer, problem: ProblemInstance) -> Group:
+    """The whole report: what was reached, each stage, what to mend, the reward, seconds."""
+    report = answer.report
+    parts: list[RenderableType] = [_headline(report, problem), _stages(report)]
+    if report.distribution is not None:
+        parts.append(_outcomes(report.distribution.most_probable))
+    if report.diagnosis is not None:
+        parts += _mending(report.diagnosis)
+    return Group(*parts, _reward(answer.reward))
+
+
+def _headline(report: VerificationReport, problem: ProblemInstance) -> Text:
+    asked = f"{problem.primitive} on {report.num_qubits_expected} qubits"
+    if not report.valid:
+        return _plain(f"not valid for {asked} ({report.error.kind}): {report.error.message}")
+    return _plain(
+        f"valid for {asked}: {report.num_gates} gates, {report.num_two_qubit_gates} of them on two "
+        f"or more qubits, depth {report.depth}; reached: {report.reached}"
+    )
+
+
+def _stages(report: VerificationReport) -> Table:
+    table = _table("stage", "result")
+    table.add_column("ms", justify="right")
+    found = {"syntax": "passed" if report.valid else "refused", **_results(report)}
+    for stage in (*STAGES, "diagnosis"):
+        result = found.get(stage)
+        if result is None and stage in report.skipped:
+            result = f"skipped: {report.skipped[stage]}"
+        if result is not None:
+            seconds = report.seconds.get(stage)
+            table.add_row(stage, _plain(result), "" if seconds is None else f"{1e3 * seconds:.2f}")
+    return table
+
+
+def _results(report: VerificationReport) -> dict[str, str]:
+    """What the stages beyond syntax found, those that ran."""
+    found = {}
+    if (d := report.distribution) is not None:
+        found["distribution"] = (
+            f"P(optimum) {d.optimum_probability:.4f} (uniform {d.uniform_optimum_probability:.4f})"
+        )
+        if d.feasible_probability is not None:
+            found["distribution"] += f", feasible {d.feasible_probability:.4f}"
+        if d.js_distance is not None:
+            found["distribution"] += f", distance to the reference {d.js_distance:.4f}"
+    if (e := report.expectation) is not None:
+        found["expectation"] = (
+            f"energy {e.energy:.6g} in [{e.minimum:.6g}, {e.maximum:.6g}], approximation ratio "
+            f"{e.approximation_ratio:.4f} (uniform {e.uniform_approximation_ratio:.4f})"
+        )
+    if (o := report.optimisation) is not None:
+        found["optimisation"] = (
+            f"warm start gain {o.gain:.4f}: ratio {o.approximation_ratio:.4f} after "
+            f"{o.gradient_evaluations} gradients, random starts {o.random_approximation_ratio:.4f}"
+        )
+    if report.diagnosis is not None:
+        found["diagnosis"] = f"nearest optimum {report.diagnosis.nearest_optimum}"
+        if "gradient" in report.skipped:
+            found["diagnosis"] += f"; no gradient: {report.skipped['gradient']}"
+    return found
+
+
+def _outcomes(outcomes: Iterable[Outcome]) -> Table:
+    table = _table("most probable", "P", "quality", "answer")
+    for outcome in outcomes:
+        answer = "" if outcome.answer is None else json.dumps(outcome.answer)
+        p = f"{outcome.probability:.4f}"
+        table.add_row(outcome.bitstring, p, quality(outcome), _plain(answer))
+    return table
+
+
+def _mending(diagnosis: Diagnosis) -> list[Table]:
+    tables = []
+    if diagnosis.violated_terms:
+        terms = _table("terms that cost", "mean", "wanted", "excess")
+        for term in diagnosis.violated_terms:
+            product = "*".join(f"Z{q}" for q in term.wires)
+            terms.add_row(
+                f"{term.coefficient:.4g}*{product}",
+                f"{term.expectation_value:.3f}",
+                str(term.optimal_value),
+                f"{term.excess:.4g}",
+            )
+        tables.append(terms)
+    if diagnosis.gradient:
+        angles = _table("angle", "gate", "dE/dθ", "move")
+        for slope in diagnosis.gradient:
+            qubits = ", ".join(f"q{q}" for q in slope.qubits)
+            gate = f"{slope.gate}({slope.value:.4g}) {qubits}"
+            angles.add_row(f"#{slope.angle}", gate, f"{slope.derivative:.4g}", slope.move)
+        tables.append(angles)
+    return tables
+
+
+def _reward(reward: Scored) -> Table:
+    table = _table("reward", "raw", "weighted")
+    for name, value in reward.weighted.items():
+        raw = reward.parts.get(name)
+        table.add_row(name, "" if raw is None else f"{raw:.4f}", f"{value:.4f}")
+    table.add_row("sum", "", f"{reward.value:.4f}")
+    return table
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False)
+    for heading in headings:
+        table.add_column(heading)
+    return table
+
+
+def _plain(text: str) -> Text:
+    return Text("".join(c if c.isprintable() else "\ufffd" for c in text))
