@@ -25,6 +25,14 @@ class TrainingError(QuasarError):
     """A run cannot go on: nothing to learn from, too many failed verifications, a lost learner."""
 
 
+class SimulationError(QuasarError):
+    """A backend cannot run this circuit: too many qubits for it, or for the device it stands for."""
+
+
+class SimulationMemoryError(SimulationError, MemoryError):
+    """A simulation would need more memory than this process may take; raised before it starts."""
+
+
 class CircuitError(QuasarError):
     """A program is not a circuit that we accept.
 
