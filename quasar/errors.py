@@ -26,7 +26,7 @@ class TrainingError(QuasarError):
 
 
 class SimulationError(QuasarError):
-    """A backend cannot run this circuit: too many qubits for it, or for the device it stands for."""
+    """A backend cannot run this circuit: too many qubits, or a Hamiltonian of another size."""
 
 
 class SimulationMemoryError(SimulationError, MemoryError):

@@ -72,7 +72,9 @@ def _load(name: str, device: str, mps: MatrixProductLimits) -> Simulator:
 
         return TorchBackend(device)
     if find_spec("qiskit_aer") is None:
-        raise ConfigError(f"simulator {name!r} needs qiskit-aer; install it or set simulator: exact")
+        raise ConfigError(
+            f"simulator {name!r} needs qiskit-aer; install it or set simulator: exact"
+        )
     if name == "mps":
         from quasar.simulation.mps import MatrixProductBackend
 

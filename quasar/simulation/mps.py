@@ -37,7 +37,9 @@ class MatrixProductBackend:
         require_state_vector(circuit.num_qubits)
         converted = self._converted(circuit)
         converted.save_statevector()
-        return np.asarray(run(self._simulator(self.limits.bond_dimension), converted)["statevector"])
+        return np.asarray(
+            run(self._simulator(self.limits.bond_dimension), converted)["statevector"]
+        )
 
     def probabilities(self, circuit: Circuit) -> np.ndarray:
         """|amplitude|² of the truncated state, shape (2**n,), float64."""

@@ -32,6 +32,9 @@ _DTYPES = {"complex128": torch.complex128, "complex64": torch.complex64}
 # States' worth of memory at the peak of a step, the batch itself among them.
 _COPIES = {Alike: 6, Different: 12}
 _ROW_BYTES = 16 * (4 + 12) * 3  # matrices and derivatives of a row, and what making them takes
+# Above this, unlike circuits run one after the other: gathering partners costs more than launching
+# each circuit's own steps. Measured on two CPU cores; the figure for CUDA is an estimate.
+_MAX_DIFFERENT_QUBITS = {"cpu": 9, "cuda": 16}
 _SHARE = 0.5  # of the free memory, unless a budget is given
 
 
@@ -100,11 +103,15 @@ class TorchBackend(FromProbabilities):
         values = np.empty(len(encoded))
         gradients = [np.zeros(len(circuit.angles)) for circuit in encoded]
         for places, program in self._pieces(encoded):
-            values[places], slopes = self._value_and_slopes(program, self._weights(energies, places))
+            values[places], slopes = self._value_and_slopes(
+                program, self._weights(energies, places)
+            )
             for b, place in enumerate(places):
                 rows = encoded[place].rows
                 for which in range(3):
-                    has = np.isin(rows[:, 0], [o for o, count in NUM_ANGLES.items() if count > which])
+                    has = np.isin(
+                        rows[:, 0], [o for o, count in NUM_ANGLES.items() if count > which]
+                    )
                     np.add.at(
                         gradients[place], rows[has, 3] + which, slopes[: len(rows), which, b][has]
                     )
@@ -158,10 +165,10 @@ class TorchBackend(FromProbabilities):
         for place, circuit in enumerate(encoded):
             groups[circuit.rows.tobytes()].append(place)
         alone = [places[0] for places in groups.values() if len(places) == 1]
-        tasks = [(Alike, places) for places in groups.values() if len(places) > 1]
-        if len(alone) == 1:
-            tasks.append((Alike, alone))
-        elif alone:
+        if len(alone) == 1 or encoded[0].num_qubits > _MAX_DIFFERENT_QUBITS[self.device]:
+            alone = []
+        tasks = [(Alike, places) for places in groups.values() if len(places) > 1 or not alone]
+        if alone:
             alone.sort(key=lambda place: len(encoded[place].rows), reverse=True)
             tasks.append((Different, alone))
         for kind, places in tasks:
