@@ -178,7 +178,7 @@ class NoiseConfig(Section):
         0.02, ge=0, le=0.45, description="depolarizing: probability that a bit is read wrong"
     )
     shots: int = Field(
-        1024, ge=2, le=100_000, description="trajectories, where a density matrix is too large"
+        512, ge=2, le=100_000, description="trajectories, where a density matrix is too large"
     )
     readout_mitigation: bool = Field(True, description="invert the readout error, qubit by qubit")
     zero_noise: Literal["none", "linear", "richardson"] = Field(
@@ -195,7 +195,7 @@ class VerificationConfig(Section):
         64, ge=1, le=1024, description="mps: largest bond dimension; time grows with its cube"
     )
     mps_truncation: float = Field(
-        1e-12, ge=0, le=0.1, description="mps: weight of the singular values that may be dropped"
+        1e-16, ge=0, le=0.1, description="mps: weight of the singular values that may be dropped"
     )
     noise: NoiseConfig = Field(
         default_factory=NoiseConfig, description="noise of the noise-aware expectation value"

@@ -51,7 +51,9 @@ def run(
     simulator: AerSimulator, circuit: QuantumCircuit, *, shots: int = 1, seed: int = 0
 ) -> dict[str, Any]:
     """What the circuit saves, by name. Raises SimulationMemoryError, RuntimeError for the rest."""
-    result = simulator.run(circuit, shots=shots, seed_simulator=seed).result()
+    # Aer counts the seed up shot by shot, so neighbouring seeds would share most of their shots.
+    spread = int(np.random.SeedSequence(seed).generate_state(1)[0]) >> 1
+    result = simulator.run(circuit, shots=shots, seed_simulator=spread).result()
     if not result.success:
         status = f"{result.status} {result.results[0].status if result.results else ''}"
         if "memory" in status.lower() or "bad_alloc" in status:

@@ -91,11 +91,11 @@ class MatrixProductLimits:
     """Limits of matrix product states.
 
     bond_dimension: largest one that is kept; truncation: the smallest singular values are dropped
-    while their squares sum to less than this.
+    while their squares sum to less than this, so a gate may move the state by its square root.
     """
 
     bond_dimension: int = 64
-    truncation: float = 1e-12
+    truncation: float = 1e-16
 
 
 class Simulator(Protocol):

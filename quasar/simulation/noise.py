@@ -32,8 +32,9 @@ from quasar.simulation.mitigation import (
 )
 
 # Qubits that the compiled circuit uses. A density matrix takes 16·4**k bytes, a trajectory 16·2**k.
-MAX_DENSITY_QUBITS = 9
-MAX_TRAJECTORY_QUBITS = 18
+# At 10 a density matrix takes as long as 1024 trajectories; at 12 these take seconds.
+MAX_DENSITY_QUBITS = 10
+MAX_TRAJECTORY_QUBITS = 14
 
 
 @dataclass(frozen=True, slots=True)

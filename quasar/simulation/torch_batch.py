@@ -19,7 +19,7 @@ from quasar.circuits.circuit import Circuit
 from quasar.errors import SimulationError, SimulationMemoryError
 from quasar.simulation.distributions import FromProbabilities
 from quasar.simulation.encoding import NUM_ANGLES, EncodedCircuit, encode
-from quasar.simulation.memory import available_bytes
+from quasar.simulation.memory import available_bytes, require
 from quasar.simulation.torch_programs import (
     Alike,
     Different,
@@ -74,7 +74,9 @@ class TorchBackend(FromProbabilities):
         does not fit.
         """
         encoded = _encode(circuits)
-        result = np.empty((len(encoded), 1 << encoded[0].num_qubits))
+        n = encoded[0].num_qubits
+        require(8 * len(encoded) << n, f"a distribution of {n} qubits for {len(encoded)} circuits")
+        result = np.empty((len(encoded), 1 << n))
         for places, program in self._pieces(encoded):
             result[places] = _squares(self._run(program)).cpu().numpy()
         return result
