@@ -157,9 +157,48 @@ class GenerationConfig(Section):
     batch_size: int = Field(128, ge=1, description="sequences that one engine decodes together")
 
 
+class NoiseConfig(Section):
+    model: Literal[
+        "none",
+        "depolarizing",
+        "fake_manila",
+        "fake_guadalupe",
+        "fake_kolkata",
+        "fake_sherbrooke",
+        "fake_torino",
+        "fake_marrakesh",
+    ] = Field("none", description="noise model; fake_*: snapshots of IBM devices, read offline")
+    one_qubit_error: float = Field(
+        1e-3, ge=0, le=1, description="depolarizing: rate of a one-qubit gate"
+    )
+    two_qubit_error: float = Field(
+        1e-2, ge=0, le=1, description="depolarizing: rate of a two-qubit gate"
+    )
+    readout_error: float = Field(
+        0.02, ge=0, le=0.45, description="depolarizing: probability that a bit is read wrong"
+    )
+    shots: int = Field(
+        512, ge=2, le=100_000, description="trajectories, where a density matrix is too large"
+    )
+    readout_mitigation: bool = Field(True, description="invert the readout error, qubit by qubit")
+    zero_noise: Literal["none", "linear", "richardson"] = Field(
+        "none", description="extrapolation to zero noise by gate folding, scales 1, 3 and 5"
+    )
+
+
 class VerificationConfig(Section):
-    simulator: Literal["auto", "exact", "aer"] = Field(
-        "auto", description="simulator backend; auto: exact up to 16 qubits, Aer above"
+    simulator: Literal["auto", "exact", "aer", "torch", "mps"] = Field(
+        "auto",
+        description="simulator backend; auto: exact up to 20 qubits, Aer up to 24, mps above; torch on a GPU",
+    )
+    mps_bond_dimension: int = Field(
+        64, ge=1, le=1024, description="mps: largest bond dimension; time grows with its cube"
+    )
+    mps_truncation: float = Field(
+        1e-16, ge=0, le=0.1, description="mps: weight of the singular values that may be dropped"
+    )
+    noise: NoiseConfig = Field(
+        default_factory=NoiseConfig, description="noise of the noise-aware expectation value"
     )
     num_workers: int = Field(1, ge=1, description="verifier actors in the pool")
     cpus_per_worker: float = Field(0.25, ge=0, description="Ray CPUs reserved for a verifier actor")

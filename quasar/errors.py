@@ -39,6 +39,14 @@ class VerificationError(QuasarError):
         return (VerificationError, (self.kind, str(self)))
 
 
+class SimulationError(QuasarError):
+    """A backend cannot run this circuit: too many qubits, or a Hamiltonian of another size."""
+
+
+class SimulationMemoryError(SimulationError, MemoryError):
+    """A simulation would need more memory than this process may take; raised before it starts."""
+
+
 class CircuitError(QuasarError):
     """A program is not a circuit that we accept.
 

@@ -1,48 +1,68 @@
-"""The Aer backend: state vectors in C++, on a GPU where the installed Aer has one.
+"""The Aer backends: state vectors in C++, on a GPU where the installed Aer has one.
 
-Takes circuits of standard gates; gives amplitudes and probabilities. The choice for many qubits.
+Takes circuits of standard gates; gives amplitudes and probabilities. `run` and `to_qiskit` are also
+the way of the other Aer methods (matrix product states, noise).
 """
 
 from math import pi
+from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
 from qiskit_aer import AerSimulator
 
 from quasar.circuits.circuit import Circuit, Gate
+from quasar.errors import SimulationMemoryError
+from quasar.simulation import kernels
+from quasar.simulation.distributions import FromProbabilities
+from quasar.simulation.memory import require_state_vector
 
 # Gates whose method on a Qiskit circuit has another name.
 _METHODS = {"u1": "p", "phase": "p", "cphase": "cp", "CX": "cx", "U": "u", "u3": "u", "u2": "u"}
 
 
-class AerBackend:
+class AerBackend(FromProbabilities):
     """Aer's statevector method. `device` is the one in use: "GPU" only where it is available."""
 
     name = "aer"
 
     def __init__(self, device: str = "CPU"):
-        available = AerSimulator().available_devices()
-        self.device = device if device in available else "CPU"
+        self.device = usable_device(device)
         self._simulator = AerSimulator(method="statevector", device=self.device)
 
     def statevector(self, circuit: Circuit) -> np.ndarray:
         """Final amplitudes, shape (2**n,), complex128, little-endian."""
-        converted = to_qiskit(_in_aer_gates(circuit))
+        require_state_vector(circuit.num_qubits)
+        converted = to_qiskit(in_aer_gates(circuit))
         converted.save_statevector()
-        result = self._simulator.run(converted, shots=1).result()
-        if not result.success:
-            if "memory" in str(result.status).lower():
-                raise MemoryError(str(result.status))
-            raise RuntimeError(f"Aer: {result.status}")
-        return np.asarray(result.get_statevector())
+        return np.asarray(run(self._simulator, converted)["statevector"])
 
     def probabilities(self, circuit: Circuit) -> np.ndarray:
         """|amplitude|², shape (2**n,), float64."""
-        state = self.statevector(circuit)
-        return state.real**2 + state.imag**2
+        return kernels.squares(self.statevector(circuit))
 
 
-def _in_aer_gates(circuit: Circuit) -> Circuit:
+def usable_device(device: str) -> str:
+    """That device where the installed Aer has it, otherwise "CPU"."""
+    return device if device in AerSimulator().available_devices() else "CPU"
+
+
+def run(
+    simulator: AerSimulator, circuit: QuantumCircuit, *, shots: int = 1, seed: int = 0
+) -> dict[str, Any]:
+    """What the circuit saves, by name. Raises SimulationMemoryError, RuntimeError for the rest."""
+    # Aer counts the seed up shot by shot, so neighbouring seeds would share most of their shots.
+    spread = int(np.random.SeedSequence(seed).generate_state(1)[0]) >> 1
+    result = simulator.run(circuit, shots=shots, seed_simulator=spread).result()
+    if not result.success:
+        status = f"{result.status} {result.results[0].status if result.results else ''}"
+        if "memory" in status.lower() or "bad_alloc" in status:
+            raise SimulationMemoryError(f"Aer: {status}")
+        raise RuntimeError(f"Aer: {status}")
+    return result.data(0)
+
+
+def in_aer_gates(circuit: Circuit) -> Circuit:
     """Aer runs every standard gate but the controlled Hadamard, which is a controlled U."""
     gates = tuple(
         Gate("cu", gate.qubits, (pi / 2, 0.0, pi, 0.0)) if gate.name == "ch" else gate

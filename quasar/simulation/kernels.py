@@ -171,6 +171,15 @@ def run(num_qubits, rows, angles):
 
 
 @_jit
+def squares(state):
+    """|amplitude|², float64, with no array but the result."""
+    result = np.empty(state.size)
+    for i in range(state.size):
+        result[i] = state[i].real ** 2 + state[i].imag ** 2
+    return result
+
+
+@_jit
 def value_and_gradient(num_qubits, rows, angles, energies):
     """(⟨diag(energies)⟩, its derivative with respect to each angle, float64 (num_angles,))."""
     ket = np.empty(1 << num_qubits, dtype=np.complex128)

@@ -17,7 +17,7 @@ from quasar.circuits.qasm import Limits
 from quasar.config import VerificationConfig
 from quasar.errors import ConfigError
 from quasar.problems.base import ProblemInstance
-from quasar.simulation import get_simulator
+from quasar.simulation import MatrixProductLimits, get_simulator
 from quasar.verification.cost import measure_cost
 from quasar.verification.costly import CostlyStage, Gate
 from quasar.verification.diagnostics import make_diagnosis, reason_to_skip_slopes
@@ -71,6 +71,7 @@ class Verifier:
             max_gates=config.max_gates,
         )
         self._device = "GPU" if config.gpus_per_worker > 0 else "CPU"
+        self._mps = MatrixProductLimits(config.mps_bond_dimension, config.mps_truncation)
         self._facts = FactsCache()
         self._warm_start = WarmStart(
             evaluations=config.gradient_evaluations,
@@ -124,7 +125,9 @@ class Verifier:
 
     def probabilities(self, circuit: Circuit) -> np.ndarray:
         """Exact distribution of a circuit from the configured simulator, (2**n,) little-endian."""
-        simulator = get_simulator(self.config.simulator, circuit.num_qubits, device=self._device)
+        simulator = get_simulator(
+            self.config.simulator, circuit.num_qubits, device=self._device, mps=self._mps
+        )
         return simulator.probabilities(circuit)
 
     def _measure(

@@ -7,15 +7,13 @@ from hypothesis import strategies as st
 from qiskit.quantum_info import Statevector
 
 from quasar.circuits.circuit import STANDARD_GATES, Circuit, Gate
-from quasar.errors import ConfigError
-from quasar.simulation import fused, get_simulator
+from quasar.simulation import fused
 from quasar.simulation.aer import to_qiskit
 from quasar.simulation.encoding import encode
 from quasar.simulation.exact import (
     ExactSimulator,
     descend,
     energy_and_gradient,
-    probabilities,
     statevector,
 )
 
@@ -110,26 +108,3 @@ def test_fused_arithmetic_is_the_same_state():
         np.testing.assert_allclose(
             fused.statevector(encoded, encoded.angles), statevector(encoded), atol=1e-14
         )
-
-
-def test_aer_agrees_with_the_exact_backend():
-    pytest.importorskip("qiskit_aer")
-    for name in STANDARD_GATES:
-        circuit = gate_on(name, tuple(range(STANDARD_GATES[name][1])))
-        np.testing.assert_allclose(
-            get_simulator("aer", N).probabilities(circuit),
-            probabilities(encode(circuit)),
-            atol=1e-10,
-        )
-
-
-def test_registry_chooses_by_size_and_names_what_it_knows():
-    assert get_simulator("auto", 16).name == "exact"
-    assert get_simulator("exact", 20).name == "exact"
-    with pytest.raises(ConfigError, match="valid: auto, exact, aer"):
-        get_simulator("statevektor", 3)
-
-
-def test_auto_takes_aer_above_sixteen_qubits():
-    pytest.importorskip("qiskit_aer")
-    assert get_simulator("auto", 17).name == "aer"
