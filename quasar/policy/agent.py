@@ -144,7 +144,9 @@ class AgentLoop:
         generated = time.perf_counter()
         # What to mend is only worth finding out for a turn that may be followed by another.
         diagnose = turn + 1 < self.config.max_turns
-        reports = self.tool([Check(b.task.problem, b.texts[-1], diagnose) for b in buffers])
+        reports = self.tool(
+            [Check(b.task.problem, b.texts[-1], diagnose=diagnose) for b in buffers]
+        )
         for b, report in zip(buffers, reports, strict=True):
             b.result = report
         self._seconds["generate"] += generated - started
