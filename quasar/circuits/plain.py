@@ -11,6 +11,7 @@ import re
 from functools import lru_cache
 
 from quasar.circuits.circuit import STANDARD_GATES, Circuit
+from quasar.circuits.expressions import CONSTANTS
 from quasar.circuits.rules import (
     CANONICAL_NAMES,
     TOO_MANY_GATES,
@@ -23,6 +24,7 @@ from quasar.circuits.rules import (
     refuse,
     refuse_gate,
 )
+from quasar.circuits.tokens import KEYWORDS
 from quasar.errors import CircuitError
 
 # Possessive quantifiers (*+) keep matching linear in the text, which may be hostile.
@@ -30,7 +32,7 @@ _W = r"[ \t\r\n]*+"
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*+"
 _COUNT = rf"\[{_W}([0-9]{{1,9}}){_W}\]"
 _ITEM = rf"{_NAME}{_W}(?:\[[0-9]{{1,9}}\])?+"
-_COMMENT = re.compile(r"//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_COMMENT = re.compile(r"//[^\r\n]*+|/\*.*?(?:\*/|\Z)", re.DOTALL)
 _HEADER = re.compile(
     rf'{_W}OPENQASM[ \t\r\n]++3(?:\.[0-9]+)?{_W};{_W}include{_W}"stdgates\.inc"{_W};'
 )
@@ -46,16 +48,7 @@ _STATEMENT = re.compile(
 _DIGITS = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _ANGLE = re.compile(rf"(-?)(?:({_DIGITS})|(?:({_DIGITS})\*)?pi(?:/({_DIGITS}))?)")
 _OPERAND = re.compile(rf"({_NAME}){_W}(?:\[([0-9]+)\])?")
-# fmt: off
-RESERVED = frozenset({
-    "OPENQASM", "include", "defcalgrammar", "def", "cal", "defcal", "gate", "extern", "box", "let",
-    "break", "continue", "if", "else", "end", "return", "for", "while", "in", "switch", "case",
-    "default", "pragma", "input", "output", "const", "readonly", "mutable", "qreg", "qubit", "creg",
-    "bool", "bit", "int", "uint", "float", "angle", "complex", "array", "void", "duration",
-    "stretch", "gphase", "inv", "pow", "ctrl", "negctrl", "dim", "durationof", "delay", "reset",
-    "measure", "barrier", "true", "false", "im", "nop", "pi", "tau", "euler",
-})
-# fmt: on
+RESERVED = KEYWORDS | CONSTANTS.keys()
 
 
 def read_plain(text: str, limits: Limits) -> Circuit | None:
