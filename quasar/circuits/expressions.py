@@ -78,11 +78,12 @@ def evaluate(expression: Expression, values: Sequence[float] = ()) -> Number:
 
 
 def angle(expression: Expression, values: Sequence[float] = ()) -> float:
-    """The value as a float."""
+    """The value as a float; infinite, to be refused by the circuit, where it is too large."""
+    value = evaluate(expression, values)
     try:
-        return float(evaluate(expression, values))
+        return float(value)
     except OverflowError:
-        refuse(NON_FINITE_ANGLE, "an angle is not a finite number")
+        return math.inf
 
 
 def integer(expression: Expression, what: str) -> int:

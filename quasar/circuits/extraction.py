@@ -10,7 +10,7 @@ The rule, in one place.
 3. It ends before the next such header or the next code fence, whichever comes first (neither counts
    within a comment of the program), and after the last line of it that ends a statement (`;` or
    `}`), so that prose behind it is left out.
-4. Of several programs the last complete one counts: its header is closed by `;`, it declares qubits,
+4. Of several programs the last complete one counts: its header ends with `;`, it declares qubits
    and it measures. With no complete one, the last.
 
 Text without any header is returned as it is, for the reader to refuse with its own message.

@@ -36,7 +36,10 @@ from quasar.errors import CircuitError
 
 _LOOP = (CONTROL_FLOW, "loops are not accepted; write the gates out")
 _CONDITION = (CONTROL_FLOW, "conditions on measured bits are not accepted")
-_VARIABLE = (UNSUPPORTED, "only bits and constants can be declared; write 'const float theta = 0.5;'")
+_VARIABLE = (
+    UNSUPPORTED,
+    "only bits and constants can be declared; write 'const float theta = 0.5;'",
+)
 _INPUT = (UNSUPPORTED, "inputs and outputs are not accepted; write the angles as numbers")
 _CALIBRATION = (UNSUPPORTED, "calibrations are not accepted in a circuit")
 _TIMING = (UNSUPPORTED, "timing is not accepted in a circuit")
