@@ -1,239 +1,314 @@
-"""Complete reader for OpenQASM 3: syntax tree, checks on the tree, conversion, flattening.
+"""Complete reader for OpenQASM 3: what the statements of a syntax tree mean.
 
-Takes program text within the size limit; gives the `Circuit`. The tree (openqasm3) is checked
-before anything is expanded, because the text is hostile until shown otherwise: only gates, gate
-definitions, declarations of literal size, aliases, barriers and measurements pass. What passes is
-converted statement by statement (qiskit-qasm3-import) and flattened to standard gates.
+Takes program text within the size limit; gives the `Circuit`. It knows registers, aliases,
+constants, gate definitions, modifiers and broadcasting. Where it differs on purpose from
+qiskit-qasm3-import, a strict reader, see docs/openqasm.md.
 """
 
-import re
-import warnings
-from typing import Any
+from collections.abc import Sequence
 
-from antlr4 import CommonTokenStream, InputStream
-from antlr4.error.ErrorListener import ErrorListener
-from antlr4.error.Errors import ParseCancellationException, RecognitionException
-from antlr4.error.ErrorStrategy import BailErrorStrategy
-from openqasm3 import ast
-from openqasm3._antlr.qasm3Lexer import qasm3Lexer
-from openqasm3._antlr.qasm3Parser import qasm3Parser
-from openqasm3.parser import QASM3ParsingError, QASMNodeVisitor
-from qiskit.circuit import CircuitError as QiskitCircuitError
-from qiskit.circuit.library import IGate
-from qiskit_qasm3_import.converter import ConvertVisitor
-from qiskit_qasm3_import.exceptions import ConversionError
-from qiskit_qasm3_import.state import State
-
+from quasar.circuits import tree
 from quasar.circuits.circuit import STANDARD_GATES, Circuit
+from quasar.circuits.expand import (
+    MAX_DEPTH,
+    Applied,
+    Expansion,
+    GateDefinition,
+    Modifiers,
+    controls_of,
+)
+from quasar.circuits.expressions import CONSTANTS, Number, angle, evaluate, integer, resolve
+from quasar.circuits.operands import Register, broadcast, pick
+from quasar.circuits.parser import parse
 from quasar.circuits.rules import (
     BAD_INCLUDE,
-    INDEX_OUT_OF_RANGE,
+    CANONICAL_NAMES,
     MISSING_HEADER,
     NON_FINITE_ANGLE,
+    NOT_MEASURED,
+    RECURSIVE_GATE,
     REPEATED_QUBIT,
     SYNTAX,
     TOO_DEEP,
-    TOO_LONG,
-    TOO_MANY_GATES,
     UNKNOWN_NAME,
     UNSUPPORTED,
+    WRONG_ARGUMENTS,
     Assembler,
     Limits,
-    at_line,
+    check_arity,
+    check_size,
     refuse,
+    refuse_gate,
 )
-from quasar.circuits.tree import TreeCheck
 from quasar.errors import CircuitError
 
-MAX_TOKENS = 25_000  # the grammar-driven parser takes about 50 µs a token
-MAX_STATEMENT_TOKENS = 1_000  # the parser looks ahead over a whole expression at each operator
-MAX_NESTING = 64  # brackets within brackets
-_TOKEN = re.compile(
-    r'(?P<comment>/\*.*?\*/|//[^\n]*)|(?P<open>/\*)|"[^"\n]*"|[\w.]+|[^\w\s]', re.DOTALL
-)
-# Names that the converter gives to gates of the standard library, where they differ.
-_QISKIT_NAMES = {"u": "U"}
-_STANDARD_MODULE = "qiskit.circuit.library.standard_gates"
+MAX_MODIFIERS = 4
+MAX_CONTROLS = 6  # of one gate's modifiers together; more are decomposed into very many gates
+_PHASE_ARITY = (1, 0)
 
 
 def read_complete(text: str, limits: Limits, *, strict: bool = True) -> Circuit:
     """Read any program that stands for a circuit; raises CircuitError for all others.
 
     strict=False reads as the published system does: measurements, version and include are not
-    required; the limits still hold.
+    required, constants and functions are not known; the limits still hold.
     """
-    _scan(text, limits)
-    try:
-        return _Conversion(limits, strict).read(_parse(text))
-    except RecursionError:
-        raise CircuitError(TOO_DEEP, "an expression is nested too deeply to be read") from None
-
-
-def _scan(text: str, limits: Limits) -> None:
-    """Bound what the parser will be given: tokens, statements, nesting, open comments."""
-    depth = tokens = statements = ended = 0
-    for match in _TOKEN.finditer(text):
-        token = match[0]
-        if match["comment"]:
-            continue
-        if match["open"]:
-            error = CircuitError(SYNTAX, "a comment '/*' is never closed")
-            raise at_line(error, text.count("\n", 0, match.start()) + 1)
-        tokens += 1
-        if token in "([{":
-            depth += 1
-        elif token in ")]}":
-            depth -= 1
-        elif token == ";":
-            statements += 1
-            ended = tokens
-        if depth > MAX_NESTING:
-            refuse(TOO_DEEP, f"brackets are nested more than {MAX_NESTING} deep")
-        if statements > limits.max_statements:
-            refuse(TOO_MANY_GATES, f"more than {limits.max_gates} gates")
-        if tokens - ended > MAX_STATEMENT_TOKENS:
-            refuse(TOO_LONG, f"a statement has more than {MAX_STATEMENT_TOKENS} tokens")
-        if tokens > MAX_TOKENS:
-            refuse(
-                TOO_LONG,
-                f"more than {MAX_TOKENS} tokens in a program that is not plain; "
-                "use one register, literal angles and no gate definitions, or shorten it",
-            )
-
-
-class _LexerErrors(ErrorListener):
-    def syntaxError(self, recognizer, offendingSymbol, line, column, msg, e):
-        raise at_line(CircuitError(SYNTAX, f"not valid OpenQASM 3: {msg}"), line, column + 1)
-
-
-def _parse(text: str) -> ast.Program:
-    """As `openqasm3.parse`, but silent, and with the position of an error."""
-    lexer = qasm3Lexer(InputStream(text))
-    lexer.removeErrorListeners()
-    lexer.addErrorListener(_LexerErrors())
-    parser = qasm3Parser(CommonTokenStream(lexer))
-    parser.removeErrorListeners()
-    parser._errHandler = BailErrorStrategy()
-    try:
-        return QASMNodeVisitor().visitProgram(parser.program())
-    except (RecognitionException, ParseCancellationException) as error:
-        raise _unexpected_token(error) from None
-    except QASM3ParsingError as error:
-        raise _tree_error(error) from None
-    except (ValueError, AttributeError, TypeError, IndexError, KeyError) as error:
-        # The tree builder trusts its input in places.
-        raise CircuitError(SYNTAX, f"not a valid OpenQASM 3 program ({error})") from None
-
-
-def _unexpected_token(error: Exception) -> CircuitError:
-    cause = error.args[0] if isinstance(error, ParseCancellationException) else error
-    token = getattr(cause, "offendingToken", None)
-    if token is None:
-        return CircuitError(SYNTAX, "not valid OpenQASM 3")
-    found = "the end of the program" if token.type == -1 else f"'{token.text}'"
-    plain = CircuitError(SYNTAX, f"not valid OpenQASM 3: unexpected {found}")
-    return at_line(plain, token.line, token.column + 1)
-
-
-def _tree_error(error: QASM3ParsingError) -> CircuitError:
-    where = re.match(r"L(\d+):C(\d+): (.*)", str(error), re.DOTALL)
-    if where is None:
-        return CircuitError(SYNTAX, f"not valid OpenQASM 3: {error}")
-    plain = CircuitError(SYNTAX, f"not valid OpenQASM 3: {where[3]}")
-    return at_line(plain, int(where[1]), int(where[2]) + 1)
-
-
-class _Converter(ConvertVisitor):
-    """The converter with an identity gate that keeps its name."""
-
-    def visit_Include(self, node: ast.Include, context: State) -> State:
-        context = super().visit_Include(node, context)
-        context.symbol_table.get("id", node).data = IGate
-        return context
-
-
-class _Conversion:
-    """One program on its way from tree to circuit."""
-
-    def __init__(self, limits: Limits, strict: bool):
-        self._strict = strict
-        self._check = TreeCheck(limits)
-        self._assembler = Assembler(limits, strict=strict)
-        self._converter = _Converter()
-        self._state = State(None)
-
-    def read(self, program: ast.Program) -> Circuit:
-        if self._strict:
-            _check_version(program)
-        for statement in program.statements:
-            try:
-                self._check.statement(statement, room_from=len(self._assembler.gates))
-                self._convert(statement)
-            except CircuitError as error:
-                raise _placed(error, statement) from None
-        if self._strict and not self._check.included:
-            refuse(BAD_INCLUDE, "write 'include \"stdgates.inc\";' after the header")
-        return self._assembler.finish(self._state.circuit.num_qubits)
-
-    def _convert(self, statement: ast.Statement) -> None:
-        circuit = self._state.circuit
-        before = len(circuit.data)
+    program = parse(text, limits)
+    reader = _Reader(limits, strict=strict)
+    if strict:
+        _check_version(program.version)
+    for statement in program.statements:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                self._state = self._converter.visit(statement, self._state)
-                circuit = self._state.circuit
-                for k in range(before, len(circuit.data)):
-                    self._collect(circuit, circuit.data[k])
-        except ConversionError as error:
-            message = re.sub(r"^\d+,\d+: ", "", error.message)
-            unknown = message.startswith("Undefined symbol")
-            refuse(UNKNOWN_NAME if unknown else UNSUPPORTED, message)
-        except IndexError:
-            refuse(INDEX_OUT_OF_RANGE, "an index is outside its register")
-        except QiskitCircuitError as error:
-            message = str(error).strip("'\"")
-            refuse(REPEATED_QUBIT if "duplicate" in message else UNSUPPORTED, message)
-        except (ZeroDivisionError, OverflowError):
-            refuse(NON_FINITE_ANGLE, "an angle is not a finite number")
-        except (TypeError, ValueError) as error:
-            refuse(UNSUPPORTED, f"this statement is not understood ({error})")
-
-    def _collect(self, circuit: Any, instruction: Any) -> None:
-        qubits = tuple(circuit.find_bit(qubit).index for qubit in instruction.qubits)
-        name = instruction.operation.name
-        if name == "measure":
-            self._assembler.measure(qubits[0], circuit.find_bit(instruction.clbits[0]).index)
-        elif name != "barrier":
-            self._flatten(instruction.operation, qubits)
-
-    def _flatten(self, operation: Any, qubits: tuple[int, ...]) -> None:
-        """Append an operation as standard gates; its definition is followed where it is none."""
-        name = _QISKIT_NAMES.get(operation.name, operation.name)
-        arity = (len(operation.params), len(qubits))
-        # A gate of the user's may bear a standard name only in programs without the include.
-        standard = operation.base_class.__module__.startswith(_STANDARD_MODULE)
-        if standard and STANDARD_GATES.get(name) == arity:
-            self._assembler.gate(name, qubits, tuple(float(p) for p in operation.params))
-            return
-        definition = operation.definition
-        if definition is None:
-            refuse(UNSUPPORTED, f"operation '{operation.name}' cannot be simulated")
-        for inner in definition.data:
-            if inner.operation.name != "barrier":
-                places = tuple(qubits[definition.find_bit(q).index] for q in inner.qubits)
-                self._flatten(inner.operation, places)
+            reader.statement(statement)
+        except CircuitError as error:
+            raise program.tokens.place(error, statement.start) from None
+    return reader.finish()
 
 
-def _check_version(program: ast.Program) -> None:
-    if program.version is None:
+def _check_version(version: str | None) -> None:
+    if version is None:
         refuse(MISSING_HEADER, "the program must start with 'OPENQASM 3.0;'")
-    if program.version.split(".")[0] != "3":
+    if version.split(".")[0] != "3":
         raise CircuitError(
-            MISSING_HEADER, f"version {program.version} is not read; write 'OPENQASM 3.0;'", 1
+            MISSING_HEADER, f"version {version[:20]} is not read; write 'OPENQASM 3.0;'", 1
         )
 
 
-def _placed(error: CircuitError, statement: ast.Statement) -> CircuitError:
-    span = statement.span
-    return error if span is None else at_line(error, span.start_line, span.start_column + 1)
+class _Reader:
+    """The names of one program, and the circuit as far as it has been read."""
+
+    def __init__(self, limits: Limits, *, strict: bool):
+        self._limits, self._strict = limits, strict
+        self._assembler = Assembler(limits, strict=strict)
+        self._expansion = Expansion()
+        self._num = {"qubits": 0, "bits": 0}
+        self._registers: dict[str, Register] = {}
+        self._constants: dict[str, Number] = dict(CONSTANTS)
+        self._gates: dict[str, str | GateDefinition] = {"U": "U"}
+        self._included = False
+
+    def finish(self) -> Circuit:
+        """The circuit, once all statements are in."""
+        if self._strict and not self._included:
+            refuse(BAD_INCLUDE, "write 'include \"stdgates.inc\";' after the header")
+        return self._assembler.finish(self._num["qubits"])
+
+    def statement(self, node: tree.Statement) -> None:
+        """Take in one statement."""
+        _STATEMENTS[type(node)](self, node)
+
+    def _refused(self, node: tree.Refused) -> None:
+        refuse(node.kind, node.why)
+
+    def _include(self, node: tree.Include) -> None:
+        if node.file != "stdgates.inc":
+            refuse(BAD_INCLUDE, f"only \"stdgates.inc\" can be included, not '{node.file[:40]}'")
+        if self._included:
+            refuse(BAD_INCLUDE, "stdgates.inc is included twice")
+        self._included = True
+        for name in STANDARD_GATES:
+            if name != "U":
+                self._check_new(name)
+                self._gates[name] = CANONICAL_NAMES.get(name, name)
+
+    def _check_new(self, name: str) -> None:
+        if name in self._gates:
+            refuse(SYNTAX, f"'{name}' is the name of a gate; choose another")
+        if name in self._registers or name in self._constants:
+            refuse(SYNTAX, f"'{name}' is defined already; choose another name")
+
+    def _declaration(self, node: tree.Declaration) -> None:
+        self._check_new(node.name)
+        what = f"the size of register '{node.name}'"
+        size = 1 if node.size is None else self._whole(node.size, what)
+        if size < 1:
+            refuse(UNSUPPORTED, f"{what} must be a positive number")
+        first, unit = self._num[node.unit], node.unit
+        limit = self._limits.max_qubits if unit == "qubits" else self._limits.max_bits
+        check_size(first + size, limit=limit, unit=unit)
+        self._num[unit] += size
+        places = tuple(range(first, first + size))
+        self._registers[node.name] = Register(unit, places, node.size is None)
+        if node.measured is not None:
+            self._measure(node.measured, tree.Operand(node.name))
+
+    def _constant(self, node: tree.Constant) -> None:
+        if not self._strict:
+            refuse(UNSUPPORTED, "constants are not accepted; write numbers")
+        self._check_new(node.name)
+        value: Number = evaluate(self._resolved(node.value))
+        if node.type in ("int", "uint"):
+            if not isinstance(value, int) or (node.type == "uint" and value < 0):
+                refuse(UNSUPPORTED, f"constant '{node.name}' is no {node.type}")
+        else:
+            value = angle((("push", value),))
+        self._constants[node.name] = value
+
+    def _alias(self, node: tree.Alias) -> None:
+        self._check_new(node.name)
+        parts = [self._operand(part) for part in node.parts]
+        if any(part.single for part in parts):
+            refuse(UNSUPPORTED, "an alias stands for a register; write e.g. 'q[0:0]' for one qubit")
+        places = tuple(place for part in parts for place in part.places)
+        if len({part.unit for part in parts}) > 1:
+            refuse(UNSUPPORTED, "an alias cannot mix qubits and bits")
+        if len(set(places)) != len(places):
+            refuse(REPEATED_QUBIT, "an alias names the same place twice")
+        self._registers[node.name] = Register(parts[0].unit, places)
+
+    def _barrier(self, node: tree.Barrier) -> None:
+        places = [place for operand in node.operands for place in self._qubits(operand).places]
+        if len(set(places)) != len(places):
+            refuse(REPEATED_QUBIT, "a barrier names the same qubit twice")
+
+    def _measurement(self, node: tree.Measurement) -> None:
+        if node.target is None:
+            refuse(NOT_MEASURED, "assign the measurement to a bit, e.g. 'c[0] = measure q[0];'")
+        self._measure(node.operand, node.target)
+
+    def _measure(self, operand: tree.Operand, target: tree.Operand) -> None:
+        qubits, bits = self._qubits(operand), self._operand(target)
+        if bits.unit != "bits":
+            refuse(UNSUPPORTED, f"'{target.name}' is no bit and cannot hold a result")
+        if len(qubits.places) != len(bits.places):
+            refuse(
+                WRONG_ARGUMENTS,
+                f"{len(qubits.places)} qubits cannot be measured into {len(bits.places)} bits",
+            )
+        for qubit, bit in zip(qubits.places, bits.places, strict=True):
+            self._assembler.measure(qubit, bit)
+
+    def _application(self, node: tree.Application) -> None:
+        target, modifiers = self._target(node)
+        arguments = [self._resolved(argument) for argument in node.arguments]
+        registers = [self._qubits(operand) for operand in node.operands]
+        angles = tuple(angle(argument) for argument in arguments)
+        for places in broadcast(registers):
+            self._expansion.spend(1)
+            self._expansion.apply(target, modifiers, angles, places, self._emit)
+
+    def _emit(self, name: str, places: tuple[int, ...], angles: tuple[float, ...]) -> None:
+        if name != "gphase":
+            self._assembler.gate(name, places, angles)
+        elif angles[0] - angles[0] != 0.0:
+            refuse(NON_FINITE_ANGLE, "an angle of 'gphase' is not a finite number")
+
+    def _definition(self, node: tree.Definition) -> None:
+        self._check_new(node.name)
+        names = node.parameters + node.qubits
+        if len(set(names)) != len(names):
+            refuse(SYNTAX, f"gate '{node.name}' gives two of its angles or qubits the same name")
+        body, depth = [], 0
+        for inner in node.body:
+            if isinstance(inner, tree.Refused):
+                refuse(inner.kind, inner.why)
+            slots = _slots(inner, node)
+            if isinstance(inner, tree.Application):
+                applied = self._applied(inner, node, slots)
+                body.append(applied)
+                if isinstance(applied.target, GateDefinition):
+                    depth = max(depth, applied.target.depth)
+        if depth >= MAX_DEPTH:
+            refuse(TOO_DEEP, f"gate definitions are nested more than {MAX_DEPTH} deep")
+        arity = (len(node.parameters), len(node.qubits))
+        self._gates[node.name] = GateDefinition(node.name, arity, tuple(body), depth + 1)
+
+    def _applied(
+        self, inner: tree.Application, node: tree.Definition, slots: tuple[int, ...]
+    ) -> Applied:
+        if inner.name == node.name:
+            refuse(RECURSIVE_GATE, f"gate '{node.name}' is defined by itself")
+        if inner.name in node.parameters or inner.name in node.qubits:
+            refuse(UNSUPPORTED, f"'{inner.name}' is no gate within gate '{node.name}'")
+        target, modifiers = self._target(inner)
+        arguments = tuple(
+            self._resolved(argument, node.parameters, hidden=node.qubits)
+            for argument in inner.arguments
+        )
+        return Applied(target, modifiers, arguments, slots)
+
+    def _target(self, node: tree.Application) -> tuple[str | GateDefinition, Modifiers]:
+        """The gate and its modifiers; their numbers of angles and qubits agree."""
+        name = node.name
+        target = name if name == "gphase" else self._gates.get(name)
+        if target is None:
+            if name in STANDARD_GATES and not self._included:
+                refuse(BAD_INCLUDE, f"gate '{name}' needs 'include \"stdgates.inc\";'")
+            refuse_gate(name)
+        modifiers = tuple(self._modifier(modifier) for modifier in node.modifiers)
+        controls = controls_of(modifiers)
+        if len(modifiers) > MAX_MODIFIERS or controls > MAX_CONTROLS:
+            refuse(
+                UNSUPPORTED,
+                f"at most {MAX_MODIFIERS} modifiers and {MAX_CONTROLS} controls on a gate",
+            )
+        if isinstance(target, GateDefinition):
+            arity = target.arity
+        else:
+            arity = _PHASE_ARITY if name == "gphase" else STANDARD_GATES[name]
+        given = (len(node.arguments), len(node.operands) - controls)
+        check_arity(name, expected=arity, given=given)
+        return target, modifiers
+
+    def _modifier(self, modifier: tree.Modifier) -> tuple[str, float]:
+        if modifier.kind == "pow":
+            return ("pow", angle(self._resolved(modifier.argument)))
+        if modifier.kind == "inv" or modifier.argument is None:
+            return (modifier.kind, 1)
+        number = self._whole(modifier.argument, "the number of controls")
+        if number < 0:
+            refuse(UNSUPPORTED, "the number of controls cannot be negative")
+        return (modifier.kind, number)
+
+    def _resolved(
+        self, value: tree.Expression, parameters: Sequence[str] = (), hidden: Sequence[str] = ()
+    ) -> tree.Expression:
+        self._expansion.spend(len(value))
+        if not self._strict and any(operation in ("call", "**") for operation, _ in value):
+            refuse(UNSUPPORTED, "functions and powers are not accepted; write numbers")
+        for operation, name in value:
+            if operation == "name" and name in hidden:
+                refuse(UNSUPPORTED, f"'{name}' is a qubit here, not a number")
+        return resolve(value, self._constants, parameters)
+
+    def _whole(self, value: tree.Expression, what: str) -> int:
+        return integer(self._resolved(value), what)
+
+    def _operand(self, operand: tree.Operand) -> Register:
+        register = self._registers.get(operand.name)
+        if register is None:
+            refuse(UNKNOWN_NAME, f"'{operand.name[:40]}' is not a register that has been declared")
+        return pick(register, operand, self._whole)
+
+    def _qubits(self, operand: tree.Operand) -> Register:
+        register = self._operand(operand)
+        if register.unit != "qubits":
+            refuse(UNSUPPORTED, f"'{operand.name}' is no qubit")
+        return register
+
+
+def _slots(inner: tree.Application | tree.Barrier, node: tree.Definition) -> tuple[int, ...]:
+    """Which of a definition's qubits a statement in its body acts on."""
+    slots = []
+    for operand in inner.operands:
+        if operand.name not in node.qubits:
+            refuse(UNKNOWN_NAME, f"'{operand.name[:40]}' is not a qubit of gate '{node.name}'")
+        if operand.indices:
+            refuse(UNSUPPORTED, f"'{operand.name}' is one qubit within gate '{node.name}'")
+        slots.append(node.qubits.index(operand.name))
+    if len(set(slots)) != len(slots):
+        refuse(REPEATED_QUBIT, f"a statement in gate '{node.name}' names the same qubit twice")
+    return tuple(slots)
+
+
+_STATEMENTS = {
+    tree.Refused: _Reader._refused,
+    tree.Include: _Reader._include,
+    tree.Declaration: _Reader._declaration,
+    tree.Constant: _Reader._constant,
+    tree.Alias: _Reader._alias,
+    tree.Barrier: _Reader._barrier,
+    tree.Measurement: _Reader._measurement,
+    tree.Application: _Reader._application,
+    tree.Definition: _Reader._definition,
+}

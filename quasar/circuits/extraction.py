@@ -1,52 +1,107 @@
 """From chat text to a program: what counts as "the program" in a model's answer.
 
-The rule, in one place. A program starts at a line that begins with `OPENQASM` and a version (code
-fences, bullets and quotes before it are ignored; only where no line begins so, a header within a
-line counts). It ends before the next such header or closing code fence, and after the last line of
-it that ends a statement (`;` or `}`), so that prose behind it is left out. Of several programs the
-last complete one counts (it declares qubits and measures); with no complete one, the last. Text
-without any header is returned as it is, for the reader to refuse with its own message.
+The rule, in one place.
+
+1. What a model thinks aloud is no answer: text up to the last `</think>` is left out, and so is
+   text behind a `<think>` that is never closed.
+2. A program starts at a line that begins with `OPENQASM` and a version; code fences, bullets, quote
+   marks and a byte order mark before it are ignored. Only where no line begins so, a header within
+   a line counts.
+3. It ends before the next such header or the next code fence, whichever comes first (neither counts
+   within a comment of the program), and after the last line of it that ends a statement (`;` or
+   `}`), so that prose behind it is left out.
+4. Of several programs the last complete one counts: its header ends with `;`, it declares qubits
+   and it measures. With no complete one, the last.
+
+Text without any header is returned as it is, for the reader to refuse with its own message.
 """
 
 import re
+from collections.abc import Iterator
 
+_OPEN_THOUGHT, _CLOSED_THOUGHT = "<think>", "</think>"
 # Possessive quantifiers (*+) keep matching linear in the text, which may be hostile.
-_LINE_HEADER = re.compile(
-    r"^[ \t>*`]*+(?:qasm3?|openqasm)?+[ \t`]*+(OPENQASM[ \t]++[0-9])", re.MULTILINE
-)
-_ANY_HEADER = re.compile(r"(OPENQASM[ \t\r\n]++[0-9])")
-_FENCE = re.compile(r"```|~~~")
-_QUBIT = re.compile(r"\bqubit\b")
-_MEASURE = re.compile(r"\bmeasure\b")
+_HEADER = re.compile(r"OPENQASM[ \t\r\n]++[0-9]")
+_CLOSED_HEADER = re.compile(r"OPENQASM[ \t\r\n]++[0-9]++(?:\.[0-9]++)?+[ \t\r\n]*+;")
+_BEFORE_HEADER = re.compile(r"[ \t>*`~\ufeff]*+(?:(?:open)?qasm[0-9.]*+)?+[ \t`]*+")
+_MAX_BEFORE = 40  # characters
+_MARK = re.compile(r"//[^\r\n]*+|/\*|```|~~~|OPENQASM")
 _COMMENT = re.compile(r"//.*|/\*.*?(?:\*/|\Z)")
+_QUBIT = re.compile(r"(?:qubit|qreg)\b")
+_MEASURE = re.compile(r"measure\b")
 
 
 def extract_program(text: str) -> str:
     """The program within a model's answer (see the module's first lines for the rule)."""
-    starts = [match.start(1) for match in _LINE_HEADER.finditer(text)]
-    if not starts:
-        starts = [match.start(1) for match in _ANY_HEADER.finditer(text)]
+    text = _without_thoughts(text)
+    headers = list(_headers(text))
+    starts = [place for place, begins_line in headers if begins_line]
+    starts = starts or [place for place, _ in headers]
     if not starts:
         return text.strip()
-    programs = [
-        _trim(text[start:end]) for start, end in zip(starts, [*starts[1:], len(text)], strict=True)
-    ]
-    complete = [program for program in programs if _is_complete(program)]
-    return (complete or programs)[-1]
+    chosen = None
+    for program in _programs(text, starts):
+        if chosen is None or _is_complete(program) or not _is_complete(chosen):
+            chosen = program
+    return chosen
+
+
+def _without_thoughts(text: str) -> str:
+    closed = text.rfind(_CLOSED_THOUGHT)
+    if closed >= 0:
+        text = text[closed + len(_CLOSED_THOUGHT) :]
+    return text.partition(_OPEN_THOUGHT)[0]
+
+
+def _headers(text: str) -> Iterator[tuple[int, bool]]:
+    """Places of all headers, and whether they begin a line."""
+    place = text.find("OPENQASM")
+    while place >= 0:
+        if _HEADER.match(text, place):
+            first = max(0, place - _MAX_BEFORE)
+            line = text.rfind("\n", first, place) + 1
+            begins = line > 0 or first == 0
+            yield place, begins and _BEFORE_HEADER.fullmatch(text, line, place) is not None
+        place = text.find("OPENQASM", place + 1)
+
+
+def _programs(text: str, starts: list[int]) -> Iterator[str]:
+    """The programs that start there; a start within a comment of one before it is none."""
+    marks, end = set(starts), -1
+    for start in starts:
+        if start >= end:
+            end = _end(text, start, marks)
+            yield _trim(text[start:end])
+
+
+def _end(text: str, start: int, marks: set[int]) -> int:
+    """Place of the fence or header that ends the program, or the end of the text."""
+    place, may_close = start + 1, True
+    while (mark := _MARK.search(text, place)) is not None:
+        place = mark.end()
+        if mark[0] == "/*":
+            closed = text.find("*/", place) if may_close else -1
+            may_close = closed >= 0  # so that the text is not searched again and again
+            place = closed + 2 if may_close else place
+        elif not mark[0].startswith("/") and (mark[0] != "OPENQASM" or mark.start() in marks):
+            return mark.start()
+    return len(text)
 
 
 def _is_complete(program: str) -> bool:
+    if _CLOSED_HEADER.match(program) is None:
+        return False
     qubit = _QUBIT.search(program)
     return qubit is not None and _MEASURE.search(program, qubit.end()) is not None
 
 
 def _trim(text: str) -> str:
-    """Cut at the closing fence and after the last line that ends a statement."""
-    fence = _FENCE.search(text)
-    if fence is not None:
-        text = text[: fence.start()]
+    """Cut after the last line that ends a statement."""
     lines = text.split("\n")
     for last in range(len(lines) - 1, -1, -1):
-        if _COMMENT.sub("", lines[last]).rstrip().endswith((";", "}")):
+        line = lines[last]
+        if "/" in line:
+            line = _COMMENT.sub("", line)
+        if line.rstrip().endswith((";", "}")):
             return "\n".join(lines[: last + 1]).rstrip()
     return text.strip()

@@ -9,20 +9,22 @@ and gives None for anything outside the subset: then the complete reader decides
 import math
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
-from quasar.circuits.circuit import STANDARD_GATES, Circuit
+from quasar.circuits.circuit import STANDARD_GATES, Circuit, Gate
+from quasar.circuits.expressions import CONSTANTS
+from quasar.circuits.operand_parser import MAX_DIGITS
 from quasar.circuits.rules import (
     CANONICAL_NAMES,
-    TOO_MANY_GATES,
     Assembler,
     Limits,
     at_line,
     check_arity,
     check_index,
     check_size,
-    refuse,
     refuse_gate,
 )
+from quasar.circuits.tokens import KEYWORDS
 from quasar.errors import CircuitError
 
 # Possessive quantifiers (*+) keep matching linear in the text, which may be hostile.
@@ -30,32 +32,23 @@ _W = r"[ \t\r\n]*+"
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*+"
 _COUNT = rf"\[{_W}([0-9]{{1,9}}){_W}\]"
 _ITEM = rf"{_NAME}{_W}(?:\[[0-9]{{1,9}}\])?+"
-_COMMENT = re.compile(r"//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_COMMENT = re.compile(r"//[^\r\n]*+|/\*.*?(?:\*/|\Z)", re.DOTALL)
 _HEADER = re.compile(
     rf'{_W}OPENQASM[ \t\r\n]++3(?:\.[0-9]+)?{_W};{_W}include{_W}"stdgates\.inc"{_W};'
 )
-# Groups: 1-3 declaration; 4-7 measurement; 8-10 gate.
+# Groups: 1-3 gate; 4-6 declaration; 7-10 measurement.
 _STATEMENT = re.compile(
     rf"{_W}(?:"
-    rf"(bit|qubit){_W}{_COUNT}{_W}({_NAME})"
-    rf"|({_NAME}){_W}(?:{_COUNT})?{_W}={_W}measure[ \t\r\n]++({_NAME}){_W}(?:{_COUNT})?"
-    rf"|({_NAME})(?:{_W}\(([0-9eEpi*/.,+\- \t\r\n]*+)\){_W}|[ \t\r\n]++)"
+    rf"({_NAME})(?:{_W}\(([0-9eEpi*/.,+\- \t\r\n]*+)\){_W}|[ \t\r\n]++)"
     rf"({_ITEM}(?:{_W},{_W}{_ITEM})*+)"
-    rf"){_W};"
+    rf"|(bit|qubit){_W}{_COUNT}{_W}({_NAME})"
+    rf"|({_NAME}){_W}(?:{_COUNT})?{_W}={_W}measure[ \t\r\n]++({_NAME}){_W}(?:{_COUNT})?"
+    rf"){_W}"
 )
 _DIGITS = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _ANGLE = re.compile(rf"(-?)(?:({_DIGITS})|(?:({_DIGITS})\*)?pi(?:/({_DIGITS}))?)")
 _OPERAND = re.compile(rf"({_NAME}){_W}(?:\[([0-9]+)\])?")
-# fmt: off
-RESERVED = frozenset({
-    "OPENQASM", "include", "defcalgrammar", "def", "cal", "defcal", "gate", "extern", "box", "let",
-    "break", "continue", "if", "else", "end", "return", "for", "while", "in", "switch", "case",
-    "default", "pragma", "input", "output", "const", "readonly", "mutable", "qreg", "qubit", "creg",
-    "bool", "bit", "int", "uint", "float", "angle", "complex", "array", "void", "duration",
-    "stretch", "gphase", "inv", "pow", "ctrl", "negctrl", "dim", "durationof", "delay", "reset",
-    "measure", "barrier", "true", "false", "im", "nop", "pi", "tau", "euler",
-})
-# fmt: on
+RESERVED = KEYWORDS | CONSTANTS.keys()
 
 
 def read_plain(text: str, limits: Limits) -> Circuit | None:
@@ -86,141 +79,183 @@ class _OutsideSubset(Exception):
     pass
 
 
+class _GateStatement(NamedTuple):
+    """A gate with literal angles. `gate` is None where it is not one gate on single qubits, or
+    where it breaks a rule that needs no register.
+    """
+
+    name: str
+    params: tuple[float, ...]
+    places: tuple[int, ...]  # -1 for a whole register
+    registers: frozenset[str]
+    register: str
+    highest: int
+    gate: Gate | None
+
+
+class _Declaration(NamedTuple):
+    unit: str
+    name: str
+    size: int
+
+
+class _Measurement(NamedTuple):
+    bits: str
+    bit: int | None
+    qubits: str
+    qubit: int | None
+
+
+_Statement = _GateStatement | _Declaration | _Measurement
+
+
 class _Program:
     def __init__(self, text: str, start: int, limits: Limits):
         self._text, self._start, self._limits = text, start, limits
         self._assembler = Assembler(limits)
-        self._bits: tuple[str, int] | None = None
-        self._qubits: tuple[str, int] | None = None
+        self._bits: tuple[str, int] = ("", 0)
+        self._qubits: tuple[str, int] = ("", 0)
 
     def read(self) -> Circuit:
         """Syntax of all statements first, then their meaning one by one."""
         statements = self._statements()
-        statement = None
+        at = 0
         try:
-            for statement in statements:
-                bit_or_qubit, size, name, bits, bit, qubits, qubit, *gate = statement.groups()
-                if gate[0]:
-                    self._gate(*gate)
-                elif bits:
-                    self._measure(bits, bit, qubits, qubit)
+            for at, statement in enumerate(statements):  # noqa: B007
+                if type(statement) is _GateStatement:
+                    self._gate(statement)
+                elif type(statement) is _Measurement:
+                    self._measure(statement)
                 else:
-                    self._declare(bit_or_qubit, int(size), name)
+                    self._declare(statement)
         except CircuitError as error:
-            # A syntax error further down comes first, and only the complete reader can tell.
-            if not all(map(_is_well_formed, statements)):
-                raise _OutsideSubset from None
-            raise at_line(error, self._line_of(statement)) from None
-        if self._qubits is None:
+            raise at_line(error, self._line_of(at)) from None
+        if not self._qubits[1]:
             raise _OutsideSubset
         return self._assembler.finish(self._qubits[1])
 
-    def _statements(self) -> list[re.Match[str]]:
-        text, place, match = self._text, self._start, _STATEMENT.match
-        end = len(text.rstrip(" \t\r\n"))
-        statements = []
-        while place < end:
-            statement = match(text, place)
-            if statement is None:
-                raise _OutsideSubset
-            statements.append(statement)
-            place = statement.end()
-            if len(statements) > self._limits.max_statements:
-                refuse(TOO_MANY_GATES, f"more than {self._limits.max_gates} gates")
-        return statements
+    def _statements(self) -> list[_Statement]:
+        text, start = self._text, self._start
+        if text.count(";", start) > self._limits.max_statements:
+            raise _OutsideSubset
+        parts = text[start:].split(";")
+        if parts.pop().strip(" \t\r\n"):
+            raise _OutsideSubset
+        return [
+            _short_statement(part) if len(part) <= _SHORT else _statement(part) for part in parts
+        ]
 
-    def _line_of(self, statement: re.Match[str]) -> int:
-        """1-based line of a statement's first character."""
-        first = statement.end() - len(statement[0].lstrip(" \t\r\n"))
+    def _line_of(self, at: int) -> int:
+        """1-based line of the first character of a statement, given its number."""
+        first = self._start
+        for _ in range(at):
+            first = self._text.index(";", first) + 1
+        first += len(self._text[first:]) - len(self._text[first:].lstrip(" \t\r\n"))
         return self._text.count("\n", 0, first) + 1
 
-    def _declare(self, kind: str, size: int, name: str) -> None:
-        declared = self._qubits if kind == "qubit" else self._bits
-        other = self._bits if kind == "qubit" else self._qubits
-        if declared is not None or size == 0 or name in RESERVED or name in STANDARD_GATES:
+    def _declare(self, new: _Declaration) -> None:
+        declared = self._qubits if new.unit == "qubit" else self._bits
+        other = self._bits if new.unit == "qubit" else self._qubits
+        if declared[1] or other[0] == new.name:
             raise _OutsideSubset
-        if other is not None and other[0] == name:
-            raise _OutsideSubset
-        if kind == "qubit":
-            check_size(size, limit=self._limits.max_qubits, unit="qubits")
-            self._qubits = (name, size)
+        if new.unit == "qubit":
+            check_size(new.size, limit=self._limits.max_qubits, unit="qubits")
+            self._qubits = (new.name, new.size)
         else:
-            check_size(size, limit=self._limits.max_bits, unit="bits")
-            self._bits = (name, size)
+            check_size(new.size, limit=self._limits.max_bits, unit="bits")
+            self._bits = (new.name, new.size)
 
-    def _gate(self, name: str, angles: str | None, operands: str) -> None:
-        registers, places = _operands(operands)
-        params = _angles(angles) if angles and not angles.isspace() else ()
-        if name in RESERVED or params is None or self._qubits is None:
-            raise _OutsideSubset
+    def _gate(self, found: _GateStatement) -> None:
         register, size = self._qubits
-        if any(operand != register for operand in registers):
+        if found.register == register and found.highest < size and found.gate is not None:
+            self._assembler.checked_gate(found.gate)
+            return
+        if any(name != register for name in found.registers):
             raise _OutsideSubset
-        arity = STANDARD_GATES.get(name)
+        arity = STANDARD_GATES.get(found.name)
         if arity is None:
-            refuse_gate(name)
-        check_arity(name, expected=arity, given=(len(params), len(places)))
-        name = CANONICAL_NAMES.get(name, name)
-        if -1 in places:  # a whole register
-            if len(places) > 1:
+            refuse_gate(found.name)
+        check_arity(found.name, expected=arity, given=(len(found.params), len(found.places)))
+        name = CANONICAL_NAMES.get(found.name, found.name)
+        if -1 in found.places:  # a whole register
+            if len(found.places) > 1:
                 raise _OutsideSubset
             for place in range(size):
-                self._assembler.gate(name, (place,), params)
+                self._assembler.gate(name, (place,), found.params)
             return
-        for index in places:
+        for index in found.places:
             if index >= size:
                 check_index(register, index=index, size=size, unit="qubits")
-        self._assembler.gate(name, places, params)
+        self._assembler.gate(name, found.places, found.params)
 
-    def _measure(self, bits: str, bit: str | None, qubits: str, qubit: str | None) -> None:
-        if self._bits is None or self._qubits is None or bool(bit) != bool(qubit):
+    def _measure(self, found: _Measurement) -> None:
+        (bits, num_bits), (qubits, num_qubits) = self._bits, self._qubits
+        if found.bits != bits or found.qubits != qubits:
             raise _OutsideSubset
-        if bits != self._bits[0] or qubits != self._qubits[0]:
-            raise _OutsideSubset
-        num_bits, num_qubits = self._bits[1], self._qubits[1]
-        if bit:
-            check_index(qubits, index=int(qubit), size=num_qubits, unit="qubits")
-            check_index(bits, index=int(bit), size=num_bits, unit="bits")
-            self._assembler.measure(int(qubit), int(bit))
-        elif num_bits != num_qubits:
+        if found.bit is not None and found.qubit is not None:
+            check_index(qubits, index=found.qubit, size=num_qubits, unit="qubits")
+            check_index(bits, index=found.bit, size=num_bits, unit="bits")
+            self._assembler.measure(found.qubit, found.bit)
+        elif num_bits != num_qubits or (found.bit, found.qubit) != (None, None):
             raise _OutsideSubset
         else:
             for place in range(num_qubits):
                 self._assembler.measure(place, place)
 
 
-def _is_well_formed(statement: re.Match[str]) -> bool:
-    """Whether a match of the statement pattern is valid syntax: the pattern is a little wider."""
-    _, _, declared, bits, _, qubits, _, gate, angles, operands = statement.groups()
-    names = {declared, bits, qubits, gate}
-    if operands:
-        names |= _operands(operands)[0]
-        if angles and not angles.isspace() and _angles(angles) is None:
-            return False
-    return not names & RESERVED
+def _statement(text: str) -> _Statement:
+    """What one statement says, taken by itself; `text` is without its semicolon."""
+    match = _STATEMENT.fullmatch(text)
+    if match is None:
+        raise _OutsideSubset
+    name, angles, operands, unit, size, declared, bits, bit, qubits, qubit = match.groups()
+    if name:
+        return _gate_statement(name, angles, operands)
+    if unit:
+        if declared in RESERVED or declared in STANDARD_GATES or int(size) == 0:
+            raise _OutsideSubset
+        return _Declaration(unit, declared, int(size))
+    if bits in RESERVED or qubits in RESERVED:
+        raise _OutsideSubset
+    return _Measurement(bits, int(bit) if bit else None, qubits, int(qubit) if qubit else None)
 
 
-@lru_cache(maxsize=1 << 14)
-def _operands(text: str) -> tuple[frozenset[str], tuple[int, ...]]:
-    """Register names and indices of `q[0], q[1]`; index -1 stands for a whole register."""
-    operands = _OPERAND.findall(text)
-    names = frozenset(name for name, _ in operands)
-    return names, tuple(int(index) if index else -1 for _, index in operands)
+# Answers to one problem repeat most of their statements. Long ones are not kept: memory is bounded.
+_SHORT = 100  # characters
+_short_statement = lru_cache(maxsize=1 << 14)(_statement)
 
 
-@lru_cache(maxsize=1 << 14)
-def _angles(text: str) -> tuple[float, ...] | None:
-    """Angles between the parentheses: numbers and `3*pi/4`; None where one is anything else."""
+def _gate_statement(name: str, angles: str | None, operands: str) -> _GateStatement:
+    found = _OPERAND.findall(operands)
+    registers = frozenset(register for register, _ in found)
+    if name in RESERVED or registers & RESERVED:
+        raise _OutsideSubset
+    places = tuple(int(index) if index else -1 for _, index in found)
+    params = _angles(angles) if angles and not angles.isspace() else ()
+    gate = None
+    if (
+        STANDARD_GATES.get(name) == (len(params), len(places))
+        and len(registers) == 1
+        and -1 not in places
+        and len(set(places)) == len(places)
+        and all(map(math.isfinite, params))
+    ):
+        gate = Gate(CANONICAL_NAMES.get(name, name), places, params)
+    return _GateStatement(name, params, places, registers, found[0][0], max(places), gate)
+
+
+def _angles(text: str) -> tuple[float, ...]:
+    """Angles between the parentheses: numbers and `3*pi/4`."""
     angles = []
     for part in text.split(","):
         match = _ANGLE.fullmatch(part.strip(" \t\r\n"))
-        if match is None:
-            return None
+        if match is None or len(part) > MAX_DIGITS:
+            raise _OutsideSubset
         sign, number, factor, divisor = match.groups()
         if number is None:
             angle = (float(factor) if factor else 1.0) * math.pi
             if divisor and float(divisor) == 0.0:
-                return None
+                raise _OutsideSubset
             angle = angle / float(divisor) if divisor else angle
         else:
             angle = float(number)

@@ -95,16 +95,21 @@ def check_index(register: str, *, index: int, size: int, unit: str) -> None:
     if not 0 <= index < size:
         refuse(
             INDEX_OUT_OF_RANGE,
-            f"{register}[{index}] is outside register '{register}', "
+            f"{register}[{_shown(index)}] is outside register '{register}', "
             f"which has {size} {unit} (indices 0 to {size - 1})",
         )
+
+
+def _shown(number: int) -> str:
+    text = str(number)
+    return text if len(text) <= 20 else f"{text[:6]}... ({len(text)} digits)"
 
 
 def check_size(size: int, *, limit: int, unit: str) -> None:
     """Declared units ("qubits" or "bits") must keep to the limit."""
     if size > limit:
         kind = TOO_MANY_QUBITS if unit == "qubits" else TOO_MANY_BITS
-        refuse(kind, f"{size} {unit} are declared, {limit} are allowed")
+        refuse(kind, f"{_shown(size)} {unit} are declared, {limit} are allowed")
 
 
 class Assembler:
@@ -128,16 +133,21 @@ class Assembler:
         for angle in params:
             if not math.isfinite(angle):
                 refuse(NON_FINITE_ANGLE, f"an angle of '{name}' is not a finite number")
+        self.checked_gate(Gate(name, qubits, params))
+
+    def checked_gate(self, gate: Gate) -> None:
+        """Append a gate whose angles are known to be finite and its qubits distinct."""
         if len(self.gates) >= self._limits.max_gates:
             refuse(TOO_MANY_GATES, f"more than {self._limits.max_gates} gates")
         if self._measured and self._strict:
-            for qubit in qubits:
+            for qubit in gate.qubits:
                 if qubit in self._measured:
                     refuse(
                         MID_CIRCUIT_MEASUREMENT,
-                        f"gate '{name}' acts on qubit {qubit} after its measurement; measure last",
+                        f"gate '{gate.name}' acts on qubit {qubit} after its measurement; "
+                        "measure last",
                     )
-        self.gates.append(Gate(name, qubits, params))
+        self.gates.append(gate)
 
     def measure(self, qubit: int, bit: int) -> None:
         """Measure a qubit into a bit (both counted over all registers)."""
