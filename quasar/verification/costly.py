@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from quasar.circuits.circuit import Circuit
+from quasar.errors import SimulationError
 from quasar.verification.facts import ProblemFacts
 
 # Row-amplitude updates that a core manages in a second, low estimate.
@@ -31,7 +32,10 @@ class CostlyStage(Protocol[Signals]):
         ...
 
     def measure(self, circuit: Circuit, facts: ProblemFacts) -> Signals:
-        """The stage's signals, for a circuit that `reason_to_skip` lets pass."""
+        """The stage's signals, for a circuit that `reason_to_skip` lets pass.
+
+        SimulationError: it turned out that a simulator cannot run it.
+        """
         ...
 
 
@@ -59,4 +63,8 @@ class Gate(Generic[Signals]):
         if reason is not None:
             self.skipped[name] = reason
             return None
-        return stage.measure(circuit, facts)
+        try:
+            return stage.measure(circuit, facts)
+        except SimulationError as error:
+            self.skipped[name] = str(error)
+            return None

@@ -77,6 +77,7 @@ class NoiseSignals:
     energy: float
     approximation_ratio: float
     uniform_approximation_ratio: float
+    standard_error: float = 0.0  # of the energy; 0 where nothing was sampled
 
 
 @dataclass(frozen=True, slots=True)

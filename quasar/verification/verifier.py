@@ -19,7 +19,7 @@ from quasar.errors import ConfigError
 from quasar.problems.base import ProblemInstance
 from quasar.simulation import MatrixProductLimits, get_simulator
 from quasar.verification.cost import measure_cost
-from quasar.verification.costly import CostlyStage, Gate
+from quasar.verification.costly import Gate
 from quasar.verification.diagnostics import make_diagnosis, reason_to_skip_slopes
 from quasar.verification.distribution import measure_distribution
 from quasar.verification.expectation import measure_expectation
@@ -28,7 +28,6 @@ from quasar.verification.optimisation import WarmStart
 from quasar.verification.report import (
     Diagnosis,
     Diagnostic,
-    NoiseSignals,
     PublishedSignals,
     VerificationReport,
     gain_over,
@@ -50,17 +49,8 @@ FORMULAS = ("hierarchical", "published")
 class Verifier:
     """Runs the four stages. One object serves any number of problems; not for several threads."""
 
-    def __init__(
-        self,
-        config: VerificationConfig,
-        formula: str = "hierarchical",
-        *,
-        noise: CostlyStage[NoiseSignals] | None = None,
-    ):
-        """formula "published" adds the published system's own signals to each report.
-
-        noise: measures ⟨H⟩ under a noise model; None leaves that stage out.
-        """
+    def __init__(self, config: VerificationConfig, formula: str = "hierarchical"):
+        """formula "published" adds the published system's own signals to each report."""
         if formula not in FORMULAS:
             raise ConfigError(f"formula {formula!r} is unknown; valid: {', '.join(FORMULAS)}")
         self.config = config
@@ -78,7 +68,13 @@ class Verifier:
             random_starts=config.random_starts,
             time_limit_s=config.time_limit_s,
         )
-        self._noise = noise
+        self._noise = None
+        if config.noise.model != "none":
+            from quasar.verification.noise import NoisyExpectation
+
+            self._noise = NoisyExpectation(
+                config.noise, time_limit_s=config.time_limit_s, device=self._device
+            )
         self._published = None
         if formula == "published":
             from quasar.verification.published import PublishedScorer

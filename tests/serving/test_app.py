@@ -164,7 +164,7 @@ def test_without_a_model_circuits_are_verified_within_limits(local_ray):
 
     from quasar.serving.app import serve_verifier
 
-    config = load_config("laptop", [f"serving.port={free_port()}", "verification.time_limit_s=1.0"])
+    config = load_config("laptop", [f"serving.port={free_port()}", "verification.time_limit_s=0.4"])
     serve.shutdown()  # Serve keeps the port of an endpoint that was before
     url = serve_verifier(config, blocking=False)
     try:

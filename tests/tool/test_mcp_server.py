@@ -17,7 +17,7 @@ from quasar.tool.schema import (
     to_instance,
 )
 
-LIMITS = ("verification.time_limit_s=1.5", "verification.max_qubits=16")
+LIMITS = ("verification.time_limit_s=0.4", "verification.max_qubits=16")
 PATH3 = GRAPH_EXAMPLE["problem"]
 PATH16 = {
     "primitive": "vertex_cover",

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from quasar.circuits.ansatz.qaoa import qaoa_circuit
 from quasar.circuits.circuit import Circuit, Gate
-from quasar.config import RewardConfig, VerificationConfig
+from quasar.config import NoiseConfig, RewardConfig, VerificationConfig
 from quasar.datasets.candidates import Cell, make_candidate
+from quasar.datasets.solver import solve
 from quasar.rewards import Failed, score
 from quasar.verification.budget import plan, run_within_budget
 from quasar.verification.costly import UPDATES_PER_S
 from quasar.verification.pool import Check, LocalVerifierPool
-from quasar.verification.report import ExpectationSignals, NoiseSignals, VerificationReport
+from quasar.verification.report import ExpectationSignals, VerificationReport
 from quasar.verification.verifier import Verifier
 
 PROBLEM = make_candidate(Cell("vertex_cover", 4), seed=3, index=1)
@@ -131,28 +132,9 @@ def test_a_plan_keeps_to_the_budget_and_leaves_nothing_that_fits(wishes, budget_
             assert spent + report.estimated_s[name] > budget_s * (1 - 1e-12)
 
 
-class Depolarised:
-    """⟨H⟩ with a share of the uniform mixture for each two-qubit gate: exact for global noise."""
-
-    def reason_to_skip(self, circuit):
-        return None
-
-    def updates(self, circuit):
-        return 10.0 * len(circuit.gates) * 2**circuit.num_qubits
-
-    def measure(self, circuit, facts):
-        kept = 0.99**circuit.num_two_qubit_gates
-        spectrum = facts.spectrum
-        exact = Verifier(VerificationConfig()).probabilities(circuit) @ spectrum.energies
-        energy = kept * float(exact) + (1 - kept) * spectrum.mean
-        ratio = spectrum.approximation_ratio(energy)
-        return NoiseSignals(
-            "depolarised", energy, ratio, spectrum.approximation_ratio(spectrum.mean)
-        )
-
-
 def test_a_noise_stage_is_gated_and_graded_like_the_other():
-    verifier = Verifier(VerificationConfig(), noise=Depolarised())
+    noise = NoiseConfig(model="depolarizing", readout_mitigation=False)
+    verifier = Verifier(VerificationConfig(noise=noise))
     config = RewardConfig(weights={"noise_aware_expectation": 0.5})
     good, flat = (verifier.verify(PROBLEM, BATCH[k].text) for k in (PROMISING[0], 1))
     scored = score(good, config)
@@ -167,6 +149,29 @@ def test_a_noise_stage_is_gated_and_graded_like_the_other():
     assert held.optimisation == good.optimisation
     assert held.estimated_s == good.estimated_s
     assert held.estimated_s.keys() == {"optimisation", "noise"}
+
+
+def test_a_circuit_that_the_device_cannot_hold_has_no_noise_signals():
+    """Six qubits on a device of five: the stage is skipped, the rest is graded."""
+    problem = make_candidate(Cell("vertex_cover", 6), seed=3, index=1)
+    text = solve(problem, decimals=4).circuit.to_qasm()
+    config = VerificationConfig(noise=NoiseConfig(model="fake_manila"))
+    report = Verifier(config).verify(problem, text)
+    assert report.noise is None
+    assert "has 5 qubits" in report.skipped["noise"]
+    assert report.optimisation is not None
+
+
+def test_mitigation_brings_the_energy_nearer_to_the_noiseless_one():
+    text = solve(PROBLEM, decimals=4).circuit.to_qasm()
+
+    def report(**options):
+        noise = NoiseConfig(model="fake_torino", **options)
+        return Verifier(VerificationConfig(noise=noise)).verify(PROBLEM, text)
+
+    raw, mitigated = report(readout_mitigation=False), report(zero_noise="linear")
+    exact = raw.expectation.energy
+    assert exact < mitigated.noise.energy < raw.noise.energy
 
 
 def test_a_negative_budget_is_refused():
