@@ -419,6 +419,15 @@ class QuasarConfig(Section):
     )
     serving: ServingConfig = Field(default_factory=ServingConfig, description="the endpoint")
 
+    @model_validator(mode="after")
+    def _noise_where_it_is_paid_for(self):
+        if self.reward.weights.noise_aware_expectation and self.verification.noise.model == "none":
+            raise ValueError(
+                "reward.weights.noise_aware_expectation needs a noise model; set "
+                "verification.noise.model, e.g. to depolarizing"
+            )
+        return self
+
     @property
     def run_directory(self) -> Path:
         """Absolute directory of this run."""

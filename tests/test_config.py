@@ -70,6 +70,7 @@ def test_with_overrides_keeps_the_rest():
         ("run.name=[", ["--set 'run.name=['", "not YAML"]),
         ("dataset.max_qubits=2", ["dataset", "max_qubits is below min_qubits"]),
         ("grpo=3", ["'grpo' = 3"]),
+        ("reward.weights.noise_aware_expectation=1", ["set verification.noise.model"]),
     ],
 )
 def test_a_bad_override_is_explained_in_one_line(override, parts):

@@ -1,0 +1,190 @@
+"""Seconds and memory of the simulators, by qubits: state vectors, batches, a 30-qubit circuit.
+
+    python benchmarks/simulation.py [--repeats 5] [--batch 32] [--skip-large]
+
+Circuits are two-layer QAOA circuits of a ring with chords. State vectors: one circuit at a time,
+against Qiskit's `Statevector`. Batches: probabilities, and energies with gradients, of many starts
+of one circuit and of as many unlike circuits, against the compiled kernels one by one. CUDA rows
+appear where torch finds a GPU. The large circuits run each in a process of its own, so that its
+peak memory is its own. Medians of interleaved repeats.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from qiskit.quantum_info import Statevector
+from rich.console import Console
+from rich.table import Table
+
+from quasar.circuits.circuit import Circuit, Gate
+from quasar.problems.hamiltonian import IsingHamiltonian
+from quasar.simulation import MatrixProductLimits, get_simulator
+from quasar.simulation.aer import to_qiskit
+from quasar.simulation.exact import energy_and_gradient
+from quasar.simulation.torch_batch import TorchBackend
+
+LARGE = (("exact", 24, 0), ("aer", 24, 0), ("mps", 30, 16), ("mps", 30, 32), ("mps", 30, 64))
+
+
+def edges(num_qubits: int) -> list[tuple[int, int]]:
+    """A ring, and a chord across from every second qubit."""
+    n = num_qubits
+    chords = [(q, (q + n // 2) % n) for q in range(0, n // 2, 2)]
+    return [(q, (q + 1) % n) for q in range(n)] + [e for e in chords if e[0] != e[1]]
+
+
+def qaoa(num_qubits: int, *, ring: bool = False) -> Circuit:
+    """Two layers; ring: without the chords."""
+    pairs = edges(num_qubits)[: num_qubits if ring else None]
+    found = [Gate("h", (q,)) for q in range(num_qubits)]
+    for gamma, beta in ((0.4, 0.9), (0.7, 0.5)):
+        for a, b in pairs:
+            found += [Gate("cx", (a, b)), Gate("rz", (b,), (gamma,)), Gate("cx", (a, b))]
+        found += [Gate("rx", (q,), (beta,)) for q in range(num_qubits)]
+    return Circuit(num_qubits, tuple(found))
+
+
+def cost(num_qubits: int) -> IsingHamiltonian:
+    return IsingHamiltonian(num_qubits, tuple((1.0, pair) for pair in edges(num_qubits)))
+
+
+def medians(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Median seconds of each call; the calls take turns."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for call in calls.values():
+        call()
+    for _ in range(repeats):
+        for name, call in calls.items():
+            started = time.perf_counter()
+            call()
+            times[name].append(time.perf_counter() - started)
+    return {name: statistics.median(found) for name, found in times.items()}
+
+
+def one_by_one(console: Console, sizes: range, repeats: int) -> None:
+    table = Table(title="probabilities of one circuit: ms, and times faster than Statevector")
+    for column in ("qubits", "gates", "Statevector", "exact", "aer", "torch"):
+        table.add_column(column, justify="right")
+    for n in sizes:
+        circuit = qaoa(n)
+        calls: dict[str, Callable] = {"Statevector": lambda c=circuit: _plain(c)}
+        for name in ("exact", "aer", "torch"):
+            calls[name] = lambda s=get_simulator(name, n, device="GPU"), c=circuit: s.probabilities(
+                c
+            )
+        found = medians(calls, repeats if n < 18 else 2)
+        cells = [f"{1e3 * found[k]:.2f} ({found['Statevector'] / found[k]:.1f})" for k in calls]
+        table.add_row(str(n), str(len(circuit.gates)), *cells)
+    console.print(table)
+
+
+def _plain(circuit: Circuit) -> np.ndarray:
+    return Statevector(to_qiskit(circuit)).probabilities()
+
+
+def batches(console: Console, sizes: range, *, batch: int, repeats: int) -> None:
+    """Energies with gradients of a batch."""
+    rng = np.random.default_rng(0)
+    device = "cuda" if torch.cuda.is_available() else "CPU"
+    table = Table(
+        title=f"energy and gradient of {batch} circuits, torch on {device}: ms a circuit, "
+        "and times faster than exact one by one"
+    )
+    columns = ("exact", "torch, one by one", "torch, alike", "alike, complex64", "torch, unlike")
+    for column in ("qubits", *columns):
+        table.add_column(column, justify="right")
+    double = TorchBackend("GPU")
+    single = TorchBackend("GPU", precision="complex64")
+    for n in sizes:
+        circuit, energies = qaoa(n), cost(n).energies
+        alike = [
+            circuit.with_parameters(rng.uniform(0, 2, len(circuit.parameters)))
+            for _ in range(batch)
+        ]
+        unlike = [
+            Circuit(n, tuple(circuit.gates[i] for i in rng.permutation(len(circuit.gates))))
+            for _ in range(batch)
+        ]
+        calls = {
+            "exact": lambda a=alike, e=energies: [energy_and_gradient(c, e) for c in a],
+            "torch, one by one": lambda a=alike, e=energies: [
+                double.batch_gradients([c], e) for c in a
+            ],
+            "torch, alike": lambda a=alike, e=energies: double.batch_gradients(a, e),
+            "alike, complex64": lambda a=alike, e=energies: single.batch_gradients(a, e),
+            "torch, unlike": lambda u=unlike, e=energies: double.batch_gradients(u, e),
+        }
+        found = medians(calls, repeats if n < 12 else 1)
+        cells = [f"{1e3 * found[k] / batch:.3f} ({found['exact'] / found[k]:.2f})" for k in columns]
+        table.add_row(str(n), *cells)
+    console.print(table)
+
+
+def large(console: Console) -> None:
+    table = Table(title="large circuits, each in a process of its own")
+    columns = ("backend", "qubits", "bond", "gates", "seconds", "peak MiB", "⟨H⟩", "truncation")
+    for column in (*columns, "1000 samples: seconds", "⟨H⟩ sampled"):
+        table.add_column(column, justify="right")
+    for name, n, bond in LARGE:
+        command = [sys.executable, __file__, "--one", name, str(n), str(bond)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        table.add_row(name, str(n), str(bond or ""), *json.loads(done.stdout))
+    console.print(table)
+
+
+def measure_one(name: str, num_qubits: int, bond: int) -> None:
+    """One large circuit in this process; prints the cells of its row."""
+    limits = MatrixProductLimits(bond_dimension=bond or 64)
+    simulator = get_simulator(name, num_qubits, mps=limits)
+    small = get_simulator(name, 4, mps=limits)
+    small.expectation_value(qaoa(4), cost(4))  # loads and compiles
+    circuit, hamiltonian = qaoa(num_qubits, ring=name == "mps"), cost(num_qubits)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started = time.perf_counter()
+    estimate = simulator.expectation_value(circuit, hamiltonian)
+    seconds = time.perf_counter() - started
+    peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    started = time.perf_counter()
+    sampled = simulator.sample(circuit, shots=1000, seed=0).estimate(hamiltonian)
+    cells = [str(len(circuit.gates)), f"{seconds:.2f}", f"{peak:.0f}", f"{estimate.value:.4f}"]
+    cells += [f"{estimate.truncation_error:.1e}", f"{time.perf_counter() - started:.2f}"]
+    print(json.dumps([*cells, f"{sampled.value:.3f} ± {sampled.standard_error:.3f}"]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--largest", type=int, help="qubits; default 20, with CUDA 24")
+    parser.add_argument("--skip-large", action="store_true", help="no 24 and 30 qubits")
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        name, n, bond = arguments.one
+        measure_one(name, int(n), int(bond))
+        return
+    cuda = torch.cuda.is_available()
+    console = Console(width=140)
+    console.print(f"torch {torch.__version__}, CUDA: {'yes' if cuda else 'no GPU here'}")
+    largest = arguments.largest or (24 if cuda else 20)
+    one_by_one(console, range(4, largest + 1, 4), arguments.repeats)
+    batches(
+        console,
+        range(4, (largest if cuda else min(largest, 12)) + 1, 4),
+        batch=arguments.batch,
+        repeats=arguments.repeats,
+    )
+    if not arguments.skip_large:
+        large(console)
+
+
+if __name__ == "__main__":
+    main()
