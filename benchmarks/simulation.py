@@ -77,9 +77,8 @@ def one_by_one(console: Console, sizes: range, repeats: int) -> None:
         circuit = qaoa(n)
         calls: dict[str, Callable] = {"Statevector": lambda c=circuit: _plain(c)}
         for name in ("exact", "aer", "torch"):
-            calls[name] = lambda s=get_simulator(name, n, device="GPU"), c=circuit: s.probabilities(
-                c
-            )
+            simulator = get_simulator(name, n, device="GPU")
+            calls[name] = lambda s=simulator, c=circuit: s.probabilities(c)
         found = medians(calls, repeats if n < 18 else 2)
         cells = [f"{1e3 * found[k]:.2f} ({found['Statevector'] / found[k]:.1f})" for k in calls]
         table.add_row(str(n), str(len(circuit.gates)), *cells)

@@ -24,7 +24,7 @@ def dataset_describe(arguments: Namespace) -> int:
     from quasar.datasets.card import write_card
     from quasar.datasets.describe import describe_dataset, description_table
 
-    found = describe_dataset(arguments.dataset)
+    found = describe_dataset(arguments.dataset, progress=True)
     Console().print(description_table(found))
     print(f"splits: {', '.join(f'{name} {count}' for name, count in found.splits.items())}")
     print(

@@ -15,6 +15,7 @@ from quasar.circuits.qasm import read_qasm
 from quasar.datasets.io import read_problems
 from quasar.datasets.records import ProblemRecord
 from quasar.datasets.solver import measure
+from quasar.datasets.workers import progress_bar
 from quasar.errors import CircuitError, InputError
 from quasar.problems.soundness import check_sound
 
@@ -67,19 +68,26 @@ class Description:
         return not self.shared_problems and not self.unsound
 
 
-def describe_dataset(path: Path) -> Description:
+def describe_dataset(path: Path, *, progress: bool = False) -> Description:
     """Read, measure and check every row. Raises InputError where there is no dataset."""
     found = Description()
     seen: dict[str, str] = {}
     shared: set[str] = set()
-    for split, file in split_files(path).items():
-        for record in read_problems(file):
-            key = record.problem.key
-            first = seen.setdefault(key, split)
-            if first != split:
-                shared.add(key)
-            found.splits[split] += 1
-            _count(found, record)
+    splits = {split: read_problems(file) for split, file in split_files(path).items()}
+    total = sum(map(len, splits.values()))
+    with progress_bar("rows checked", total, show=progress) as advance_to:
+        for split, records in splits.items():
+            # Each is let go once it is counted: a spectrum has 2**n numbers.
+            records.reverse()
+            while records:
+                record = records.pop()
+                key = record.problem.key
+                first = seen.setdefault(key, split)
+                if first != split:
+                    shared.add(key)
+                found.splits[split] += 1
+                _count(found, record)
+                advance_to(found.everything.rows)
     found.shared_problems = len(shared)
     found.duplicates = found.everything.rows - len(seen)
     return found

@@ -20,7 +20,7 @@ def export_dataset(source: Path, output: Path, *, rows_per_file: int) -> Descrip
     data = output / "data"
     if data.exists() and any(data.iterdir()):
         raise InputError(f"{data}: holds files already; choose another --output")
-    description = describe_dataset(source)
+    description = describe_dataset(source, progress=True)
     for split, file in split_files(source).items():
         records = read_problems(file)
         total = -(-len(records) // rows_per_file)
