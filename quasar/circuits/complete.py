@@ -1,9 +1,8 @@
 """Complete reader for OpenQASM 3: what the statements of a syntax tree mean.
 
 Takes program text within the size limit; gives the `Circuit`. It knows registers, aliases,
-constants, gate definitions, modifiers and broadcasting. Where it differs on purpose
-from qiskit-qasm3-import, a strict reader: every qubit must be measured last, control flow, resets and
-unbounded work are refused, and a gate that names a qubit twice is an error.
+constants, gate definitions, modifiers and broadcasting. Unlike qiskit-qasm3-import, a strict
+reader, it wants every qubit measured last, and refuses control flow, resets and unbounded work.
 """
 
 from collections.abc import Sequence
