@@ -1,7 +1,7 @@
 """The one report that a verification gives: what was reached, the signals of each stage, the cost.
 
 Read by rewards, evaluation, serving and the tool's observation text. Plain frozen data, picklable,
-`to_dict` for JSON. Probabilities are exact; energies are in the Hamiltonian's own units.
+`to_dict` for JSON. Energies are in the Hamiltonian's own units.
 """
 
 from collections.abc import Mapping
@@ -45,6 +45,7 @@ class DistributionSignals:
     most_probable: tuple[Outcome, ...]  # at most a few, most probable first
     js_distance: float | None = None  # Jensen–Shannon distance to the reference, [0, 1]
     uniform_feasible_probability: float | None = None  # under uniform sampling; None likewise
+    shots: int | None = None  # samples behind the circuit's probabilities; None: these are exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ class ExpectationSignals:
     uniform_energy: float
     approximation_ratio: float  # (E_max − E)/(E_max − E_min), [0, 1]
     uniform_approximation_ratio: float
+    standard_error: float = 0.0  # of a sampled energy
+    truncation_error: float = 0.0  # estimate, where a matrix product state was truncated
 
 
 @dataclass(frozen=True, slots=True)
