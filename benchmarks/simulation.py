@@ -6,7 +6,8 @@ Circuits are two-layer QAOA circuits of a ring with chords. State vectors: one c
 against Qiskit's `Statevector`. Batches: probabilities, and energies with gradients, of many starts
 of one circuit and of as many unlike circuits, against the compiled kernels one by one. CUDA rows
 appear where torch finds a GPU. The large circuits, and the whole verification of large problems,
-run each in a process of its own, so that its peak memory is its own. Medians of interleaved repeats.
+run each in a process of its own, so that its peak memory is its own. Medians of interleaved
+repeats.
 """
 
 import argparse
@@ -167,9 +168,7 @@ def measure_one(name: str, num_qubits: int, bond: int) -> None:
 
 
 def verified(console: Console) -> None:
-    table = Table(
-        title="verification of one layer of QAOA, maximum independent set, 3-regular graph"
-    )
+    table = Table(title="verification of a QAOA layer, independent set of a 3-regular graph")
     columns = ("qubits", "gates", "first, s", "next, s", "peak MiB", "approximation ratio")
     for column in (*columns, "truncation", "P(optimum)", "of it uniform"):
         table.add_column(column, justify="right")
