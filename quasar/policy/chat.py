@@ -14,7 +14,7 @@ _MARK = "\u241e"  # a symbol that no template and no observation contains
 class ChatFormat:
     """Renders messages with a tokenizer's own chat template."""
 
-    def __init__(self, tokenizer: Any):
+    def __init__(self, tokenizer: Any, *, tool_format: str = "compact"):
         self.tokenizer = tokenizer
         self.eos_id: int = tokenizer.eos_token_id
 

@@ -1,0 +1,190 @@
+"""The rows that are decoded together: one forward pass a token, over a shared key/value cache.
+
+Rows are padded on the left, so that all end at the same column. A row that has ended is dropped and
+its place may be taken by a waiting one: `admit` reads the prompts of new rows in a pass of their own
+and joins the two caches. The cache lives no longer than the rows, hence never outlives the weights.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn.functional import pad
+from transformers import DynamicCache
+
+from quasar.policy.engine import Sampling
+from quasar.policy.grammar import ProgramPath, TokenGrammar
+from quasar.policy.program_end import EndOfProgram
+
+# Rows that have ended are dropped when they are at least this share of the batch: dropping copies
+# the cache.
+_COMPACT_SHARE = 0.25
+
+
+@dataclass(slots=True)
+class Row:
+    """One sequence: its prompt, what it may still write, and what it has written."""
+
+    place: int  # in the caller's list
+    prompt: Sequence[int]
+    limit: int  # tokens
+    draws: np.ndarray  # (limit,) uniform numbers in [0, 1)
+    path: ProgramPath | None = None  # where it stands in the grammar, if it is held to one
+    end: EndOfProgram | None = None
+    ids: list[int] = field(default_factory=list)
+    log_probs: list[float] = field(default_factory=list)
+    sets: list[int] = field(default_factory=list)  # numbers of the legal sets drawn from
+    finished: bool = False
+
+    @property
+    def running(self) -> bool:
+        """Whether it writes on."""
+        return not self.finished and len(self.ids) < self.limit
+
+    def legal(self, *, stop: bool) -> int:
+        """Number of the legal set of its next token. stop: the program's end needs no token."""
+        return self.path.row(self.limit - len(self.ids) + stop)
+
+    def write(self, token: int, log_prob: float, *, eos_id: int, stop: bool) -> None:
+        """Append a sampled token and see whether it ends the turn."""
+        self.ids.append(token)
+        self.log_probs.append(log_prob)
+        self.finished = token == eos_id
+        if self.path is not None:
+            self.path.take(token)
+            self.finished = self.finished or (stop and self.path.complete)
+        elif self.end is not None:
+            self.finished = self.end.take(token) or self.finished
+
+
+class Decoding:
+    """Rows under way. All methods run without gradients."""
+
+    def __init__(self, model: Any, *, sampling: Sampling, eos_id: int, pad_id: int):
+        self.model, self.sampling = model, sampling
+        self._eos_id, self._pad_id = eos_id, pad_id
+        self.rows: list[Row] = []
+        self._cache: DynamicCache | None = None
+        self._mask = torch.zeros(0, 0, dtype=torch.long, device=model.device)  # (rows, columns)
+
+    @torch.inference_mode()
+    def admit(self, rows: Sequence[Row], grammar: TokenGrammar | None) -> None:
+        """Read the prompts of new rows and write their first tokens."""
+        device = self.model.device
+        width = max(len(row.prompt) for row in rows)
+        ids = torch.full((len(rows), width), self._pad_id, device=device)
+        mask = torch.zeros_like(ids)
+        for r, row in enumerate(rows):
+            ids[r, width - len(row.prompt) :] = torch.tensor(row.prompt, device=device)
+            mask[r, width - len(row.prompt) :] = 1
+        cache = DynamicCache()  # every column is kept, whatever the model's window
+        position = (mask.cumsum(-1) - 1).clamp(min=0)
+        self._forward(rows, ids, mask, position, cache, grammar)
+        if self.rows:
+            self._join(cache, mask)
+        else:
+            self._cache, self._mask = cache, mask
+        self.rows += rows
+
+    @torch.inference_mode()
+    def step(self, grammar: TokenGrammar | None) -> None:
+        """One more token for each row that still runs (ended ones ride along)."""
+        device = self.model.device
+        ids = torch.tensor(
+            [[row.ids[-1] if row.ids else self._pad_id] for row in self.rows], device=device
+        )
+        self._mask = torch.cat([self._mask, self._mask.new_ones(len(self.rows), 1)], dim=1)
+        position = self._mask.sum(-1, keepdim=True) - 1
+        self._forward(self.rows, ids, self._mask, position, self._cache, grammar)
+
+    def drop_ended(self) -> list[Row]:
+        """Take out the rows that have ended; waits until they are a fair share of the batch."""
+        running = [r for r, row in enumerate(self.rows) if row.running]
+        num_ended = len(self.rows) - len(running)
+        if num_ended == 0 or (running and num_ended < _COMPACT_SHARE * len(self.rows)):
+            return []
+        ended = [row for row in self.rows if not row.running]
+        self.rows = [self.rows[r] for r in running]
+        if not running:
+            self._cache = None
+            return ended
+        keep = torch.tensor(running, device=self.model.device)
+        self._mask = self._mask[keep]
+        unused = int(self._mask.argmax(-1).min())  # columns that are padding in every row
+        self._mask = self._mask[:, unused:]
+        for layer in self._cache.layers:
+            layer.keys = layer.keys[keep, :, unused:]
+            layer.values = layer.values[keep, :, unused:]
+        return ended
+
+    def _forward(self, rows, ids, mask, position, cache, grammar) -> None:
+        logits = self.model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=position,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        ).logits[:, -1]
+        stop, device = self.sampling.stop_at_program_end, logits.device
+        masks = None
+        if grammar is not None:
+            # what an ended row draws is not written: any set will do
+            sets = [row.legal(stop=stop) if row.running else 0 for row in rows]
+            masks = grammar.masks(sets)
+            for row, number in zip(rows, sets, strict=True):
+                if row.running:
+                    row.sets.append(number)
+        uniform = [row.draws[len(row.ids)] if row.running else 0.0 for row in rows]
+        chosen, log_probs = draw(logits, torch.tensor(uniform, device=device), self.sampling, masks)
+        for row, token, log_prob in zip(rows, chosen.tolist(), log_probs.tolist(), strict=True):
+            if row.running:
+                row.write(token, log_prob, eos_id=self._eos_id, stop=stop)
+
+    def _join(self, cache: DynamicCache, mask: torch.Tensor) -> None:
+        """Append rows to the batch, both padded on the left to the wider of the two."""
+        old, new = self._mask.shape[1], mask.shape[1]
+        more_old, more_new = max(0, new - old), max(0, old - new)
+        self._mask = torch.cat([pad(self._mask, (more_old, 0)), pad(mask, (more_new, 0))])
+        for layer, other in zip(self._cache.layers, cache.layers, strict=True):
+            for name in ("keys", "values"):
+                parts = (
+                    pad(getattr(layer, name), (0, 0, more_old, 0)),
+                    pad(getattr(other, name), (0, 0, more_new, 0)),
+                )
+                setattr(layer, name, torch.cat(parts))
+
+
+def draw(
+    logits: torch.Tensor,
+    uniform: torch.Tensor,
+    sampling: Sampling,
+    legal: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Inverse-CDF sampling. logits (rows, vocab), uniform (rows,) in [0, 1), legal (rows, vocab)
+    bool with at least one True a row.
+
+    Returns chosen ids (rows,) and their log-probabilities (rows,) at the temperature, over the legal
+    tokens.
+    """
+    scaled = logits.float() / sampling.temperature
+    if legal is not None:
+        scaled = scaled.masked_fill(~legal, -torch.inf)
+    log_probs = torch.log_softmax(scaled, dim=-1)
+    probabilities = log_probs.exp()
+    if sampling.top_p < 1.0:
+        ordered, index = probabilities.sort(dim=-1, descending=True)
+        # keep the smallest set of tokens whose mass reaches top_p (always the first one)
+        outside = ordered.cumsum(-1) - ordered >= sampling.top_p
+        probabilities = ordered.masked_fill(outside, 0.0)
+    else:
+        index = None
+    cumulative = probabilities.double().cumsum(-1)
+    total = cumulative[:, -1:]
+    # strictly below the total, so that the place found has a probability above 0
+    target = torch.minimum(uniform.double()[:, None] * total, total.nextafter(total.new_zeros(())))
+    place = torch.searchsorted(cumulative, target, right=True)
+    chosen = place if index is None else index.gather(-1, place)
+    return chosen[:, 0], log_probs.gather(-1, chosen)[:, 0]

@@ -1,0 +1,56 @@
+"""Where a program that is being written ends: at the measurement of its last qubit."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+_REGISTER = re.compile(r"\bqubit\s*(?:\[\s*(\d{1,4})\s*\])?\s*([A-Za-z_]\w*)\s*;")
+_MEASURED = re.compile(r"\bmeasure\s+([A-Za-z_]\w*)\s*(?:\[\s*(\d{1,4})\s*\])?")
+_CALL, _CALL_END = "<tool_call>", "</tool_call>"
+
+
+def measures_all(program: str) -> bool:
+    """Whether the program's text, as far as it goes, has measured every qubit it declares."""
+    sizes = {name: int(size or 1) for size, name in _REGISTER.findall(program)}
+    measured: dict[str, set[int]] = {name: set() for name in sizes}
+    for name, index in _MEASURED.findall(program):
+        if name in sizes:
+            measured[name] |= {int(index)} if index else set(range(sizes[name]))
+    return bool(sizes) and all(measured[name] >= set(range(size)) for name, size in sizes.items())
+
+
+class EndOfProgram:
+    """Watches one answer, token by token, for the end of its program (or of its tool call)."""
+
+    __slots__ = ("_call", "_pieces", "_program", "_statement")
+
+    def __init__(self, pieces: Sequence[str]):
+        self._pieces = pieces  # text of each token id
+        self._program = ""  # whole statements since the last header
+        self._statement = ""  # what follows them
+        self._call: str | None = None  # the end of the text so far, within a tool call
+
+    def take(self, token: int) -> bool:
+        """Add a token; True where it closes the program."""
+        piece = self._pieces[token]
+        if self._call is not None:
+            # The program is a JSON string here: the call's own end is what counts.
+            self._call = (self._call + piece)[-2 * len(_CALL_END) - len(piece) :]
+            return _CALL_END in self._call
+        self._statement += piece
+        if _CALL in self._statement:
+            self._call = self._statement.rpartition(_CALL)[2]
+            return False
+        if ";" not in piece:
+            return False
+        text, self._statement = self._statement, ""
+        header = text.rfind("OPENQASM")
+        self._program = text[header:] if header >= 0 else self._program + text
+        return "measure" in text and measures_all(self._program)
+
+
+def token_pieces(tokenizer: Any, *, vocab_size: int) -> list[str]:
+    """Text of each id below `vocab_size`; empty for ids that the tokenizer does not have."""
+    ids: Iterable[list[int]] = ([i] for i in range(len(tokenizer)))
+    texts = tokenizer.batch_decode(list(ids), clean_up_tokenization_spaces=False)
+    return texts + [""] * (vocab_size - len(texts))
