@@ -21,7 +21,7 @@ from ray.rllib.env.env_runner import EnvRunner
 
 from quasar.errors import TrainingError
 from quasar.policy.agent import AgentLoop, Episode, Task
-from quasar.policy.generation import CircuitGenerator
+from quasar.policy.engine import load_engine
 from quasar.policy.models import pick_device
 from quasar.verification.pool import VerifierClient
 
@@ -55,23 +55,18 @@ class RolloutRunner(EnvRunner):
         device = pick_device(settings.cluster.accelerator)
         if device == "cpu":
             torch.set_num_threads(settings.rollout.torch_threads)
-        self.generator = CircuitGenerator.load(
-            config.model_directory,
-            device=device,
-            dtype=settings.policy.dtype,
-            batch_size=settings.generation.batch_size,
-        )
+        self.engine = load_engine(config.model_directory, settings, device=device)
         self.weights_version = NO_WEIGHTS
         self.loop: AgentLoop | None = None
 
     def receive(self, *, weights: list[ray.ObjectRef], version: int, verifiers: Any) -> int:
         """Take weights of `version` and the verifier pool's handles; returns the version held."""
         tensors = {k: torch.from_numpy(v.copy()) for k, v in ray.get(weights[0]).items()}
-        self.generator.model.load_state_dict(tensors)
+        self.engine.load_weights(tensors)
         settings = self.config.quasar
         client = VerifierClient(verifiers, settings.verification)
         self.loop = AgentLoop(
-            self.generator,
+            self.engine,
             client.verify,
             config=settings.generation,
             reward=settings.reward,
@@ -102,7 +97,7 @@ class RolloutRunner(EnvRunner):
 
     def assert_healthy(self):
         """A runner with a model is healthy."""
-        assert self.generator is not None
+        assert self.engine is not None
 
     def get_state(self, *args, **kwargs):
         """Stateless between steps."""

@@ -11,7 +11,7 @@ import numpy as np
 from quasar.datasets.prompts import record_messages
 from quasar.datasets.records import ProblemRecord
 from quasar.policy.agent import Task
-from quasar.policy.generation import stream_seed
+from quasar.policy.engine import stream_seed
 
 
 class EpochSampler:
