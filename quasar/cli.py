@@ -303,6 +303,12 @@ def _add_generate(command: Callable) -> None:
     generate.add_argument(
         "--temperature", type=float, metavar="T", help="the same as --set evaluation.temperature=T"
     )
+    generate.add_argument(
+        "--constrained",
+        action="store_true",
+        default=None,
+        help="only valid programs; the same as --set generation.constrained=true",
+    )
 
 
 def _add_evaluate(command: Callable) -> None:

@@ -60,7 +60,13 @@ def train(arguments: Namespace) -> None:
 
 
 def generate(arguments: Namespace) -> None:
-    config = load(arguments, **{"evaluation.temperature": arguments.temperature})
+    config = load(
+        arguments,
+        **{
+            "evaluation.temperature": arguments.temperature,
+            "generation.constrained": arguments.constrained,
+        },
+    )
     problems = existing(arguments.problems, "--problems")
     from quasar.policy.batch import generate_file
 

@@ -138,6 +138,18 @@ class PolicyConfig(Section):
 
 
 class GenerationConfig(Section):
+    engine: Literal["transformers", "vllm"] = Field(
+        "transformers",
+        description="what runs the model; vllm: needs a GPU and the extra of that name",
+    )
+    constrained: bool = Field(
+        False,
+        description="only tokens that keep the answer a valid OpenQASM 3 program on the problem's qubits",
+    )
+    stop_at_program_end: bool = Field(
+        False,
+        description="a turn also ends where the last qubit is measured, not only at its end token",
+    )
     temperature: float = Field(0.7, gt=0, description="sampling temperature in training rollouts")
     top_p: float = Field(1.0, gt=0, le=1, description="nucleus mass in training rollouts")
     max_prompt_tokens: int = Field(
@@ -154,7 +166,27 @@ class GenerationConfig(Section):
         ge=1,
         description="model turns a rollout; between two turns the tool's observation is read",
     )
+    turn_tokens: int | None = Field(
+        None, ge=16, description="longest turn, tokens; null: what is left of the response"
+    )
+    satisfied_at: float = Field(
+        0.99,
+        ge=0,
+        le=1,
+        description="optimum enrichment of a circuit (the distribution part) that needs no further turn",
+    )
+    tool_format: Literal["compact", "chat_template"] = Field(
+        "compact",
+        description="how the policy calls the tool; compact: a turn is a program; chat_template: the "
+        "template's own tool calls, as Qwen's instruct models were taught",
+    )
     batch_size: int = Field(128, ge=1, description="sequences that one engine decodes together")
+
+    @property
+    def max_context_tokens(self) -> int:
+        """Longest prompt, response and observations of one rollout together."""
+        read = (self.max_turns - 1) * self.max_observation_tokens
+        return self.max_prompt_tokens + self.max_response_tokens + read
 
 
 class NoiseConfig(Section):
@@ -276,6 +308,9 @@ class RewardConfig(Section):
     )
     weights: RewardWeights = Field(
         default_factory=RewardWeights, description="weights of the hierarchical formula's parts"
+    )
+    call_cost: float = Field(
+        0.01, ge=0, description="subtracted for each verification of a rollout after its first"
     )
 
 

@@ -102,6 +102,17 @@ def score(report: VerificationReport, config: RewardConfig) -> Scored:
     return _hierarchical(report, config.weights)
 
 
+def with_call_cost(scored: Scored, *, num_calls: int, cost: float) -> Scored:
+    """The grade of a rollout: its last circuit's, minus `cost` for each call after the first."""
+    if num_calls < 2 or cost == 0.0:
+        return scored
+    further = float(num_calls - 1)
+    return _scored(
+        {**scored.parts, "further_calls": further},
+        {**scored.weighted, "further_calls": -cost * further},
+    )
+
+
 def expectation_part(signals: ExpectationSignals | NoiseSignals) -> float:
     """(AR − AR_uniform)/(1 − AR_uniform), clipped to [0, 1]."""
     return gain_over(signals.approximation_ratio, signals.uniform_approximation_ratio)

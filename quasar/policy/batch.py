@@ -15,8 +15,9 @@ from quasar.datasets.io import read_problems
 from quasar.datasets.prompts import record_messages
 from quasar.datasets.records import ProblemRecord
 from quasar.errors import InputError
-from quasar.policy.generation import CircuitGenerator, Sampling, stream_seed
+from quasar.policy.engine import GenerationEngine, Sampling, load_engine, stream_seed
 from quasar.policy.models import pick_device
+from quasar.policy.tool_calls import submitted_circuit
 
 
 def generate_file(
@@ -38,16 +39,12 @@ def generate_file(
     records = read_problems(problems, max_qubits=config.verification.max_qubits)
     partial = output.with_name(output.name + ".partial")
     done = _rows_done(partial, records, samples)
-    generator = CircuitGenerator.load(
-        checkpoint,
-        device=pick_device(config.cluster.accelerator),
-        dtype=config.policy.dtype,
-        batch_size=config.generation.batch_size,
-    )
+    engine = load_engine(checkpoint, config, device=pick_device(config.cluster.accelerator))
     sampling = Sampling(
         config.evaluation.temperature,
         config.evaluation.top_p,
         config.generation.max_response_tokens,
+        config.generation.stop_at_program_end,
     )
     output.parent.mkdir(parents=True, exist_ok=True)
     per_batch = max(1, config.generation.batch_size // samples)
@@ -56,7 +53,7 @@ def generate_file(
         for start in range(done, len(records), per_batch):
             chunk = records[start : start + per_batch]
             for record, texts in zip(
-                chunk, _complete(generator, chunk, samples, sampling, config), strict=True
+                chunk, _complete(engine, chunk, samples, sampling, config), strict=True
             ):
                 row = {"sample_index": record.sample_index, "completions": texts}
                 file.write(json.dumps(row) + "\n")
@@ -66,18 +63,25 @@ def generate_file(
 
 
 def _complete(
-    generator: CircuitGenerator,
+    engine: GenerationEngine,
     records: list[ProblemRecord],
     samples: int,
     sampling: Sampling,
     config: QuasarConfig,
 ) -> list[list[str]]:
-    prompts, seeds = [], []
+    prompts, seeds, sizes = [], [], []
     for record in records:
         messages = record_messages(record, style=config.dataset.prompts)
-        prompts += [generator.chat.prompt_ids(messages)] * samples
+        prompts += [engine.chat.prompt_ids(messages)] * samples
+        sizes += [record.problem.num_qubits] * samples
         seeds += [stream_seed(config.run.seed, record.sample_index, s) for s in range(samples)]
-    texts = [c.text for c in generator.sample(prompts, seeds=seeds, sampling=sampling)]
+    completions = engine.sample(
+        prompts,
+        seeds=seeds,
+        sampling=sampling,
+        num_qubits=sizes if config.generation.constrained else None,
+    )
+    texts = [submitted_circuit(c.text) for c in completions]
     return [texts[i : i + samples] for i in range(0, len(texts), samples)]
 
 

@@ -8,20 +8,33 @@ assistant turns. Text that the model wrote is never tokenised again.
 from collections.abc import Sequence
 from typing import Any
 
+from quasar.errors import ConfigError
+from quasar.policy.tool_calls import VERIFY_CIRCUIT
+
 _MARK = "\u241e"  # a symbol that no template and no observation contains
 
 
 class ChatFormat:
-    """Renders messages with a tokenizer's own chat template."""
+    """Renders messages with a tokenizer's own chat template.
+
+    tool_format "chat_template": the verification tool is declared to the template. Raises
+    ConfigError where the template knows no tools.
+    """
 
     def __init__(self, tokenizer: Any, *, tool_format: str = "compact"):
         self.tokenizer = tokenizer
         self.eos_id: int = tokenizer.eos_token_id
+        self._tools = [VERIFY_CIRCUIT] if tool_format == "chat_template" else None
+        if self._tools and "tools" not in str(tokenizer.chat_template):
+            raise ConfigError(
+                "generation.tool_format=chat_template: the chat template of "
+                f"{tokenizer.name_or_path or 'this tokenizer'} takes no tools; use compact"
+            )
 
     def prompt_ids(self, messages: Sequence[dict[str, str]]) -> list[int]:
         """Ids of the conversation so far, ending where the assistant starts to write."""
         text = self.tokenizer.apply_chat_template(
-            list(messages), add_generation_prompt=True, tokenize=False
+            list(messages), tools=self._tools, add_generation_prompt=True, tokenize=False
         )
         return self.tokenizer.encode(text, add_special_tokens=False)
 
@@ -29,15 +42,20 @@ class ChatFormat:
         """Ids of a full assistant answer, end-of-turn token included (for supervised training)."""
         return [*self.tokenizer.encode(text, add_special_tokens=False), self.eos_id]
 
-    def observation_ids(self, observation: str, *, max_tokens: int) -> list[int]:
-        """Ids that follow an ended assistant turn: the tool's turn and the next assistant header.
+    def observation_ids(
+        self, observation: str, *, max_tokens: int, ended: bool = True
+    ) -> list[int]:
+        """Ids that follow an assistant turn: the tool's turn and the next assistant header.
 
-        The observation is cut so that the whole is at most `max_tokens` long.
+        The observation is cut so that the whole is at most `max_tokens` long. ended: whether the
+        turn has its end-of-turn token; else that comes first.
         """
+        end = [] if ended else [self.eos_id]
+        room = max_tokens - len(end)
         body = self.tokenizer.encode(observation, add_special_tokens=False)
         frame = len(self._between_turns(""))
-        kept = self.tokenizer.decode(body[: max(0, max_tokens - frame)])
-        return self._between_turns(kept)[:max_tokens]
+        kept = self.tokenizer.decode(body[: max(0, room - frame)])
+        return end + self._between_turns(kept)[:room]
 
     def _between_turns(self, observation: str) -> list[int]:
         text = self.tokenizer.apply_chat_template(
@@ -46,6 +64,7 @@ class ChatFormat:
                 {"role": "assistant", "content": _MARK},
                 {"role": "tool", "content": observation},
             ],
+            tools=self._tools,
             add_generation_prompt=True,
             tokenize=False,
         )

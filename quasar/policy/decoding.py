@@ -1,8 +1,9 @@
 """The rows that are decoded together: one forward pass a token, over a shared key/value cache.
 
-Rows are padded on the left, so that all end at the same column. A row that has ended is dropped and
-its place may be taken by a waiting one: `admit` reads the prompts of new rows in a pass of their own
-and joins the two caches. The cache lives no longer than the rows, hence never outlives the weights.
+Rows are padded on the left, so that all end at the same column. A row that has ended is dropped,
+and its place may be taken by a waiting one: `admit` reads the prompts of new rows in a pass of
+their own and joins the two caches. The cache lives no longer than the rows, so it never outlives
+the weights.
 """
 
 from collections.abc import Sequence
@@ -166,8 +167,8 @@ def draw(
     """Inverse-CDF sampling. logits (rows, vocab), uniform (rows,) in [0, 1), legal (rows, vocab)
     bool with at least one True a row.
 
-    Returns chosen ids (rows,) and their log-probabilities (rows,) at the temperature, over the legal
-    tokens.
+    Returns chosen ids (rows,) and their log-probabilities (rows,) at the temperature, over the
+    legal tokens.
     """
     scaled = logits.float() / sampling.temperature
     if legal is not None:

@@ -1,15 +1,16 @@
 """What every generation engine does, whatever runs the model.
 
-Takes prompt token ids and how to sample; gives sampled ids with their log-probabilities. Agent loop,
-`quasar generate` and the endpoint know this protocol only.
+Takes prompt token ids and how to sample; gives sampled ids with their log-probabilities. The agent
+loop, `quasar generate` and the endpoint know this protocol only.
 
 Log-probabilities are those of the distribution that a token was drawn from, at the sampling
 temperature: over the whole vocabulary, or, under the program grammar, over the legal tokens,
-renormalised. The learner recomputes exactly that, because a constrained completion carries its legal
-sets (`Completion.legal`); so the ratio of the policy gradient is of the policy that acted, and the KL
-between sampler and learner is 0 where both hold the same weights. Training on the unconstrained
-distribution instead would push probability onto legal tokens, but with a bias: the legal mass of a
-prefix is correlated with its advantage. The nucleus is the one truncation that is not renormalised.
+renormalised. The learner can recompute exactly that, because a constrained completion carries its
+legal sets (`Completion.legal`): the ratio of the policy gradient is then that of the policy that
+acted, and the KL between sampler and learner is 0 where both hold the same weights. Log-
+probabilities of the unconstrained distribution would need no sets, but their gradient is biased:
+it also moves the legal mass of each prefix, which is not independent of the advantage. The nucleus
+is the one truncation that is not renormalised.
 """
 
 from collections.abc import Mapping, Sequence

@@ -4,8 +4,8 @@ The language (`program_pattern`) is the layout of `Circuit.to_qasm` with every g
 on one or two qubits: header, registers of the problem's size, one statement a line with indices
 below that size and distinct operands, literal angles, and at the end the measurement of all qubits.
 Whatever belongs to it is accepted by our reader. It is a regular language, so outlines-core turns
-it, once for a tokenizer and a number of qubits, into an automaton over whole tokens. That gives more
-than a mask: the fewest tokens that finish the program from any state, so that decoding can be
+it, once for a tokenizer and a number of qubits, into an automaton over whole tokens. That gives
+more than a mask: the fewest tokens that finish the program from any state, so that decoding is
 steered to a legal end exactly where the token limit asks for it and nowhere earlier.
 """
 
@@ -31,9 +31,7 @@ def program_pattern(num_qubits: int) -> str:
     """Regular expression of all programs on `num_qubits` ≥ 1 qubits that may be written."""
     indices = range(num_qubits)
     one = rf"{_gates(1)} q\[({'|'.join(map(str, indices))})\]"
-    pairs = "|".join(
-        rf"{a}\], q\[({'|'.join(str(b) for b in indices if b != a)})" for a in indices
-    )
+    pairs = "|".join(rf"{a}\], q\[({'|'.join(str(b) for b in indices if b != a)})" for a in indices)
     two = rf"{_gates(2)} q\[({pairs})\]"
     gate = f"({one}|{two})" if num_qubits > 1 else one
     bit_by_bit = r"\n".join(rf"c\[{i}\] = measure q\[{i}\];" for i in indices)
@@ -48,7 +46,9 @@ def _gates(num_qubits: int) -> str:
     """Names of the standard gates on so many qubits, with their angles."""
     heads = []
     for num_params in sorted({params for params, _ in STANDARD_GATES.values()}):
-        names = [name for name, arity in STANDARD_GATES.items() if arity == (num_params, num_qubits)]
+        names = [
+            name for name, arity in STANDARD_GATES.items() if arity == (num_params, num_qubits)
+        ]
         angles = rf"\({', '.join([_ANGLE] * num_params)}\)" if num_params else ""
         if names:
             heads.append(f"({'|'.join(names)}){angles}")
@@ -118,7 +118,7 @@ class ProgramAutomaton:
         return state if token == self.eos_id else self._next[state][token]
 
     def horizon(self, state: int) -> int:
-        """With at least so many tokens left, every legal token of the state leaves room to finish."""
+        """With so many tokens left, or more, every legal token leaves room to finish."""
         costs = [int(self._costs[to]) for to in self._next[state].values()]
         return 1 + max(costs, default=0)
 

@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from quasar.policy.tool_calls import CALL, CALL_END
+
 _REGISTER = re.compile(r"\bqubit\s*(?:\[\s*(\d{1,4})\s*\])?\s*([A-Za-z_]\w*)\s*;")
 _MEASURED = re.compile(r"\bmeasure\s+([A-Za-z_]\w*)\s*(?:\[\s*(\d{1,4})\s*\])?")
-_CALL, _CALL_END = "<tool_call>", "</tool_call>"
 
 
 def measures_all(program: str) -> bool:
@@ -35,11 +36,11 @@ class EndOfProgram:
         piece = self._pieces[token]
         if self._call is not None:
             # The program is a JSON string here: the call's own end is what counts.
-            self._call = (self._call + piece)[-2 * len(_CALL_END) - len(piece) :]
-            return _CALL_END in self._call
+            self._call = (self._call + piece)[-2 * len(CALL_END) - len(piece) :]
+            return CALL_END in self._call
         self._statement += piece
-        if _CALL in self._statement:
-            self._call = self._statement.rpartition(_CALL)[2]
+        if CALL in self._statement:
+            self._call = self._statement.rpartition(CALL)[2]
             return False
         if ";" not in piece:
             return False

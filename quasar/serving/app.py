@@ -54,17 +54,14 @@ class Writer:
     def __init__(self, checkpoint: str, config: QuasarConfig):
         import torch
 
-        from quasar.policy.generation import CircuitGenerator
+        from quasar.policy.engine import load_engine
         from quasar.policy.models import pick_device
 
         if config.serving.cpus_per_replica >= 1:
             torch.set_num_threads(int(config.serving.cpus_per_replica))
         self.config = config
-        self.generator = CircuitGenerator.load(
-            checkpoint,
-            device=pick_device(config.cluster.accelerator),
-            dtype=config.policy.dtype,
-            batch_size=config.generation.batch_size,
+        self.engine = load_engine(
+            checkpoint, config, device=pick_device(config.cluster.accelerator)
         )
 
     async def write(self, order: Order) -> Written:
@@ -75,11 +72,10 @@ class Writer:
         # in a thread, so that the replica goes on answering health checks while it decodes
         return await asyncio.to_thread(
             write_drafts,
-            self.generator,
+            self.engine,
             orders,
             top_p=self.config.evaluation.top_p,
-            max_prompt_tokens=self.config.generation.max_prompt_tokens,
-            max_response_tokens=self.config.generation.max_response_tokens,
+            generation=self.config.generation,
         )
 
 

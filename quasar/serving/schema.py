@@ -40,6 +40,11 @@ class CircuitRequest(Part):
     temperature: float | None = Field(
         None, gt=0, le=MAX_TEMPERATURE, allow_inf_nan=False, description="sampling temperature"
     )
+    constrained: bool | None = Field(
+        None,
+        description="hold the model to valid OpenQASM 3 on the problem's qubits; "
+        "null: as the endpoint is configured",
+    )
     seed: int | None = Field(
         None, ge=0, le=MAX_SEED, description="same seed, same candidates; drawn if not given"
     )

@@ -141,7 +141,11 @@ class CircuitService:
             layers=self.config.dataset.layers[0],
             style=self.config.dataset.prompts,
         )
-        written = await self._write(Order(tuple(messages), samples, temperature, seed))
+        constrained = request.constrained
+        if constrained is None:
+            constrained = self.config.generation.constrained
+        size = problem.num_qubits if constrained else None
+        written = await self._write(Order(tuple(messages), samples, temperature, seed, size))
         if isinstance(written, TooLong):
             raise RequestRefused(
                 422,

@@ -9,7 +9,8 @@ from quasar.config import with_overrides
 from quasar.datasets.io import read_problems
 from quasar.datasets.prompts import build_messages
 from quasar.policy.agent import AgentLoop, Task
-from quasar.policy.generation import CircuitGenerator, Completion
+from quasar.policy.engine import Completion
+from quasar.policy.generation import CircuitGenerator
 from quasar.rewards import Failed, Scored
 from quasar.verification.pool import LocalVerifierPool
 

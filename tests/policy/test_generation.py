@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 
 from quasar.datasets.io import read_problems
 from quasar.datasets.prompts import build_messages
-from quasar.policy.generation import CircuitGenerator, Sampling, draw, stream_seed
+from quasar.policy.decoding import draw
+from quasar.policy.engine import Sampling, stream_seed
+from quasar.policy.generation import CircuitGenerator
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Drafts of several requests are decoded together and do not depend on their company."""
 
+from quasar.config import GenerationConfig
 from quasar.datasets.prompts import build_messages
 from quasar.policy.generation import CircuitGenerator
 from quasar.problems import build_instance
@@ -12,11 +13,12 @@ def test_a_draft_does_not_depend_on_its_company(checkpoint, known_graph):
     problem = build_instance("vertex_cover", expand_graph(known_graph, is_network=False))
     messages = tuple(build_messages(problem))
     orders = [Order(messages, 2, 1.0, 7), Order(messages, 3, 0.5, 8), Order(messages, 1, 1.0, 9)]
-    limits = dict(top_p=1.0, max_prompt_tokens=256, max_response_tokens=64)
+    limits = dict(top_p=1.0, generation=GenerationConfig(max_response_tokens=64))
     together = write_drafts(generator, orders, **limits)
     alone = [write_drafts(generator, [order], **limits)[0] for order in orders]
     assert together == alone
     assert [len(drafts) for drafts in together] == [2, 3, 1]
-    short = write_drafts(generator, orders[:1], **{**limits, "max_prompt_tokens": 16})[0]
+    narrow = GenerationConfig(max_prompt_tokens=16)
+    short = write_drafts(generator, orders[:1], top_p=1.0, generation=narrow)[0]
     assert isinstance(short, TooLong)
     assert short.num_tokens > 16
