@@ -38,7 +38,9 @@ def assign(
     groups = np.array([e.group for e in episodes])
     advantages = group_advantages(rewards, groups, normalise_by_std=normalise_by_std)
     sequences = [
-        TokenSequence(e.prompt_ids, e.response_ids, e.mask, e.log_probs, float(advantage))
+        TokenSequence(
+            e.prompt_ids, e.response_ids, e.mask, e.log_probs, float(advantage), legal=e.legal
+        )
         for e, advantage in zip(episodes, advantages, strict=True)
         if advantage != 0.0
     ]

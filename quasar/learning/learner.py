@@ -47,19 +47,26 @@ class TokenScorer(torch.nn.Module):
         super().__init__()
         self.policy = policy
 
-    def forward(self, input_ids, attention_mask, trained, temperature):
+    def forward(self, input_ids, attention_mask, trained, temperature, legal=None):
         """(tokens,) log-probabilities with gradient and (tokens,) entropies without.
 
-        input_ids, attention_mask: (rows, time); trained: (rows, time − 1) bool.
+        input_ids, attention_mask: (rows, time); trained: (rows, time − 1) bool; legal: what
+        each trained token was drawn from (None: the vocabulary), the distribution being over that.
         """
         hidden = self.policy.get_decoder()(
             input_ids=input_ids, attention_mask=attention_mask, use_cache=False
         ).last_hidden_state[:, :-1]
         logits = self.policy.get_output_embeddings()(hidden[trained]).float() / temperature
+        if legal is not None:
+            table = torch.from_numpy(legal.table(logits.shape[-1])).to(logits.device)
+            index = torch.from_numpy(legal.index).long().to(logits.device)
+            logits = logits.masked_fill(~table[index], -torch.inf)
         log_probs = torch.log_softmax(logits, dim=-1)
         targets = input_ids[:, 1:][trained]
         with torch.no_grad():
-            entropy = -(log_probs.exp() * log_probs).sum(-1)
+            # 0·log 0 = 0
+            finite = log_probs.masked_fill(log_probs == -torch.inf, 0.0)
+            entropy = -(log_probs.exp() * finite).sum(-1)
         return log_probs.gather(-1, targets[:, None])[:, 0], entropy
 
 
@@ -142,7 +149,7 @@ class PolicyLearner:
             torch.from_numpy(a).to(self.device)
             for a in (batch.input_ids, batch.attention_mask, batch.trained)
         )
-        log_probs, entropy = self.engine(ids, mask, trained, objective.temperature)
+        log_probs, entropy = self.engine(ids, mask, trained, objective.temperature, batch.legal)
         # An empty micro-batch still needs a graph through every parameter.
         anchor = log_probs.sum() * 0.0
         if objective.kind == "supervised":
@@ -151,7 +158,9 @@ class PolicyLearner:
         reference = None
         if self.reference is not None:
             with torch.no_grad():
-                reference, _ = self.reference(ids, mask, trained, objective.temperature)
+                reference, _ = self.reference(
+                    ids, mask, trained, objective.temperature, batch.legal
+                )
         result = grpo_loss(
             log_probs,
             torch.from_numpy(batch.old_log_probs[batch.trained]).to(self.device),

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from quasar.policy.legal import LegalTokens, concatenate
+
 
 @dataclass(frozen=True, slots=True)
 class TokenSequence:
@@ -21,6 +23,7 @@ class TokenSequence:
     mask: np.ndarray  # (response,), 1 where the token is trained on
     old_log_probs: np.ndarray  # (response,), float32
     advantage: float = 0.0
+    legal: LegalTokens | None = None  # (response,): what constrained tokens were drawn from
 
     def __len__(self) -> int:
         return len(self.prompt_ids) + len(self.response_ids)
@@ -35,6 +38,7 @@ class MicroBatch:
     trained: np.ndarray  # (rows, time − 1), bool: the next token is trained on
     old_log_probs: np.ndarray  # (rows, time − 1), float32
     advantages: np.ndarray  # (rows,), float32
+    legal: LegalTokens | None = None  # of the trained tokens, row by row
 
     @property
     def num_tokens(self) -> int:
@@ -85,4 +89,7 @@ def _pad(sequences: Sequence[TokenSequence], pad_id: int) -> MicroBatch:
         trained[r, start - 1 : end - 1] = s.mask
         old_log_probs[r, start - 1 : end - 1] = s.old_log_probs
     advantages = np.array([s.advantage for s in sequences] or [0.0], np.float32)
-    return MicroBatch(input_ids, attention_mask, trained, old_log_probs, advantages)
+    legal = concatenate(
+        (int(s.mask.sum()), s.legal and s.legal.select(s.mask.astype(bool))) for s in sequences
+    )
+    return MicroBatch(input_ids, attention_mask, trained, old_log_probs, advantages, legal)

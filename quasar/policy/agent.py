@@ -16,7 +16,7 @@ import numpy as np
 
 from quasar.config import GenerationConfig, RewardConfig
 from quasar.policy.engine import Completion, GenerationEngine, Sampling, stream_seed
-from quasar.policy.grammar import LegalTokens, concatenate
+from quasar.policy.legal import LegalTokens, concatenate
 from quasar.policy.tool_calls import called_circuit
 from quasar.problems.base import ProblemInstance
 from quasar.rewards import Failed, Outcome, score, with_call_cost

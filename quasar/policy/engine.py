@@ -22,7 +22,7 @@ import numpy as np
 
 from quasar.config import QuasarConfig
 from quasar.policy.chat import ChatFormat
-from quasar.policy.grammar import LegalTokens
+from quasar.policy.legal import LegalTokens
 
 if TYPE_CHECKING:
     import torch

@@ -9,8 +9,7 @@ more than a mask: the fewest tokens that finish the program from any state, so t
 steered to a legal end exactly where the token limit asks for it and nowhere earlier.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +18,7 @@ import torch
 from outlines_core import Index, Vocabulary
 
 from quasar.circuits.circuit import STANDARD_GATES
+from quasar.policy.legal import LegalTokens, place_of
 
 _NUMBER = r"(0|[1-9][0-9]?)(\.[0-9]{1,8})?"
 _ANGLE = rf"-?({_NUMBER}|([1-9][0-9]?\*)?pi(/[1-9][0-9]?)?)"
@@ -53,39 +53,6 @@ def _gates(num_qubits: int) -> str:
         if names:
             heads.append(f"({'|'.join(names)}){angles}")
     return f"({'|'.join(heads)})"
-
-
-@dataclass(frozen=True, slots=True)
-class LegalTokens:
-    """What was legal at each token of a sequence: token t was drawn from sets[index[t]].
-
-    An index of −1 stands for the whole vocabulary (tokens that were not constrained, or only read).
-    """
-
-    index: np.ndarray  # (tokens,), int32
-    sets: tuple[np.ndarray, ...]  # sorted token ids, int32
-
-
-def concatenate(parts: Iterable[tuple[int, LegalTokens | None]]) -> LegalTokens | None:
-    """One record for consecutive pieces of `n` tokens each; None where no piece was constrained."""
-    index: list[np.ndarray] = []
-    places: dict[bytes, int] = {}
-    sets: list[np.ndarray] = []
-    for length, legal in parts:
-        if legal is None:
-            index.append(np.full(length, -1, np.int32))
-            continue
-        moved = np.array([_place(s, places, sets) for s in legal.sets], np.int32)
-        index.append(np.where(legal.index < 0, -1, moved[legal.index]).astype(np.int32))
-    return LegalTokens(np.concatenate(index), tuple(sets)) if sets else None
-
-
-def _place(tokens: np.ndarray, places: dict[bytes, int], sets: list[np.ndarray]) -> int:
-    key = tokens.tobytes()
-    if key not in places:
-        places[key] = len(sets)
-        sets.append(tokens)
-    return places[key]
 
 
 class ProgramAutomaton:
@@ -176,7 +143,7 @@ class TokenGrammar:
         key = (automaton.num_qubits, state, min(remaining, automaton.horizon(state)))
         if key not in self._rows:
             tokens = automaton.legal(state, remaining)
-            place = _place(tokens, self._places, self._sets)
+            place = place_of(tokens, self._places, self._sets)
             if place == len(self._masks):
                 self._masks = torch.cat([self._masks, torch.zeros_like(self._masks)])
             self._masks[place, torch.from_numpy(tokens).long().to(self._masks.device)] = True
