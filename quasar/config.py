@@ -181,6 +181,18 @@ class GenerationConfig(Section):
         "template's own tool calls, as Qwen's instruct models were taught",
     )
     batch_size: int = Field(128, ge=1, description="sequences that one engine decodes together")
+    gpu_memory_fraction: float = Field(
+        0.9, gt=0, le=1, description="vllm: share of the GPU's memory; less beside a learner"
+    )
+
+    @model_validator(mode="after")
+    def _vllm_gives_the_log_probs_of_the_nucleus(self):
+        if self.engine == "vllm" and self.top_p < 1:
+            raise ValueError(
+                "with engine vllm set top_p=1: vLLM's log-probabilities are renormalised over the "
+                "nucleus, which the learner does not recompute"
+            )
+        return self
 
     @property
     def max_context_tokens(self) -> int:

@@ -92,6 +92,7 @@ def load_engine(source: str | Path, config: QuasarConfig, *, device: str) -> Gen
             dtype=config.policy.dtype,
             max_model_tokens=settings.max_context_tokens,
             max_sequences=settings.batch_size,
+            memory_fraction=settings.gpu_memory_fraction,
             tool_format=settings.tool_format,
         )
     from quasar.policy.generation import CircuitGenerator

@@ -5,7 +5,8 @@
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,17 @@ def load_policy(
 
     Raises CheckpointError in one line where `source` is not a Hugging Face causal language model.
     """
+    tokenizer = load_tokenizer(source)
+    with _loading(source):
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, dtype))
+    return model.to(device).eval(), tokenizer
+
+
+def load_tokenizer(source: str | Path) -> Any:
+    """The tokenizer of a model directory or hub name, with a padding token.
+
+    Raises CheckpointError in one line where there is none.
+    """
     path = Path(source)
     if path.exists() and not (path / "config.json").is_file():
         raise CheckpointError(
@@ -99,17 +111,22 @@ def load_policy(
         )
     if not path.exists() and (str(source).count("/") != 1 or str(source).startswith(("/", "."))):
         raise CheckpointError(f"{source}: no such model directory")
-    try:
+    with _loading(source):
         tokenizer = AutoTokenizer.from_pretrained(source)
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, dtype))
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+@contextmanager
+def _loading(source: str | Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise CheckpointError(
             f"{source}: cannot be loaded as a causal language model: {reason}"
         ) from error
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return model.to(device).eval(), tokenizer
 
 
 def pick_device(accelerator: str = "auto") -> str:
