@@ -4,8 +4,8 @@ The engine core runs in this process, so that weights are handed over by referen
 cached, because the samples of a group share their prompt, and the cache is emptied with every load:
 keys and values of other weights must not be read. Differences to the transformers engine: the
 grammar goes to vLLM as the same regular expression, without the steering to a legal end, so that a
-long program is cut at its limit and counted as cut; random streams are vLLM's own, keyed by the same
-seeds.
+long program is cut at its limit and counted as cut; random streams are vLLM's own, keyed by the
+same seeds.
 """
 
 import os
