@@ -112,7 +112,7 @@ def free_and_constrained(generator: CircuitGenerator, arguments: argparse.Namesp
         for name in ("free", "free, refilled", "constrained", "constrained, refilled")
     }
     table = _table(
-        f"{len(prompts)} answers, {arguments.batch} at a time, at most {arguments.max_tokens} tokens",
+        f"{len(prompts)} answers, {arguments.batch} at a time",
         ("seconds", "tokens", "tokens/s", "valid", "finished"),
     )
     for name, seconds in interleaved(calls, arguments.repeats).items():
