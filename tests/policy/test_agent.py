@@ -1,5 +1,6 @@
 """The agent loop with the real verifier: what is trained on, what is only read, what is graded."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from quasar.config import with_overrides
 from quasar.datasets.io import read_problems
 from quasar.datasets.prompts import build_messages
 from quasar.policy.agent import AgentLoop, Task
+from quasar.policy.chat import ChatFormat
 from quasar.policy.engine import Completion
 from quasar.policy.generation import CircuitGenerator
 from quasar.rewards import Failed, Scored
@@ -133,3 +135,142 @@ def test_a_prompt_over_the_limit_is_refused(generator, records, verify, tiny_con
     long = replace(task(records[0]), messages=[{"role": "user", "content": "0 " * 400}])
     with pytest.raises(ValueError, match="max_prompt_tokens"):
         loop(generator, verify, tiny_config).run([long], weights_version=0)
+
+
+def worse_than(record, turn=0.4):
+    circuit = read_qasm(record.problem.reference_circuit)
+    return circuit.with_parameters([a + turn for a in circuit.parameters]).to_qasm(decimals=2)
+
+
+def test_rewards_of_the_turns_are_kept_and_further_calls_cost(
+    generator, records, verify, tiny_config
+):
+    good = records[0].problem.reference_circuit
+    answers = ["not a circuit", worse_than(records[0]), good]
+    config = with_overrides(tiny_config, {"reward.call_cost": 0.05})
+    agent = loop(Scripted(generator, answers), verify, config, max_turns=3, max_response_tokens=900)
+    (episode,) = agent.run([task(records[0])], weights_version=0)
+    alone = [
+        loop(Scripted(generator, [a]), verify, config).run([task(records[0])], weights_version=0)[0]
+        for a in answers
+    ]
+    assert episode.num_calls == 3
+    assert episode.turn_rewards == tuple(e.outcome.value for e in alone)
+    assert episode.improvement == alone[2].outcome.value - alone[0].outcome.value > 0
+    assert episode.outcome.value == pytest.approx(alone[2].outcome.value - 2 * 0.05)
+    assert episode.outcome.weighted["further_calls"] == pytest.approx(-0.1)
+    assert sum(episode.outcome.weighted.values()) == pytest.approx(episode.outcome.value)
+    assert alone[0].improvement == 0.0
+
+
+@pytest.mark.parametrize(("satisfied_at", "turns"), [(0.0, 1), (1.0, 2)])
+def test_a_circuit_that_is_good_enough_ends_the_rollout(
+    generator, records, verify, tiny_config, satisfied_at, turns
+):
+    good = records[0].problem.reference_circuit
+    agent = loop(
+        Scripted(generator, [good, good]),
+        verify,
+        tiny_config,
+        max_turns=2,
+        max_response_tokens=400,
+        satisfied_at=satisfied_at,
+    )
+    (episode,) = agent.run([task(records[0])], weights_version=0)
+    assert len(episode.texts) == turns
+
+
+def test_a_turn_that_is_cut_at_its_own_budget_may_be_followed(
+    generator, records, verify, tiny_config
+):
+    agent = loop(
+        generator, verify, tiny_config, max_turns=3, turn_tokens=20, max_response_tokens=50
+    )
+    episodes = agent.run([task(r) for r in records[:4]], weights_version=0)
+    eos = generator.chat.eos_id
+    for e in episodes:
+        runs = turns_of(e)
+        assert len(runs) == len(e.texts)
+        assert all(len(run) <= 20 for run in runs)
+        assert sum(map(len, runs)) <= 50
+        assert (e.log_probs[e.mask == 0] == 0).all()
+        # what closes a cut turn is read, not trained on: each turn has one end-of-turn token
+        for before, after in zip(*boundaries(e), strict=True):
+            between = e.response_ids[before:after].tolist()
+            assert between[0] == eos or e.response_ids[before - 1] == eos
+            assert not (between[0] == eos and e.response_ids[before - 1] == eos)
+    assert any(len(e.texts) == 3 for e in episodes)
+
+
+def boundaries(episode):
+    """Where observations start and where they end."""
+    change = [i for i in range(1, len(episode.mask)) if episode.mask[i] != episode.mask[i - 1]]
+    return change[0::2], change[1::2]
+
+
+def turns_of(episode):
+    starts, ends = boundaries(episode)
+    edges = [0, *ends], [*starts, len(episode.mask)]
+    return [episode.response_ids[a:b] for a, b in zip(*edges, strict=True)]
+
+
+def test_constrained_turns_are_programs_and_their_legal_sets_travel(
+    generator, records, verify, tiny_config
+):
+    agent = loop(
+        generator,
+        verify,
+        tiny_config,
+        constrained=True,
+        stop_at_program_end=True,
+        max_turns=2,
+        turn_tokens=60,
+        max_response_tokens=120,
+        max_observation_tokens=64,
+        satisfied_at=1.0,
+    )
+    episodes = agent.run([task(r) for r in records[:6]], weights_version=0)
+    assert any(e.num_calls == 2 for e in episodes)
+    for e in episodes:
+        assert e.report.valid
+        assert e.finished
+        assert all(read_qasm(text).num_qubits == e.num_qubits for text in e.texts)
+        assert ((e.legal.index < 0) == (e.mask == 0)).all()
+        for token, place in zip(e.response_ids, e.legal.index, strict=True):
+            assert place < 0 or token in e.legal.sets[place]
+
+
+def test_tool_calls_of_the_template_and_a_final_answer(
+    generator, tool_tokenizer, records, verify, tiny_config
+):
+    good, worse = records[0].problem.reference_circuit, worse_than(records[0])
+
+    def called(circuit):
+        body = {"name": "verify_circuit", "arguments": {"circuit": circuit}}
+        return f"<tool_call>\n{json.dumps(body)}\n</tool_call>"
+
+    def run(*answers, **overrides):
+        scripted = Scripted(generator, answers)
+        scripted.chat = ChatFormat(tool_tokenizer, tool_format="chat_template")
+        overrides = {
+            "max_turns": 4,
+            "max_response_tokens": 2000,
+            "max_prompt_tokens": 900,
+        } | overrides
+        agent = loop(scripted, verify, tiny_config, tool_format="chat_template", **overrides)
+        (episode,) = agent.run([task(records[0])], weights_version=0)
+        return episode
+
+    talked = run(called(worse), called(good), "The last circuit is the answer.", satisfied_at=1.0)
+    assert talked.num_calls == 2  # words without a program call nothing
+    assert len(talked.texts) == 3
+    assert len(talked.observations) == 2
+    assert talked.turn_rewards[1] > talked.turn_rewards[0]
+    assert talked.report.valid
+
+    answered = run(called(worse), "So:\n" + good, satisfied_at=1.0)
+    assert answered.turn_rewards == talked.turn_rewards  # the final answer's program is graded
+    at_once = run("It is done, reward 1.0")
+    assert len(at_once.texts) == 1  # an answer without a call ends the rollout
+    assert at_once.outcome.value == -tiny_config.reward.weights.syntax
+    assert "<tool_response>" in tool_tokenizer.decode(talked.response_ids)

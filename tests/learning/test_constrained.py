@@ -1,0 +1,74 @@
+"""Constrained rollouts: the learner recomputes the distribution that the sampler drew from."""
+
+import pytest
+import torch
+
+from quasar.config import with_overrides
+from quasar.datasets.io import read_problems
+from quasar.datasets.prompts import build_messages
+from quasar.learning.learner import TokenScorer
+from quasar.learning.losses import k3
+from quasar.learning.packing import TokenSequence, pack
+from quasar.policy.agent import AgentLoop, Task
+from quasar.policy.generation import CircuitGenerator
+from quasar.verification.pool import LocalVerifierPool
+
+
+@pytest.fixture(scope="module")
+def generator(tiny_policy):
+    return CircuitGenerator.load(tiny_policy, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def batch(generator, tiny_config, tiny_dataset):
+    """One micro-batch of two-turn constrained rollouts."""
+    config = with_overrides(
+        tiny_config,
+        {
+            "generation.constrained": True,
+            "generation.max_turns": 2,
+            "generation.turn_tokens": 40,
+            "generation.satisfied_at": 1.0,
+        },
+    )
+    tool = LocalVerifierPool(config.verification, "hierarchical").verify
+    loop = AgentLoop(generator, tool, config=config.generation, reward=config.reward)
+    records = read_problems(tiny_dataset / "train.jsonl")[:5]
+    tasks = [Task(r.problem, build_messages(r.problem), 0, i, i) for i, r in enumerate(records)]
+    sequences = [
+        TokenSequence(e.prompt_ids, e.response_ids, e.mask, e.log_probs, 1.0, legal=e.legal)
+        for e in loop.run(tasks, weights_version=0)
+    ]
+    ((packed,),) = pack(sequences, num_ranks=1, max_tokens=100_000, pad_id=0)
+    return packed, config.generation.temperature
+
+
+def scored(generator, batch, temperature, legal):
+    arrays = (batch.input_ids, batch.attention_mask, batch.trained)
+    ids, mask, trained = (torch.from_numpy(a) for a in arrays)
+    return TokenScorer(generator.model)(ids, mask, trained, temperature, legal)
+
+
+def test_the_mismatch_of_equal_weights_is_nothing(generator, batch):
+    packed, temperature = batch
+    sampled = torch.from_numpy(packed.old_log_probs[packed.trained])
+    log_probs, entropy = scored(generator, packed, temperature, packed.legal)
+    torch.testing.assert_close(log_probs.detach(), sampled, atol=3e-5, rtol=1e-5)
+    assert k3(sampled, log_probs).mean() < 1e-8
+    assert torch.isfinite(entropy).all()
+    free, _ = scored(generator, packed, temperature, None)
+    assert k3(sampled, free).mean() > 0.1  # without the sets it would look like another policy
+
+
+def test_gradients_leave_illegal_tokens_alone(generator, batch):
+    packed, temperature = batch
+    forced = [len(tokens) == 1 for tokens in packed.legal.sets]
+    index = packed.legal.index
+    log_probs, _ = scored(generator, packed, temperature, packed.legal)
+    only = torch.tensor([forced[place] for place in index])
+    assert only.any()
+    assert (log_probs[only] == 0).all()  # a forced token teaches nothing
+    log_probs.sum().backward()
+    grads = [p.grad for p in generator.model.parameters()]
+    assert all(torch.isfinite(g).all() for g in grads)
+    generator.model.zero_grad()
