@@ -328,20 +328,39 @@ def _add_sweep(command: Callable) -> None:
     sweep = command(
         "sweep",
         commands.sweep,
-        "train one trial for each combination of values (Ray Tune)",
+        "train one trial for each set of configuration values (Ray Tune)",
         "quasar sweep --param reward.weights.expectation=0.2,0.4 "
-        "--param reward.weights.distribution=0.2,0.4",
+        "--param grpo.learning_rate=1e-4,3e-4",
     )
     sweep.add_argument(
         "--param",
         dest="params",
         action="append",
-        required=True,
+        default=[],
         metavar="KEY=V1,V2,...",
-        help="a configuration value and the values to try; may be repeated",
+        help="a configuration value and the values to try, or KEY=LOW..HIGH and "
+        "KEY=log:LOW..HIGH with --search random; may be repeated",
     )
     sweep.add_argument(
-        "--num-samples", type=_positive, default=1, metavar="N", help="repetitions of the grid"
+        "--preset",
+        choices=("ablation",),
+        help="ablation: the full reward, without each of its parts, and validity alone",
+    )
+    sweep.add_argument(
+        "--search", choices=("grid", "random"), default="grid", help="how values are combined"
+    )
+    sweep.add_argument(
+        "--scheduler",
+        choices=("none", "asha", "pbt"),
+        default="none",
+        help="asha stops bad trials early; pbt moves the values of running trials",
+    )
+    sweep.add_argument(
+        "--num-samples",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="grid and preset: repetitions with another seed each; random: number of trials",
     )
 
 
