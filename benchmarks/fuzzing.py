@@ -31,7 +31,8 @@ _EXTREMES = (
 _PIECES = (
     *sorted(KEYWORDS), *sorted(STANDARD_GATES), *_EXTREMES, *"()[]{};,@.:=+-*/%<>!~&|^#$\"'\\`",
     "**", "->", "++", "//", "/*", "*/", "==", "<<", ">>", "&&", "||", "q", "c", "q[0]", "c[0]",
-    "pi", "sin(", "ctrl(2) @", "pow(0.5) @", "inv @", "3.0;", "stdgates.inc", '"stdgates.inc"', "$0",
+    "pi", "sin(", "ctrl(2) @", "pow(0.5) @", "inv @", "3.0;", "stdgates.inc",
+    "\"stdgates.inc\"", "$0",
     "#pragma x\n", "@note\n", "```", "```qasm\n", "<think>", "</think>", "\n", "\r\n", "\t", "\0",
     "\ufeff", "\u200b", "\u202e", "\udc80", "\u04bb", "π", "é", "e\u0301", "\U0001f600",
 )  # fmt: skip

@@ -16,6 +16,7 @@ from quasar.circuits.circuit import STANDARD_GATES
 from quasar.circuits.rules import NON_FINITE_ANGLE, UNSUPPORTED, refuse
 
 MAX_REPEATS = 16  # a whole power up to this is written out
+MAX_EXPONENT = 10_000  # of a matrix, all its powers together; beyond, rounding errors show
 MAX_MATRIX_QUBITS = 3  # other powers are taken of the matrix
 MAX_CONTROLLED_MATRIX_QUBITS = 4  # and decomposed with its controls, which takes 4ⁿ gates
 _MATRIX_EFFORT = 100  # units, for a power that is taken of a matrix
@@ -71,11 +72,15 @@ def modified(
     """
     if not all(math.isfinite(angle) for _, _, angles in operations for angle in angles):
         refuse(NON_FINITE_ANGLE, "an angle of a modified gate is not a finite number")
-    gate = _gate(operations, num_qubits)
+    gate, exponent = _gate(operations, num_qubits), 1.0
     for kind, value in reversed(modifiers):
         if kind == "inv":
             gate = gate.inverse()
         elif kind == "pow":
+            if _is_of_matrix(gate, value):
+                exponent *= max(1.0, abs(value))
+                if exponent > MAX_EXPONENT:
+                    refuse(UNSUPPORTED, f"powers of this gate are accepted up to {MAX_EXPONENT}")
             gate = _power(gate, value)
         elif value > 0:
             number = int(value)
@@ -105,6 +110,10 @@ def _gate(operations: tuple[Operation, ...], num_qubits: int) -> QiskitGate:
 def _is_rotation(kind: type[QiskitGate] | None) -> bool:
     """Whether a power of such a gate is the same gate by a multiple of its angle."""
     return kind is not None and kind.power is not QiskitGate.power
+
+
+def _is_of_matrix(gate: QiskitGate, exponent: float) -> bool:
+    return not _is_rotation(type(gate)) and not _is_written_out(exponent)
 
 
 def _is_written_out(exponent: float) -> bool:

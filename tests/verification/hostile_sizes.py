@@ -199,7 +199,17 @@ SIZE = {
     "tower of inv": (body("inv @ " * 30_000 + "h q[0];"), qasm.UNSUPPORTED),
     "tower of pow": (body("pow(2) @ " * 20_000 + "h q[0];"), qasm.UNSUPPORTED),
     "rotation to the power of 1e9": (body("pow(1e9) @ rx(0.1) q[0];"), VALID),
-    "swap to the power of 1e9": (body("pow(1e9) @ swap q[0], q[1];"), VALID),
+    "swap to the power of 1e9": (body("pow(1e9) @ swap q[0], q[1];"), qasm.UNSUPPORTED),
+    "powers that multiply up": (
+        body("pow(5e3 + 0.1) @ pow(5e3 + 0.1) @ ccx q[0], q[1], q[2];"),
+        qasm.UNSUPPORTED,
+    ),
+    "largest power": (body("pow(1e4) @ swap q[0], q[1]; pow(-9999.9) @ h q[0];"), VALID),
+    "largest power of a long definition": (
+        body("gate g a { " + "U(1,2,3) a; " * 1_900 + "} pow(1e4) @ g q[0];"),
+        VALID,
+    ),
+    "rotation to the power of 1e308": (body("pow(1e308) @ rx(100) q[0];"), qasm.NON_FINITE_ANGLE),
     "power to infinity": (body("pow(1e999) @ h q[0];"), qasm.NON_FINITE_ANGLE),
     "powers of powers": (
         body("pow(16) @ pow(16) @ pow(16) @ pow(16) @ h q[0];"),
