@@ -95,7 +95,7 @@ def mutate(random: Random, text: str, others: Sequence[str]) -> str:
     return text
 
 
-def _change_tokens(random: Random, text: str, _others: Sequence[str]) -> str:
+def change_tokens(random: Random, text: str, _others: Sequence[str] = ()) -> str:
     """One token deleted, doubled, swapped with another, or replaced."""
     tokens = _TOKEN.findall(text)
     if not tokens:
@@ -113,7 +113,8 @@ def _change_tokens(random: Random, text: str, _others: Sequence[str]) -> str:
     return "".join(tokens)
 
 
-def _change_number(random: Random, text: str, _others: Sequence[str]) -> str:
+def change_number(random: Random, text: str, _others: Sequence[str] = ()) -> str:
+    """One number replaced by an extreme one."""
     numbers = list(_NUMBER.finditer(text))
     if not numbers:
         return text
@@ -150,7 +151,7 @@ def _repeat(random: Random, text: str, _others: Sequence[str]) -> str:
 
 
 _MUTATIONS = (
-    _change_tokens, _change_tokens, _change_tokens, _change_number, _splice, _flip_bytes,
+    change_tokens, change_tokens, change_tokens, change_number, _splice, _flip_bytes,
     _truncate, _repeat,
 )  # fmt: skip
 
