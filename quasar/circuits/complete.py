@@ -1,8 +1,7 @@
 """Complete reader for OpenQASM 3: what the statements of a syntax tree mean.
 
-Takes program text within the size limit; gives the `Circuit`. It knows registers, aliases,
-constants, gate definitions, modifiers and broadcasting. Unlike qiskit-qasm3-import, a strict
-reader, it wants every qubit measured last, and refuses control flow, resets and unbounded work.
+Takes program text within the size limit; gives the `Circuit`. What is read, the limits, and the
+differences from other readers: docs/openqasm.md.
 """
 
 import math

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from quasar.circuits.circuit import Circuit, Gate
+from quasar.circuits.circuit import Circuit
 from quasar.problems.hamiltonian import IsingHamiltonian
 from quasar.simulation.encoding import EncodedCircuit, encode
 
@@ -102,22 +102,16 @@ def _tied(circuit: Circuit) -> tuple[EncodedCircuit, np.ndarray, np.ndarray]:
 
 def _topological(circuit: Circuit) -> Circuit:
     """The gates in the order in which Qiskit leaves them after removing final measurements."""
-    from quasar.simulation.aer import to_qiskit
+    from qiskit import QuantumCircuit
+    from qiskit.circuit import Gate as Numbered
 
-    converted = to_qiskit(circuit)
+    converted = QuantumCircuit(circuit.num_qubits)
+    for place, gate in enumerate(circuit.gates):
+        converted.append(Numbered(str(place), len(gate.qubits), []), gate.qubits)
     converted.measure_all()
     converted.remove_final_measurements()
-    return Circuit(
-        circuit.num_qubits,
-        tuple(
-            Gate(
-                "U" if instruction.operation.name == "u" else instruction.operation.name,
-                tuple(converted.find_bit(qubit).index for qubit in instruction.qubits),
-                tuple(float(angle) for angle in instruction.operation.params),
-            )
-            for instruction in converted.data
-        ),
-    )
+    gates = (circuit.gates[int(instruction.name)] for instruction in converted.data)
+    return Circuit(circuit.num_qubits, tuple(gates))
 
 
 def _terms(hamiltonian: IsingHamiltonian, num_qubits: int) -> tuple[np.ndarray, np.ndarray]:
