@@ -11,6 +11,7 @@ this process, without limits.
 
 import argparse
 import multiprocessing
+import os
 import sys
 import time
 from collections import Counter
@@ -61,10 +62,10 @@ def corpus(directory: Path | None) -> list[str]:
 
 
 def child_mb() -> float:
-    """Resident memory of the one child process, MB."""
-    (child,) = multiprocessing.active_children()
-    pages = int(Path(f"/proc/{child.pid}/statm").read_text().split()[1])
-    return pages * 4096 / 1e6
+    """Resident memory of the child process, MB; 0 where it has just been ended."""
+    children = multiprocessing.active_children()
+    pages = [int(Path(f"/proc/{c.pid}/statm").read_text().split()[1]) for c in children]
+    return sum(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def run(cases: Cases, number: int, config: VerificationConfig, formula: str) -> Tally:

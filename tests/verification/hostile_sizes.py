@@ -278,7 +278,7 @@ SIZE = {
         qasm.TOO_MANY_GATES,
     ),
     "20 qubits for a problem of 3": (
-        HEADER + "qubit[20] q; bit[20] c;" + "h q;" * 50 + "c = measure q;",
+        HEADER + "qubit[20] q; bit[20] c;" + "h q;" * 10 + "c = measure q;",
         qasm.WRONG_QUBIT_COUNT,
     ),
     "all gates that are allowed": (body("rx(0.1) q[0];cx q[0],q[1];" * 7_000), VALID),

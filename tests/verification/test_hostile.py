@@ -19,7 +19,9 @@ def verdicts(request):
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])
     }
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, check=True, timeout=300
+    )
     return {row["name"]: row for row in json.loads(done.stdout)}
 
 
