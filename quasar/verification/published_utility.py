@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from quasar.circuits.circuit import Circuit
+from quasar.circuits.circuit import Circuit, Gate
 from quasar.problems.hamiltonian import IsingHamiltonian
 from quasar.simulation.encoding import EncodedCircuit, encode
 
@@ -60,6 +60,10 @@ class Utility:
             return pickle.load(self._helper.stdout)
         except (EOFError, BrokenPipeError) as error:
             raise RuntimeError("the optimiser's helper process ended") from error
+
+    def warm_up(self) -> None:
+        """Start the helper and load what it needs."""
+        self.optimise(Circuit(1, (Gate("rx", (0,), (0.1,)),)), IsingHamiltonian(1, ((1.0, (0,)),)))
 
     def __del__(self):
         helper = getattr(self, "_helper", None)
