@@ -19,9 +19,9 @@ def test_no_case_of_the_fuzzer_is_a_fault(formula):
     verifier.warm_up()
     verdicts, slowest = Counter(), (0.0, -1)
     for k in range(1_200):
-        started = time.perf_counter()
+        started = time.process_time()  # others may load the machine
         found = verdict(run_check(verifier, CASES.check(k), memory_limit_mb=0))
-        slowest = max(slowest, (time.perf_counter() - started, k))
+        slowest = max(slowest, (time.process_time() - started, k))
         assert not found.startswith("fault"), f"case {k}: {found}"
         verdicts[found] += 1
     assert slowest[0] < 2.0, f"case {slowest[1]}"
