@@ -91,6 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_evaluate(command)
     _add_sweep(command)
     _add_serve(command)
+    _add_plan(command)
     command(
         "doctor",
         commands.doctor,
@@ -360,6 +361,26 @@ def _add_serve(command: Callable) -> None:
     )
     source.add_argument(
         "--verifier-only", action="store_true", help="no model: POST /v1/verify only"
+    )
+
+
+def _add_plan(command: Callable) -> None:
+    plan = command(
+        "plan",
+        commands.plan,
+        "estimate memory and time of a run on GPUs before it is started",
+        "quasar plan --config cluster-4b --gpus 16 --gpu-memory 80",
+    )
+    plan.add_argument("--gpus", type=_positive, required=True, metavar="N", help="number of GPUs")
+    plan.add_argument(
+        "--gpu-memory", type=_positive, required=True, metavar="GIB", help="memory of each, GiB"
+    )
+    plan.add_argument(
+        "--models",
+        default="4B,14B,32B",
+        metavar="NAME,...",
+        help="Qwen3 sizes (0.6B, 4B, 14B, 32B), model directories or hub names; default: "
+        "4B,14B,32B; 'config' is the configuration's own model",
     )
 
 

@@ -125,6 +125,22 @@ def serve(arguments: Namespace) -> None:
         serve_checkpoint(model_directory(arguments.checkpoint), config)
 
 
+def plan(arguments: Namespace) -> int:
+    """Exit code 1 where something does not fit."""
+    config = load(arguments)
+    from rich.console import Console
+
+    from quasar.learning.plan import Hardware, named_shape, plan_run, plan_table
+
+    hardware = Hardware(float(arguments.gpu_memory))
+    plans = [
+        plan_run(config, named_shape(name, config), name=name, num_gpus=arguments.gpus, on=hardware)
+        for name in filter(None, (part.strip() for part in arguments.models.split(",")))
+    ]
+    Console().print(plan_table(plans, config, hardware))
+    return 1 if any(found.problems for found in plans) else 0
+
+
 def doctor(arguments: Namespace) -> int:
     config = load(arguments)
     from quasar.doctor import run_doctor

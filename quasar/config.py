@@ -191,6 +191,9 @@ class VerificationConfig(Section):
         "auto",
         description="simulator backend; auto: exact up to 20 qubits, Aer up to 24, mps above; torch on a GPU",
     )
+    shots: int = Field(
+        4096, ge=1, le=1_000_000, description="samples of a circuit on more than 20 qubits"
+    )
     mps_bond_dimension: int = Field(
         64, ge=1, le=1024, description="mps: largest bond dimension; time grows with its cube"
     )
@@ -212,7 +215,7 @@ class VerificationConfig(Section):
         2048, ge=64, description="memory that one verifier may take beyond its start, MiB"
     )
     max_text_bytes: int = Field(200_000, ge=100, description="longest completion that is read")
-    max_qubits: int = Field(20, ge=1, le=32, description="most qubits of a circuit")
+    max_qubits: int = Field(20, ge=1, le=40, description="most qubits of a circuit")
     max_gates: int = Field(20_000, ge=1, description="most gates after expansion")
     gradient_evaluations: int = Field(
         8, ge=0, description="gradient evaluations of the warm-start stage; 0 switches it off"

@@ -28,6 +28,7 @@ COMMANDS = (
     ["evaluate"],
     ["sweep"],
     ["serve"],
+    ["plan"],
     ["doctor"],
 )
 ROW = {

@@ -93,28 +93,29 @@ class IsingHamiltonian:
         energies.setflags(write=False)
         return energies
 
+    def energy(self, state: int) -> float:
+        """Energy of one basis state, index little-endian."""
+        total = 0.0
+        for coefficient, wires in self.terms:
+            odd = sum(state >> q & 1 for q in wires) & 1
+            total += -coefficient if odd else coefficient
+        return total
+
     def interactions(self) -> Iterable[tuple[float, tuple[int, ...]]]:
         """The terms with a coefficient that is not exactly zero."""
         return (term for term in self.terms if term[0] != 0.0)
 
 
 @dataclass(frozen=True)
-class Spectrum:
-    """What the verifier needs of the exact diagonal: extremes, mean, and the ground space."""
+class Extremes:
+    """What there is to say of a diagonal without its 2**n energies."""
 
-    energies: np.ndarray  # (2**n,), little-endian
+    num_qubits: int
     minimum: float
     maximum: float
     mean: float  # expectation value of the uniform superposition
-    optimal: np.ndarray  # indices of all ground states, ascending
-
-    @classmethod
-    def of(cls, hamiltonian: IsingHamiltonian) -> "Spectrum":
-        """Enumerate the diagonal; degeneracy is decided with a tolerance, not by equality."""
-        energies = hamiltonian.energies
-        low, high = float(energies.min()), float(energies.max())
-        optimal = np.flatnonzero(energies <= low + DEGENERACY_TOLERANCE * max(1.0, high - low))
-        return cls(energies, low, high, float(energies.mean()), optimal)
+    num_optimal: int  # number of ground states
+    optimal: np.ndarray  # indices of ground states, ascending: all, or as many as are kept
 
     def approximation_ratio(self, energy: float) -> float:
         """(E_max − E) / (E_max − E_min), in [0, 1]; 1 for a flat spectrum (every state optimal)."""
@@ -124,4 +125,32 @@ class Spectrum:
     @property
     def uniform_optimum_probability(self) -> float:
         """Probability of an optimum under uniform sampling, in (0, 1]."""
-        return self.optimal.size / self.energies.size
+        return self.num_optimal / (1 << self.num_qubits)
+
+    @property
+    def tolerance(self) -> float:
+        """Energies closer than this are one level."""
+        return DEGENERACY_TOLERANCE * max(1.0, self.maximum - self.minimum)
+
+
+@dataclass(frozen=True)
+class Spectrum(Extremes):
+    """The whole diagonal, enumerated; `optimal` has all ground states."""
+
+    energies: np.ndarray  # (2**n,), little-endian
+
+    @classmethod
+    def of(cls, hamiltonian: IsingHamiltonian) -> "Spectrum":
+        """Enumerate the diagonal; degeneracy is decided with a tolerance, not by equality."""
+        energies = hamiltonian.energies
+        low, high = float(energies.min()), float(energies.max())
+        optimal = np.flatnonzero(energies <= low + DEGENERACY_TOLERANCE * max(1.0, high - low))
+        return cls(
+            num_qubits=hamiltonian.num_qubits,
+            minimum=low,
+            maximum=high,
+            mean=float(energies.mean()),
+            num_optimal=optimal.size,
+            optimal=optimal,
+            energies=energies,
+        )

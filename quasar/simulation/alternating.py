@@ -89,16 +89,3 @@ def value_and_gradient(phases, betas, energies):
             undo = phases[layer, i].conjugate()
             psi[i], costate[i] = ket * undo, bra * undo
     return total, slopes, by_beta
-
-
-@_jit
-def walsh_hadamard(vector):
-    """Σ_m (−1)^|m ∧ x| · vector[m] for every x, in place: the values of Σ_m v_m·∏_{q∈m} Z_q."""
-    stride = 1
-    while stride < vector.size:
-        for base in range(0, vector.size, 2 * stride):
-            for i in range(base, base + stride):
-                a, b = vector[i], vector[i + stride]
-                vector[i], vector[i + stride] = a + b, a - b
-        stride *= 2
-    return vector

@@ -118,6 +118,12 @@ class Simulator(Protocol):
         """So many measurements of all qubits."""
         ...
 
+    def measure(
+        self, circuit: Circuit, hamiltonian: IsingHamiltonian, *, shots: int, seed: int
+    ) -> tuple[Estimate, Samples]:
+        """`expectation_value` and `sample` of one and the same simulation."""
+        ...
+
 
 class StateVectorSimulator(Simulator, Protocol):
     """A backend that holds the pure state."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from quasar.circuits.circuit import Circuit
 from quasar.problems.hamiltonian import IsingHamiltonian
-from quasar.simulation.alternating import walsh_hadamard
+from quasar.problems.walsh import walsh_hadamard
 from quasar.simulation.base import Estimate, Samples, require_same_size
 
 
@@ -28,6 +28,15 @@ class FromProbabilities:
     def sample(self, circuit: Circuit, *, shots: int, seed: int) -> Samples:
         """So many independent draws from the distribution."""
         return draw(self.probabilities(circuit), shots=shots, seed=seed)
+
+    def measure(
+        self, circuit: Circuit, hamiltonian: IsingHamiltonian, *, shots: int, seed: int
+    ) -> tuple[Estimate, Samples]:
+        """Both from the same probabilities."""
+        require_same_size(circuit.num_qubits, hamiltonian)
+        probabilities = self.probabilities(circuit)
+        samples = draw(probabilities.copy(), shots=shots, seed=seed)
+        return Estimate(mean_energy(probabilities, hamiltonian)), samples
 
 
 def mean_energy(probabilities: np.ndarray, hamiltonian: IsingHamiltonian) -> float:

@@ -5,6 +5,8 @@ dimension that the circuit needs or the limit on it, whichever is less; a state 
 truncated (Schollwöck, Annals of Physics 326, 96, 2011, section 4).
 """
 
+from typing import Any
+
 import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.circuit.library import UnitaryGate
@@ -51,30 +53,42 @@ class MatrixProductBackend:
         truncation_error: how far the value moves when the largest bond dimension is halved, the
         usual estimate and no bound; 0 where no state of n qubits needs even the half.
         """
-        require_same_size(circuit.num_qubits, hamiltonian)
-        terms = [("Z" * len(wires), list(wires), c) for c, wires in hamiltonian.interactions()]
-        if not terms:
-            return Estimate(0.0)
-        converted = self._converted(circuit)
-        operator = SparsePauliOp.from_sparse_list(terms, num_qubits=circuit.num_qubits)
-        converted.save_expectation_value(operator, range(circuit.num_qubits))
-
-        def value(bond_dimension: int) -> float:
-            return run(self._simulator(bond_dimension), converted)["expectation_value"]
-
-        full, half = self.limits.bond_dimension, max(1, self.limits.bond_dimension // 2)
-        if 1 << (circuit.num_qubits // 2) <= half:
-            return Estimate(value(full))
-        energy = value(full)
-        return Estimate(energy, truncation_error=abs(energy - value(half)))
+        converted = self._with_energy(circuit, hamiltonian)
+        energy = run(self._simulator(self.limits.bond_dimension), converted)["expectation_value"]
+        return self._estimate(energy, converted)
 
     def sample(self, circuit: Circuit, *, shots: int, seed: int) -> Samples:
         """So many measurements of the truncated state."""
+        return _samples(self._measured(self._converted(circuit), shots=shots, seed=seed), circuit)
+
+    def measure(
+        self, circuit: Circuit, hamiltonian: IsingHamiltonian, *, shots: int, seed: int
+    ) -> tuple[Estimate, Samples]:
+        """`expectation_value` and `sample`, from one state but for the truncation error."""
+        converted = self._with_energy(circuit, hamiltonian)
+        found = self._measured(converted.copy(), shots=shots, seed=seed)
+        estimate = self._estimate(found["expectation_value"], converted)
+        return estimate, _samples(found, circuit)
+
+    def _with_energy(self, circuit: Circuit, hamiltonian: IsingHamiltonian) -> QuantumCircuit:
+        require_same_size(circuit.num_qubits, hamiltonian)
         converted = self._converted(circuit)
+        terms = [("Z" * len(wires), list(wires), c) for c, wires in hamiltonian.interactions()]
+        operator = SparsePauliOp.from_sparse_list(terms, num_qubits=circuit.num_qubits)
+        converted.save_expectation_value(operator, range(circuit.num_qubits))
+        return converted
+
+    def _estimate(self, energy: float, converted: QuantumCircuit) -> Estimate:
+        half = max(1, self.limits.bond_dimension // 2)
+        if 1 << (converted.num_qubits // 2) <= half:
+            return Estimate(energy)
+        coarse = run(self._simulator(half), converted)["expectation_value"]
+        return Estimate(energy, truncation_error=abs(energy - coarse))
+
+    def _measured(self, converted: QuantumCircuit, *, shots: int, seed: int) -> dict[str, Any]:
         converted.measure_all()
         simulator = self._simulator(self.limits.bond_dimension)
-        counts = run(simulator, converted, shots=shots, seed=seed)["counts"]
-        return Samples.of({int(state, 16): c for state, c in counts.items()}, circuit.num_qubits)
+        return run(simulator, converted, shots=shots, seed=seed)
 
     def _converted(self, circuit: Circuit) -> QuantumCircuit:
         bond = min(self.limits.bond_dimension, 1 << (circuit.num_qubits // 2))
@@ -96,3 +110,8 @@ class MatrixProductBackend:
             matrix_product_state_max_bond_dimension=bond_dimension,
             matrix_product_state_truncation_threshold=self.limits.truncation,
         )
+
+
+def _samples(found: dict[str, Any], circuit: Circuit) -> Samples:
+    counts = {int(state, 16): count for state, count in found["counts"].items()}
+    return Samples.of(counts, circuit.num_qubits)

@@ -17,7 +17,7 @@ from quasar.tool.schema import VerifyAnswer
 from quasar.verification.observation import quality
 from quasar.verification.report import Diagnosis, Outcome, VerificationReport
 
-STAGES = ("syntax", "distribution", "expectation", "optimisation")
+STAGES = ("syntax", "distribution", "expectation", "optimisation", "noise")
 
 
 def answer_text(answer: VerifyAnswer, problem: ProblemInstance) -> Group:
@@ -45,7 +45,7 @@ def _stages(report: VerificationReport) -> Table:
     table = _table("stage", "result")
     table.add_column("ms", justify="right")
     found = {"syntax": "passed" if report.valid else "refused", **_results(report)}
-    for stage in (*STAGES, "diagnosis"):
+    for stage in (*STAGES, "cost", "diagnosis"):
         result = found.get(stage)
         if result is None and stage in report.skipped:
             result = f"skipped: {report.skipped[stage]}"
@@ -66,15 +66,29 @@ def _results(report: VerificationReport) -> dict[str, str]:
             found["distribution"] += f", feasible {d.feasible_probability:.4f}"
         if d.js_distance is not None:
             found["distribution"] += f", distance to the reference {d.js_distance:.4f}"
+        if d.shots is not None:
+            found["distribution"] += f"; {d.shots} samples"
     if (e := report.expectation) is not None:
         found["expectation"] = (
             f"energy {e.energy:.6g} in [{e.minimum:.6g}, {e.maximum:.6g}], approximation ratio "
             f"{e.approximation_ratio:.4f} (uniform {e.uniform_approximation_ratio:.4f})"
         )
+        if e.truncation_error > 0.0:
+            found["expectation"] += f"; truncation error about {e.truncation_error:.2g}"
     if (o := report.optimisation) is not None:
         found["optimisation"] = (
             f"warm start gain {o.gain:.4f}: ratio {o.approximation_ratio:.4f} after "
             f"{o.gradient_evaluations} gradients, random starts {o.random_approximation_ratio:.4f}"
+        )
+    if (noise := report.noise) is not None:
+        found["noise"] = (
+            f"{noise.model}: energy {noise.energy:.6g} ± {noise.standard_error:.2g}, "
+            f"approximation ratio {noise.approximation_ratio:.4f}"
+        )
+    if (cost := report.cost) is not None:
+        found["cost"] = (
+            f"{cost.two_qubit_gates} two-qubit gates; one QAOA layer has "
+            f"{cost.baseline_two_qubit_gates}"
         )
     if report.diagnosis is not None:
         found["diagnosis"] = f"nearest optimum {report.diagnosis.nearest_optimum}"

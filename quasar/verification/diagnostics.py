@@ -1,16 +1,18 @@
 """What a circuit's energy is lost on, and which way its angles should move.
 
-Takes a circuit, its exact probabilities and the problem's facts; gives a `Diagnosis`, for the
+Takes a circuit, its readout and the problem's facts; gives a `Diagnosis`, for the
 model or the person who mends the circuit. Part of no grade, and made only where it is asked for.
 """
+
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from quasar.circuits.circuit import Circuit
-from quasar.problems.hamiltonian import DEGENERACY_TOLERANCE, Spectrum
-from quasar.simulation.alternating import walsh_hadamard
+from quasar.problems.hamiltonian import Extremes
 from quasar.simulation.exact import energy_and_gradient
-from quasar.verification.facts import ProblemFacts
+from quasar.verification.facts import MAX_ENUMERATED_QUBITS, ProblemFacts
+from quasar.verification.readout import Readout
 from quasar.verification.report import AngleSlope, Diagnosis, ViolatedTerm
 
 NUM_TERMS = 8
@@ -18,23 +20,22 @@ NUM_ANGLES = 16
 # Before ranking, so that equal values keep a fixed order on every machine.
 _RANK_DECIMALS = 9
 _PASSES = 3  # of the adjoint gradient over the gates: one forward, two vectors back
-_MAX_QUBITS = 20  # of the gradient: its two vectors then take 32 MiB
 
 
 def make_diagnosis(
-    circuit: Circuit, probabilities: np.ndarray, facts: ProblemFacts, *, slopes: bool
+    circuit: Circuit, readout: Readout, facts: ProblemFacts, *, slopes: bool
 ) -> Diagnosis:
     """The diagnosis of a circuit on the problem's qubits.
 
-    probabilities: (2**n,), little-endian, of this circuit. slopes: also differentiate the energy
-    by the angles (see `reason_to_skip_slopes`).
+    slopes: also differentiate the energy by the angles (see `reason_to_skip_slopes`). The nearest
+    optimum is one of those that the facts list (`Extremes.optimal`).
     """
-    hamiltonian, spectrum = facts.problem.hamiltonian, facts.spectrum
-    means = walsh_hadamard(probabilities.copy())  # ⟨∏_{q∈m} Z_q⟩ at the index with the bits m
-    optimum = _nearest_optimum(means, spectrum, facts.problem.num_qubits)
+    hamiltonian, extremes = facts.problem.hamiltonian, facts.extremes
+    means = readout.product_means()
+    optimum = _nearest_optimum(means, extremes, facts.problem.num_qubits)
     return Diagnosis(
         nearest_optimum="".join(map(str, facts.problem.assignment(optimum))),
-        violated_terms=_violated_terms(hamiltonian.interactions(), means, spectrum, optimum),
+        violated_terms=_violated_terms(hamiltonian.interactions(), means, extremes, optimum),
         gradient=angle_slopes(circuit, facts) if slopes else None,
     )
 
@@ -47,7 +48,7 @@ def reason_to_skip_slopes(circuit: Circuit, *, max_updates: float) -> str | None
     if not circuit.parameters:
         return "the circuit has no parameters"
     updates = _PASSES * len(circuit.gates) * 2.0**circuit.num_qubits
-    if circuit.num_qubits > _MAX_QUBITS or updates > max_updates:
+    if circuit.num_qubits > MAX_ENUMERATED_QUBITS or updates > max_updates:
         return "the circuit is too large"
     return None
 
@@ -62,7 +63,7 @@ def angle_slopes(circuit: Circuit, facts: ProblemFacts) -> tuple[AngleSlope, ...
     gradient *= spectrum.maximum - spectrum.minimum
     steepness = np.abs(np.round(gradient, _RANK_DECIMALS))
     chosen = np.argsort(-steepness, kind="stable")[:NUM_ANGLES]
-    chosen = {int(k) for k in chosen if steepness[k] > _negligible(spectrum)}
+    chosen = {int(k) for k in chosen if steepness[k] > spectrum.tolerance}
     places = [(g, gate) for g, gate in enumerate(circuit.gates) for _ in gate.params]
     return tuple(
         AngleSlope(
@@ -79,28 +80,29 @@ def angle_slopes(circuit: Circuit, facts: ProblemFacts) -> tuple[AngleSlope, ...
     )
 
 
-def _nearest_optimum(means: np.ndarray, spectrum: Spectrum, num_qubits: int) -> int:
+def _nearest_optimum(means: Callable[[int], float], extremes: Extremes, num_qubits: int) -> int:
     """The optimum at the least mean Hamming distance from what is measured; ties: least index."""
-    distance = np.zeros(spectrum.optimal.size)
+    distance = np.zeros(extremes.optimal.size)
     for q in range(num_qubits):
-        z = 1.0 - 2.0 * (spectrum.optimal >> q & 1)
-        distance += 0.5 * (1.0 - means[1 << q] * z)
-    return int(spectrum.optimal[np.argmin(np.round(distance, _RANK_DECIMALS))])
+        z = 1.0 - 2.0 * (extremes.optimal >> q & 1)
+        distance += 0.5 * (1.0 - means(1 << q) * z)
+    return int(extremes.optimal[np.argmin(np.round(distance, _RANK_DECIMALS))])
 
 
-def _violated_terms(terms, means, spectrum: Spectrum, optimum: int) -> tuple[ViolatedTerm, ...]:
+def _violated_terms(
+    terms: Iterable[tuple[float, tuple[int, ...]]],
+    means: Callable[[int], float],
+    extremes: Extremes,
+    optimum: int,
+) -> tuple[ViolatedTerm, ...]:
     """The terms above their value in the optimum, the costliest first."""
     found = []
     for coefficient, wires in terms:
         mask = sum(1 << q for q in wires)
-        value = min(1.0, max(-1.0, float(means[mask])))
+        value = min(1.0, max(-1.0, means(mask)))
         optimal = -1 if (optimum & mask).bit_count() & 1 else 1
         excess = coefficient * (value - optimal)
-        if excess > _negligible(spectrum):
+        if excess > extremes.tolerance:
             found.append(ViolatedTerm(coefficient, wires, value, optimal, excess))
     found.sort(key=lambda term: -round(term.excess, _RANK_DECIMALS))  # stable: ties as printed
     return tuple(found[:NUM_TERMS])
-
-
-def _negligible(spectrum: Spectrum) -> float:
-    return DEGENERACY_TOLERANCE * max(1.0, spectrum.maximum - spectrum.minimum)

@@ -23,7 +23,7 @@ from quasar.verification.worker import Check, Result
 MAX_TRIES = 2
 # Deaths that a check may witness without fault before it is given up.
 MAX_WITNESSED = 20
-MAX_CHUNK = 16
+MAX_CHUNK = 32
 _IN_FLIGHT = 2  # chunks a worker: one at work, one on its way
 RESTART_TIMEOUT_S = 180.0
 

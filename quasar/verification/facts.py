@@ -1,7 +1,9 @@
 """What the verifier needs to know of a problem, worked out once and kept for a while.
 
 Takes a `ProblemInstance`; gives its spectrum, decoder, feasible states and the reference circuit's
-distribution. Kept under a byte budget, because a spectrum has 2**n entries.
+distribution. Kept under a byte budget, because a spectrum has 2**n entries. A problem of more than
+`MAX_ENUMERATED_QUBITS` has no such arrays: the extremes of its energies are found by branch and
+bound, and what else is asked is answered state by state.
 """
 
 from collections import OrderedDict
@@ -16,11 +18,14 @@ from quasar.circuits.qasm import Limits, read_qasm
 from quasar.errors import CircuitError
 from quasar.problems import decoder_for
 from quasar.problems.base import GraphProblem, ProblemInstance
-from quasar.problems.hamiltonian import Spectrum
+from quasar.problems.extremes import find_extremes
+from quasar.problems.hamiltonian import Extremes, Spectrum
 from quasar.verification.cost import layer_two_qubit_gates
 
 CACHE_BYTES = 256 << 20
 _ARRAYS = 3  # per problem: energies, feasible states, reference distribution
+MAX_ENUMERATED_QUBITS = 20
+_UNIFORM_DRAWS = 4096  # states behind the uniform feasible probability of a larger problem
 
 
 class ProblemFacts:
@@ -38,9 +43,19 @@ class ProblemFacts:
         self._probabilities = probabilities
 
     @property
+    def enumerated(self) -> bool:
+        """Whether the problem is small enough for arrays of 2**n."""
+        return self.problem.num_qubits <= MAX_ENUMERATED_QUBITS
+
+    @property
     def spectrum(self) -> Spectrum:
-        """Exact diagonal spectrum."""
+        """Exact diagonal spectrum, of an enumerated problem."""
         return self.problem.spectrum
+
+    @cached_property
+    def extremes(self) -> Extremes:
+        """Exact extremes of the energies, of any problem."""
+        return self.spectrum if self.enumerated else find_extremes(self.problem.hamiltonian)
 
     @cached_property
     def decoder(self) -> GraphProblem | None:
@@ -49,24 +64,49 @@ class ProblemFacts:
 
     @cached_property
     def feasible(self) -> np.ndarray | None:
-        """Which basis states decode to a feasible answer, bool (2**n,); None without decoder."""
+        """Which basis states decode to a feasible answer, bool (2**n,); None without decoder.
+
+        Of an enumerated problem, as `scaled_energies` and `reference_probabilities` are.
+        """
         if self.decoder is None:
             return None
         return self.decoder.feasible_states(self.problem.graph, self.problem.attributes)
 
     @cached_property
     def uniform_feasible_probability(self) -> float | None:
-        """Probability of a feasible answer under uniform sampling; None without decoder."""
-        return None if self.feasible is None else float(self.feasible.mean())
+        """Probability of a feasible answer under uniform sampling; None without decoder.
+
+        Exact where enumerated; above, an estimate from a fixed draw of 4096 states.
+        """
+        if self.decoder is None:
+            return None
+        if self.enumerated:
+            return float(self.feasible.mean())
+        states = np.random.default_rng(0).integers(0, 1 << self.problem.num_qubits, _UNIFORM_DRAWS)
+        return sum(map(self.is_feasible, states.tolist())) / _UNIFORM_DRAWS
 
     @cached_property
     def baseline_two_qubit_gates(self) -> int:
         """Two-qubit gates of one QAOA layer, at least 1."""
         return max(1, layer_two_qubit_gates(self.problem.hamiltonian))
 
+    def is_feasible(self, state: int) -> bool:
+        """Whether a basis state decodes to a feasible answer. Only with a decoder."""
+        if self.enumerated:
+            return bool(self.feasible[state])
+        graph, attributes = self.problem.graph, self.problem.attributes
+        answer = self.decoder.decode(graph, attributes, self.problem.assignment(state))
+        return self.decoder.is_feasible(graph, attributes, answer)
+
+    def is_optimal(self, state: int) -> bool:
+        """Whether a basis state is a ground state."""
+        if self.enumerated:
+            return state in self._ground_states
+        energy = self.problem.hamiltonian.energy(state)
+        return energy <= self.extremes.minimum + self.extremes.tolerance
+
     @cached_property
-    def is_optimal(self) -> frozenset[int]:
-        """Indices of the ground states."""
+    def _ground_states(self) -> frozenset[int]:
         return frozenset(self.spectrum.optimal.tolist())
 
     @cached_property
@@ -118,7 +158,7 @@ class FactsCache:
             self._entries.move_to_end(key)
             return found[0]
         facts = ProblemFacts(problem, **how)
-        size = _ARRAYS * 8 << problem.num_qubits
+        size = _ARRAYS * 8 << problem.num_qubits if facts.enumerated else 0
         self._entries[key] = (facts, size)
         self._bytes += size
         while self._bytes > self._max_bytes and len(self._entries) > 1:

@@ -50,12 +50,12 @@ class NoisyExpectation:
         Raises SimulationError where the compiled circuit does not fit the device or the simulator.
         """
         estimate = self._simulator.estimate(circuit, facts.problem.hamiltonian).best
-        spectrum = facts.spectrum
-        energy = min(max(estimate.value, spectrum.minimum), spectrum.maximum)
+        extremes = facts.extremes
+        energy = min(max(estimate.value, extremes.minimum), extremes.maximum)
         return NoiseSignals(
             model=self._noise.model,
             energy=energy,
-            approximation_ratio=spectrum.approximation_ratio(energy),
-            uniform_approximation_ratio=spectrum.approximation_ratio(spectrum.mean),
+            approximation_ratio=extremes.approximation_ratio(energy),
+            uniform_approximation_ratio=extremes.approximation_ratio(extremes.mean),
             standard_error=estimate.standard_error,
         )

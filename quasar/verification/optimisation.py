@@ -23,7 +23,7 @@ from quasar.circuits.circuit import Circuit
 from quasar.simulation.encoding import EncodedCircuit, encode
 from quasar.simulation.exact import descend, energy_and_gradient
 from quasar.verification.costly import UPDATES_PER_S
-from quasar.verification.facts import ProblemFacts
+from quasar.verification.facts import MAX_ENUMERATED_QUBITS, ProblemFacts
 from quasar.verification.report import OptimisationSignals, gain_over
 
 # Adam's step, radians. About an eighth of a turn in eight evaluations: enough to leave a bad start,
@@ -50,6 +50,8 @@ class WarmStart:
             return "switched off (gradient_evaluations is 0)"
         if not circuit.parameters:
             return "the circuit has no parameters"
+        if circuit.num_qubits > MAX_ENUMERATED_QUBITS:
+            return f"the warm start is measured up to {MAX_ENUMERATED_QUBITS} qubits"
         if self.updates(circuit) > self.max_updates:
             return "the circuit is too large for half of the time limit"
         return None

@@ -1,7 +1,8 @@
 """The one report that a verification gives: what was reached, the signals of each stage, the cost.
 
 Read by rewards, evaluation, serving and the tool's observation text. Plain frozen data, picklable,
-`to_dict` for JSON. Probabilities are exact; energies are in the Hamiltonian's own units.
+`to_dict` for JSON. Energies are in the Hamiltonian's own units. Without slots: reports cross
+processes, and slots are pickled field by field.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ _NO_ROOM = 1e-9
 Stage = Literal["none", "syntax", "distribution", "expectation", "optimisation"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Diagnostic:
     """Why a program is not valid: a machine-readable kind, one sentence, 1-based position."""
 
@@ -23,7 +24,7 @@ class Diagnostic:
     column: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Outcome:
     """One measured bitstring: text with character i = binary variable of qubit i (1 − bit i)."""
 
@@ -34,7 +35,7 @@ class Outcome:
     optimal: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DistributionSignals:
     """Stage 2. Where the probability lies; `js_distance` needs a reference circuit."""
 
@@ -45,9 +46,10 @@ class DistributionSignals:
     most_probable: tuple[Outcome, ...]  # at most a few, most probable first
     js_distance: float | None = None  # Jensen–Shannon distance to the reference, [0, 1]
     uniform_feasible_probability: float | None = None  # under uniform sampling; None likewise
+    shots: int | None = None  # samples behind the circuit's probabilities; None: these are exact
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ExpectationSignals:
     """Stage 3. ⟨H⟩ and where it stands in the spectrum."""
 
@@ -57,9 +59,11 @@ class ExpectationSignals:
     uniform_energy: float
     approximation_ratio: float  # (E_max − E)/(E_max − E_min), [0, 1]
     uniform_approximation_ratio: float
+    standard_error: float = 0.0  # of a sampled energy
+    truncation_error: float = 0.0  # estimate, where a matrix product state was truncated
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OptimisationSignals:
     """Stage 4. Warm start: what a fixed number of gradient evaluations makes of the angles."""
 
@@ -69,7 +73,7 @@ class OptimisationSignals:
     gain: float  # clip((AR − AR_random)/(1 − AR_random), 0, 1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NoiseSignals:
     """Stage 3 again, under a device's noise; energies as in `ExpectationSignals`."""
 
@@ -80,7 +84,7 @@ class NoiseSignals:
     standard_error: float = 0.0  # of the energy; 0 where nothing was sampled
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CostSignals:
     """Two-qubit gates beside those of one QAOA layer of the problem's Hamiltonian."""
 
@@ -89,7 +93,7 @@ class CostSignals:
     relative: float  # gates/(gates + baseline), in [0, 1): ½ at the baseline
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ViolatedTerm:
     """A Hamiltonian term c·∏Z that costs more than it would in the nearest optimum."""
 
@@ -100,7 +104,7 @@ class ViolatedTerm:
     excess: float  # coefficient·(expectation_value − optimal_value) > 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AngleSlope:
     """The derivative of the energy by one angle, and the way that lowers the energy."""
 
@@ -113,7 +117,7 @@ class AngleSlope:
     move: Literal["raise", "lower"]  # what to do to the angle
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Diagnosis:
     """What to mend, made only where it is asked for.
 
@@ -127,7 +131,7 @@ class Diagnosis:
     gradient: tuple[AngleSlope, ...] | None  # the steepest, in program order; None if not run
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PublishedSignals:
     """What the published formula is made of; present only where that formula is asked for."""
 
@@ -139,7 +143,7 @@ class PublishedSignals:
     utility: float | None = None  # U, None where the gate did not open
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class VerificationReport:
     """Everything one verification found. `valid` is stage 1; later signals are None if not run.
 

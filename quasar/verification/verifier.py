@@ -15,16 +15,17 @@ from quasar.circuits.circuit import Circuit
 from quasar.circuits.extraction import extract_program
 from quasar.circuits.qasm import Limits
 from quasar.config import VerificationConfig
-from quasar.errors import ConfigError
+from quasar.errors import ConfigError, ProblemError
 from quasar.problems.base import ProblemInstance
-from quasar.simulation import MatrixProductLimits, get_simulator
+from quasar.simulation import MatrixProductLimits, Simulator, get_simulator
 from quasar.verification.cost import measure_cost
 from quasar.verification.costly import Gate
 from quasar.verification.diagnostics import make_diagnosis, reason_to_skip_slopes
 from quasar.verification.distribution import measure_distribution
 from quasar.verification.expectation import measure_expectation
-from quasar.verification.facts import FactsCache, ProblemFacts
+from quasar.verification.facts import MAX_ENUMERATED_QUBITS, FactsCache, ProblemFacts
 from quasar.verification.optimisation import WarmStart
+from quasar.verification.readout import ExactReadout, Readout, SampledReadout
 from quasar.verification.report import (
     Diagnosis,
     Diagnostic,
@@ -94,10 +95,16 @@ class Verifier:
         granted: names of the costly stages that may run; None: all.
         diagnose: say also what to mend (`VerificationReport.diagnosis`), which no grade needs.
 
-        Raises ProblemError only where formula "published" is asked of a problem without reference.
+        Raises ProblemError only where formula "published" is asked of a problem without reference
+        or of more qubits than are enumerated.
         """
         seconds: dict[str, float] = {}
         facts = self._facts.get(problem, limits=self.limits, probabilities=self.probabilities)
+        if self._published is not None and not facts.enumerated:
+            raise ProblemError(
+                f"{problem.primitive}: the published formula compares all probabilities, up to "
+                f"{MAX_ENUMERATED_QUBITS} qubits; use formula: hierarchical"
+            )
         with _timed(seconds, "syntax"):
             circuit = read_answer(text, self.limits)
             error = circuit if isinstance(circuit, Diagnostic) else None
@@ -113,20 +120,32 @@ class Verifier:
     def warm_up(self) -> None:
         """Load and compile what the first check would otherwise wait for."""
         from quasar.circuits.complete import read_complete
-        from quasar.simulation import alternating, exact
+        from quasar.problems.walsh import walsh_hadamard
+        from quasar.simulation import exact
 
         exact.warm_up()
-        alternating.walsh_hadamard(np.zeros(2))
+        walsh_hadamard(np.zeros(2))
         read_complete(_WARM_UP_PROGRAM, self.limits)
         if self._published is not None:
             self._published.warm_up()
 
     def probabilities(self, circuit: Circuit) -> np.ndarray:
         """Exact distribution of a circuit from the configured simulator, (2**n,) little-endian."""
-        simulator = get_simulator(
+        return self._simulator(circuit).probabilities(circuit)
+
+    def _simulator(self, circuit: Circuit) -> Simulator:
+        return get_simulator(
             self.config.simulator, circuit.num_qubits, device=self._device, mps=self._mps
         )
-        return simulator.probabilities(circuit)
+
+    def _read_out(self, circuit: Circuit, facts: ProblemFacts) -> Readout:
+        """The one simulation of a candidate. Samples have a fixed seed."""
+        if facts.enumerated:
+            return ExactReadout(self.probabilities(circuit), facts)
+        estimate, samples = self._simulator(circuit).measure(
+            circuit, facts.problem.hamiltonian, shots=self.config.shots, seed=0
+        )
+        return SampledReadout(estimate, samples, facts)
 
     def _measure(
         self,
@@ -139,12 +158,12 @@ class Verifier:
         diagnose: bool,
     ) -> VerificationReport:
         with _timed(seconds, "distribution"):
-            probabilities = self.probabilities(circuit)
-            distribution = measure_distribution(probabilities, facts)
+            readout = self._read_out(circuit, facts)
+            distribution = measure_distribution(readout, facts)
         with _timed(seconds, "expectation"):
-            expectation = measure_expectation(probabilities, facts.spectrum)
+            expectation = measure_expectation(readout.energy(), facts.extremes)
         published = self._measure_published(
-            facts, text, circuit=circuit, probabilities=probabilities, seconds=seconds
+            facts, text, circuit=circuit, readout=readout, seconds=seconds
         )
         part = gain_over(expectation.approximation_ratio, expectation.uniform_approximation_ratio)
         gate = Gate(part, self.config.optimise_above, granted)
@@ -157,7 +176,7 @@ class Verifier:
         diagnosis = None
         if diagnose:
             with _timed(seconds, "diagnosis"):
-                diagnosis = self._diagnose(circuit, probabilities, facts, skipped=gate.skipped)
+                diagnosis = self._diagnose(circuit, readout, facts, skipped=gate.skipped)
         return VerificationReport(
             reached="expectation" if optimisation is None else "optimisation",
             valid=True,
@@ -178,7 +197,7 @@ class Verifier:
     def _diagnose(
         self,
         circuit: Circuit,
-        probabilities: np.ndarray,
+        readout: Readout,
         facts: ProblemFacts,
         *,
         skipped: dict[str, str],
@@ -186,7 +205,7 @@ class Verifier:
         reason = reason_to_skip_slopes(circuit, max_updates=self._warm_start.max_updates)
         if reason is not None:
             skipped["gradient"] = reason
-        return make_diagnosis(circuit, probabilities, facts, slopes=reason is None)
+        return make_diagnosis(circuit, readout, facts, slopes=reason is None)
 
     def _measure_published(
         self,
@@ -194,10 +213,10 @@ class Verifier:
         text: str,
         *,
         circuit: Circuit | None = None,
-        probabilities: np.ndarray | None = None,
+        readout: ExactReadout | None = None,
         seconds: dict[str, float],
     ) -> PublishedSignals | None:
-        """None where that formula is not asked for. circuit, probabilities: of a valid answer."""
+        """None where that formula is not asked for. circuit, readout: of a valid answer."""
         if self._published is None:
             return None
         from quasar.verification.published import Simulated
@@ -205,7 +224,7 @@ class Verifier:
         with _timed(seconds, "published"):
             simulated = None
             if circuit is not None:
-                simulated = Simulated(extract_program(text), circuit, probabilities)
+                simulated = Simulated(extract_program(text), circuit, readout.probabilities)
             return self._published.measure(facts, text, simulated)
 
 

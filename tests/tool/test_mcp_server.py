@@ -1,7 +1,10 @@
-"""The MCP server over stdio in a process of its own, asked by the SDK's own client."""
+"""The MCP server in a process of its own, over stdio and HTTP, asked by the SDK's own client."""
 
 import json
+import socket
+import subprocess
 import sys
+import time
 
 import anyio
 import pytest
@@ -146,3 +149,50 @@ def test_a_problem_is_described_as_the_verifier_has_it(answers):
     terms = [(term["coefficient"], tuple(term["wires"])) for term in described["terms"]]
     assert terms == list(problem.hamiltonian.interactions())
     assert "Qubit i holds variable i" in described["encoding"]
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def wait_for(port: int, server: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert server.poll() is None, "the server ended"
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    pytest.fail("the server did not listen within a minute")
+
+
+def test_over_http_it_answers_several_clients_as_over_stdio(answers):
+    port = free_port()
+    options = ("--set", f"serving.port={port}", "--set", "verification.max_qubits=16")
+    server = subprocess.Popen([sys.executable, "-m", "quasar.cli", "mcp", "--http", *options])
+
+    async def ask(found):
+        async with Client(f"http://127.0.0.1:{port}/mcp") as client:
+            found.append(await client.call_tool("verify_circuit", GRAPH_EXAMPLE))
+
+    async def ask_together():
+        found = []
+        async with anyio.create_task_group() as group:
+            for _ in range(3):
+                group.start_soon(ask, found)
+        return found
+
+    try:
+        wait_for(port, server)
+        found = [structured(answer) for answer in anyio.run(ask_together)]
+    finally:
+        server.terminate()
+        assert server.wait(timeout=30) is not None
+    expected = structured(answers["verified"])
+    for answer in (*found, expected):
+        del answer["report"]["seconds"]
+    assert found == [expected] * 3

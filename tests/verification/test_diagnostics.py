@@ -180,7 +180,7 @@ def test_the_gradient_is_left_out_where_it_costs_too_much(monkeypatch):
         .skipped["gradient"]
         .endswith("no parameters")
     )
-    monkeypatch.setattr(diagnostics, "_MAX_QUBITS", N - 1)
+    monkeypatch.setattr(diagnostics, "MAX_ENUMERATED_QUBITS", N - 1)
     assert "gradient" in VERIFIER.verify(ASYMMETRIC, text, diagnose=True).skipped
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from quasar.datasets.solver.descent import descend
 from quasar.problems.hamiltonian import IsingHamiltonian
+from quasar.problems.walsh import walsh_hadamard
 from quasar.simulation import alternating
 
 # Mean tuned (γ·std(E), β) of one layer over random instances of 3–6 qubits. Descending from one
@@ -156,11 +157,11 @@ class MultiAngleEnergy:
         angles = np.zeros((self.num_layers, self.diagonal.size))
         angles[:, self._masks] = gammas * self._coefficients
         for row in angles:
-            alternating.walsh_hadamard(row)
+            walsh_hadamard(row)
         value, slopes, by_beta = alternating.value_and_gradient(
             np.exp(-1j * angles), np.ascontiguousarray(betas), self.diagonal
         )
         for row in slopes:
-            alternating.walsh_hadamard(row)
+            walsh_hadamard(row)
         by_gamma = slopes[:, self._masks] * self._coefficients
         return value, np.concatenate((by_gamma, by_beta), axis=1).ravel()
