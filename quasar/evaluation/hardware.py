@@ -32,7 +32,7 @@ SIDES = ("generated", "reference")
 
 
 class HardwareView:
-    """Runs circuits on one noisy device. Deterministic: compilation and sampling have fixed seeds."""
+    """Runs circuits on one noisy device; compilation and sampling have fixed seeds."""
 
     def __init__(self, device: DeviceName):
         """Raises ConfigError for "none" and for a device whose package is not installed."""

@@ -1,7 +1,7 @@
 """Rows of the published table, as published: nobody here has measured them.
 
-Table 1 of the published system's paper: all 580 problems of the benchmark, by the authors' evaluator.
-`re` in bits, the others in percent; `srev` in their reversed bit order.
+Table 1 of the published system's paper: all 580 problems of the benchmark, by its authors'
+evaluator. `re` in bits, the others in percent; `srev` in their reversed bit order.
 """
 
 _NAMES = ("scr", "re", "srev", "hqcr")

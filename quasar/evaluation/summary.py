@@ -4,8 +4,8 @@ Every number has a 95 % bootstrap interval over problems. `Summary.to_dict` is `
 Groups: `published` has the authors' definitions, `corrected` the right ones; `context` is what they
 are read beside, for one sample a problem.
 
-Two tracks: the open one takes any circuit; in the structured one a circuit outside the ansatz family
-that the prompt names counts as not valid.
+Two tracks: the open one takes any circuit; in the structured one a circuit outside the ansatz
+family that the prompt names counts as not valid.
 
 The rule for samples that are not valid: they take the worst value of each corrected metric
 (approximation ratio 0, optimum probability 0, distance and gap 1, enrichment −log2(1/P_uniform),
@@ -99,6 +99,12 @@ def format_value(value: float | None, name: str, *, group: Group = "corrected") 
     if unit in ("%", "gates"):
         return f"{value:.1f} %" if unit == "%" else f"{value:.1f}"
     return f"{value:.2f}" if unit else f"{value:.3f}"
+
+
+def axis_label(name: str, group: Group = "corrected") -> str:
+    """Label with unit."""
+    m = metric(name, group)
+    return f"{m.label}, {m.unit}" if m.unit else m.label
 
 
 @dataclass(frozen=True, slots=True)
