@@ -55,9 +55,10 @@ class Aggregator:
         self.failures.update(s["failure"] for s in samples if s["failure"])
         self._facts.append({k: v for k, v in facts.items() if k != "worst"})
         self._counts.append(len(samples))
+        self._infinite += sum(
+            math.isinf(s["published_re"]) for s in samples if s["published_re"] is not None
+        )
         values = _matrix(samples)
-        self._infinite += int(np.isinf(values).sum())
-        values[np.isinf(values)] = np.nan
         depth = min(len(values), LONGEST_CURVE)
         self._curves.append(np.array([_at_k(values, k) for k in range(1, depth + 1)]))
         structured = _matrix(in_structured_track(samples, facts.get("worst")))
@@ -191,9 +192,11 @@ def in_structured_track(
 
 
 def _matrix(samples: Sequence[Mapping[str, Any]]) -> np.ndarray:
-    """(samples, metrics); NaN where undefined."""
+    """(samples, metrics); NaN where undefined or infinite."""
     rows = [[_number(s.get(column)) for column in _COLUMNS] for s in samples]
-    return np.array(rows, dtype=float).reshape(-1, len(_COLUMNS))
+    values = np.array(rows, dtype=float).reshape(-1, len(_COLUMNS))
+    values[np.isinf(values)] = np.nan
+    return values
 
 
 def _at_k(values: np.ndarray, k: int) -> np.ndarray:

@@ -146,7 +146,7 @@ def random_chart(summary: Summary) -> Chart | None:
     own, drawn = pairs["energy gap"]
     relation = "smaller than" if own.high < drawn.low else "larger than"
     if own.low <= drawn.high and own.high >= drawn.low:
-        relation = "no different from"
+        relation = "not clearly different from"
 
     def draw(axes):
         for i, (as_answered, at_random) in enumerate(pairs.values()):
@@ -184,8 +184,12 @@ def bins_chart(summary: Summary, by: str, what: str) -> Chart | None:
     if len(ratios) < 2:
         return None
     (short, first), *_, (long, last) = ratios.items()
-    verb = "falls" if last.high < first.low else "rises" if last.low > first.high else "stays"
     names = [label.rsplit(" ", 1)[0] for label in (short, long)]
+    ends = f"{first.value:.2f} at {names[0]}, {last.value:.2f} at {names[1]}"
+    title = f"No clear trend of the ratio with {what}: {ends}"
+    if last.high < first.low or last.low > first.high:
+        verb = "falls" if last.value < first.value else "rises"
+        title = f"The ratio {verb} with {what}: {ends}"
 
     def draw(axes):
         draw_dots(axes, ratios, highlight=ratios)
@@ -194,11 +198,7 @@ def bins_chart(summary: Summary, by: str, what: str) -> Chart | None:
 
     return Chart(
         name=by,
-        title=f"The ratio {verb} within its interval"
-        f" from {names[0]} to {names[1]} {what}: {first.value:.2f}, {last.value:.2f}"
-        if verb == "stays"
-        else f"The ratio {verb} from {first.value:.2f} at {names[0]} to {last.value:.2f} at "
-        f"{names[1]} {what}",
+        title=title,
         note=f"By {what} of the reference circuit (number of problems); 95 % intervals.",
         height_inches=0.9 + 0.28 * len(ratios),
         draw=draw,

@@ -118,7 +118,8 @@ def breakdown_chart(summary: Summary) -> Chart | None:
     if len(estimates) < 2:
         return None
     ordered = dict(sorted(estimates.items(), key=lambda item: -item[1].value))
-    best, *_, worst = ordered
+    enough = [key for key, e in ordered.items() if e.num_problems >= MIN_PROBLEMS_TO_TELL]
+    best, *_, worst = enough if len(enough) > 1 else ordered
     high, low = ordered[best], ordered[worst]
 
     def draw(axes):

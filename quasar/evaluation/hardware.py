@@ -14,7 +14,6 @@ from quasar.config import DeviceName, NoiseConfig
 from quasar.errors import SimulationError
 from quasar.evaluation.metrics import bootstrap_intervals
 from quasar.problems.base import ProblemInstance
-from quasar.simulation.noise import NoisySimulator
 
 # Column -> what it is; the means of all are in `summary.json`.
 COLUMNS = {
@@ -29,6 +28,10 @@ COLUMNS = {
     "duration_us": "scheduled duration with measurement, µs",
 }
 SIDES = ("generated", "reference")
+MAX_QUBITS = 10  # that a compiled circuit may use: those of a density matrix in `NoisySimulator`
+_RUNS = 1 + 3 + 5  # gates of the noise scales
+# Elements of the density matrix times gates, all noise scales: some ten seconds on one core.
+MAX_UPDATES = 1.5e9
 
 
 class HardwareView:
@@ -36,17 +39,25 @@ class HardwareView:
 
     def __init__(self, device: DeviceName):
         """Raises ConfigError for "none" and for a device whose package is not installed."""
+        from quasar.simulation.noise import NoisySimulator
+
         noise = NoiseConfig(model=device, readout_mitigation=True, zero_noise="linear")
         self._simulator = NoisySimulator(noise)
 
     def measure(
         self, circuit: Circuit, probabilities: np.ndarray, problem: ProblemInstance
     ) -> dict[str, float | None] | None:
-        """The columns of one circuit; None where it does not fit the device or the simulator.
+        """The columns of one circuit; None where it does not fit the device, uses more of its
+        qubits than a density matrix can hold (so nothing here is sampled), or has too many gates.
 
         probabilities: of the circuit without noise, (2**n,).
         """
         try:
+            compiled = self._simulator.compile(circuit)
+            used = len(compiled.physical)
+            updates = _RUNS * len(compiled.circuit.data) * 4.0**used
+            if used > MAX_QUBITS or updates > MAX_UPDATES:
+                return None
             found = self._simulator.estimate(circuit, problem.hamiltonian)
         except SimulationError:
             return None

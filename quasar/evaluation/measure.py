@@ -115,16 +115,16 @@ class ProblemGrader:
         )
         return None if text is None else self.grade(text)
 
-    def on_hardware(self, text: str | None) -> dict[str, Any]:
-        """A valid sample (None: there is none) and the reference under the device's noise."""
-        view = self._measurer.hardware
-        circuit = None
-        if text is not None:
+    def on_hardware(self, side: str, text: str | None) -> dict[str, Any] | None:
+        """One of `SIDES` under the device's noise: a valid sample (None: none) or the reference."""
+        circuit = self._reference
+        if side == "generated":
+            if text is None:
+                return None
             circuit = read_qasm(extract_program(text), self._verifier.limits)
-        return {
-            side: found and view.measure(found, self._probabilities(found), self._problem)
-            for side, found in (("generated", circuit), ("reference", self._reference))
-        }
+        if circuit is None:
+            return None
+        return self._measurer.hardware.measure(circuit, self._probabilities(circuit), self._problem)
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -11,15 +11,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from quasar import __version__
 from quasar.errors import InputError
 from quasar.evaluation.workers import Graded
-
-FORMAT = 1  # of the lines; raised when their columns change
 
 
 def evaluation_key(*files: Path, **settings: Any) -> str:
     """Digest of the files' bytes and of the settings (plain JSON data)."""
-    digest = hashlib.sha256(json.dumps([FORMAT, settings], sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps([__version__, settings], sort_keys=True).encode())
     for path in files:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())

@@ -35,7 +35,6 @@ _COMPARED = (
     ("decoded_correct", "corrected"),
     ("reward", "corrected"),
     ("device_two_qubit_gates", "corrected"),
-    ("device_depth", "corrected"),
 )
 
 

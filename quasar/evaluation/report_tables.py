@@ -6,7 +6,7 @@ Takes summaries; a table is {"heads": […], "body": [(row label, [cells])]}.
 from collections.abc import Mapping
 from typing import Any
 
-from quasar.evaluation.hardware import COLUMNS, SIDES
+from quasar.evaluation.hardware import COLUMNS, MAX_QUBITS, SIDES
 from quasar.evaluation.published_rows import PUBLISHED_ROWS
 from quasar.evaluation.summary import METRICS, Summary, format_value
 
@@ -35,14 +35,13 @@ def tracks_table(rows: Mapping[str, Summary]) -> dict[str, Any]:
         structured = summary.structured.get("pass@1")
         if structured is None:
             continue
-        share = summary.get("in_family", group="context").value
-        cells = [format_value(share, "in_family", group="context")]
+        cells = []
         for m in metrics:
             cells.append(format_value(summary.get(m.name).value, m.name))
             cells.append(format_value(structured[m.name].value, m.name))
         body.append((name, cells))
     heads = [f"{m.label}, {track}" for m in metrics for track in ("open", "structured")]
-    return {"heads": ["in family", *heads], "body": body}
+    return {"heads": heads, "body": body}
 
 
 def published_table(rows: Mapping[str, Summary]) -> dict[str, Any]:
@@ -104,8 +103,9 @@ def hardware_table(summary: Summary) -> dict[str, Any] | None:
         return None
     note = (
         f"One circuit a problem and its reference, compiled with a fixed seed and run under the "
-        f"device's noise. {found['num_left_out']} problems are left out: no valid sample, no "
-        "reference, or a circuit too large for the simulation of noise."
+        f"device's noise (errors of gates and readout), without sampling error. "
+        f"{found['num_left_out']} problems are left out: no valid sample, no reference, or a "
+        f"circuit that uses more than {MAX_QUBITS} qubits of the device or too many gates."
     )
     body = []
     for name, meaning in COLUMNS.items() if found["num_problems"] else ():

@@ -48,7 +48,7 @@ class SampleWriter:
 
     def __init__(self, path: Path):
         self._path = path
-        self._temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        self._temporary = path.with_name(f".{path.name}.tmp")  # of a killed run too
         self._rows: list[dict[str, Any]] = []
 
     def __enter__(self) -> "SampleWriter":

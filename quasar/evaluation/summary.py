@@ -72,10 +72,10 @@ METRICS: tuple[Metric, ...] = (
     Metric("warm_start_gain", "corrected", "warm-start gain",
            "gain over random starts after the same gradient evaluations"),
     Metric("reward", "corrected", "reward", "hierarchical reward", worst=None),
-    Metric("device_two_qubit_gates", "corrected", "two-qubit gates on device",
+    Metric("device_two_qubit_gates", "corrected", "two-qubit gates",
            "after compiling for the device, valid samples", "gates",
            larger_is_better=False, worst=None),
-    Metric("device_depth", "corrected", "depth on device",
+    Metric("device_depth", "corrected", "compiled depth",
            "longest chain of gates after compiling, valid samples", "gates",
            larger_is_better=False, worst=None),
     Metric("in_family", "context", "in family", "of the ansatz family that the prompt names", "%"),
@@ -96,9 +96,9 @@ def format_value(value: float | None, name: str, *, group: Group = "corrected") 
     if value is None:
         return "–"
     unit = metric(name, group).unit
-    if unit in ("%", "gates"):
-        return f"{value:.1f} %" if unit == "%" else f"{value:.1f}"
-    return f"{value:.2f}" if unit else f"{value:.3f}"
+    decimals = {"%": 1, "gates": 1, "bits": 2}.get(unit, 3)
+    value = round(value, decimals) + 0.0  # no negative zero
+    return f"{value:.{decimals}f} %" if unit == "%" else f"{value:.{decimals}f}"
 
 
 def axis_label(name: str, group: Group = "corrected") -> str:
@@ -130,11 +130,11 @@ class SampleCircuit:
     primitive: str
     num_qubits: int
     text: str
-    drawing: str | None = None  # as text; of a program with a fault, up to the fault
     error: str | None = None
     approximation_ratio: float | None = None
     reward: float | None = None
     most_probable: tuple[Mapping[str, Any], ...] = ()  # bitstring, probability, feasible, optimal
+    drawing: str | None = None  # as text; of a program with a fault, up to the fault
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from rich.box import SIMPLE
 from rich.table import Table
 
 from quasar.evaluation.published_rows import PUBLISHED_ROWS
@@ -38,7 +39,9 @@ def compare_rows(rows: Mapping[str, Summary], *, title: str | None = None) -> Ta
 def rows_table(summary: Summary) -> Table:
     """The evaluation, its baselines and the published rows, one sample a problem; 80 columns."""
     table = Table(
-        title="Beside it: pass@1, SREV and HQCR as published, rates in %", title_justify="left"
+        title="Beside it: pass@1, SREV and HQCR as published, rates in %",
+        title_justify="left",
+        box=SIMPLE,
     )
     table.add_column("", no_wrap=True)
     for head in (*_BESIDE.values(), "struct."):
@@ -50,7 +53,7 @@ def rows_table(summary: Summary) -> Table:
         table.add_row(label, *values, _bare(valid, "valid", "corrected"))
     if summary.get("scr", group="published").value is not None:
         table.add_section()
-        table.add_row("[bold]as published (580 problems)[/bold]")
+        table.add_row("[bold]as published, all 580[/bold]")
         for label, row in PUBLISHED_ROWS.items():
             found = row["pass@1"]
             values = [_bare(found.get(name) if group == "published" else None, name, group)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from quasar.config import QuasarConfig
+from quasar.evaluation.hardware import SIDES
 from quasar.evaluation.measure import Measurer, ProblemGrader, Question, failed_row, problem_facts
 
 Row = dict[str, Any]
@@ -43,7 +44,7 @@ class Graded:
     rows: list[Row]
     baselines: dict[str, Row]
     facts: Row  # of `Aggregator.add`
-    hardware: Row | None = None  # of `ProblemGrader.on_hardware`
+    hardware: dict[str, Row | None] | None = None  # side -> `ProblemGrader.on_hardware`
 
 
 class _TimeLimit(Exception):
@@ -182,11 +183,14 @@ def _grade(job: Job) -> Graded:
     )
 
 
-def _on_hardware(grader: ProblemGrader, job: Job, rows: list[Row]) -> Row | None:
-    """The first valid sample and the reference; None where that takes too long."""
+def _on_hardware(grader: ProblemGrader, job: Job, rows: list[Row]) -> dict[str, Row | None]:
+    """The first valid sample and the reference; None for the one that takes too long."""
     text = next((t for t, row in zip(job.texts, rows, strict=True) if row["valid"]), None)
-    found = _limited(partial(grader.on_hardware, text))
-    return None if "failure" in found else found
+    found = {}
+    for side in SIDES:
+        columns = _limited(partial(grader.on_hardware, side, text))
+        found[side] = None if columns and "failure" in columns else columns
+    return found
 
 
 def _limited(grade: Callable[[], Row | None]) -> Row | None:

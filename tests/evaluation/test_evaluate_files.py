@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from quasar.circuits.circuit import Circuit, Gate
-from quasar.config import config_from_dict
+from quasar.config import config_from_dict, with_overrides
 from quasar.datasets.io import read_problems
 from quasar.errors import InputError
 from quasar.evaluation.baselines import BASELINES, baseline_rows, write_baseline
 from quasar.evaluation.evaluate import evaluate_files, evaluate_rows, read_summary
-from quasar.evaluation.measure import Measurer
+from quasar.evaluation.measure import Measurer, Question
 from quasar.evaluation.workers import Job, grade_all
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -22,7 +22,12 @@ needs_data = pytest.mark.skipif(
     not (DATA / "problems.jsonl").is_file(), reason="the benchmark's data is not beside the project"
 )
 # The warm start takes most of the time and no part in what is compared here.
-QUICK = config_from_dict({"verification": {"gradient_evaluations": 0}})
+QUICK = config_from_dict(
+    {
+        "verification": {"gradient_evaluations": 0},
+        "evaluation": {"device": "none", "random_draws": 2},
+    }
+)
 PATH = {
     "directed": False,
     "multigraph": False,
@@ -102,7 +107,6 @@ def test_trivial_policies_stand_where_the_benchmark_has_them():
         name: evaluate_rows(
             [(record, baseline_rows(name, [record])[0].completions) for record in records],
             config=QUICK,
-            progress=False,
         )
         for name in ("H on every qubit", "one optimal bitstring")
     }
@@ -228,17 +232,19 @@ def test_baselines_are_seeded_and_need_what_they_need(files, tmp_path):
 def test_a_sample_that_breaks_its_worker_grades_nobody(files):
     problems, _ = files(answers(7, COVER))
     problem = read_problems(problems)[0].problem
-    config = config_from_dict({"verification": {"gradient_evaluations": 0, "time_limit_s": 1.0}})
+    config = with_overrides(QUICK, {"verification.time_limit_s": 1.0})
     # Workers import this module again, so the faults are told by the text alone.
-    rows = next(
+    graded = next(
         grade_all(
-            [Job(problem, (COVER, STALL, HOARD, KILL, COVER))],
+            [Job(Question(problem), (COVER, STALL, HOARD, KILL, COVER), ("empty circuit",))],
             workers=1,
-            verification=config.verification,
-            reward=config.reward,
+            config=config,
             measurer=FaultyMeasurer,
         )
     )
+    rows = graded.rows
+    assert graded.baselines["empty circuit"]["valid"]
+    assert graded.facts["primitive"] == "vertex_cover"
     assert [row["failure"] for row in rows] == [
         None,
         "verification failed: timeout",
@@ -255,14 +261,15 @@ STALL, HOARD, KILL = "stall", "hoard", "kill"
 class FaultyMeasurer(Measurer):
     """Stands for a verification that hangs, takes all memory, or takes its process along."""
 
-    def grader(self, problem):
-        grader = super().grader(problem)
+    def grader(self, question):
+        grader = super().grader(question)
         return _FaultyGrader(grader)
 
 
 class _FaultyGrader:
     def __init__(self, grader):
         self._grader = grader
+        self.baseline, self.facts = grader.baseline, grader.facts
 
     def grade(self, text):
         if text == KILL:

@@ -55,7 +55,8 @@ def sample(ratio: float | None, **values) -> dict:
 def summary_of(*problems: list[dict], names=("min_cut",), **more) -> Summary:
     aggregator = Aggregator(seed=1)
     for i, samples in enumerate(problems):
-        aggregator.add(names[i % len(names)], 3 + i, samples, uniform=0.5)
+        facts = {"primitive": names[i % len(names)], "num_qubits": 3 + i, "uniform": 0.5}
+        aggregator.add(samples, facts)
     return aggregator.finish(**more)
 
 

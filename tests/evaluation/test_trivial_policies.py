@@ -11,10 +11,10 @@ import pytest
 
 from quasar.circuits.circuit import Circuit, Gate
 from quasar.circuits.qasm import read_qasm
-from quasar.config import RewardConfig, VerificationConfig
+from quasar.config import config_from_dict
 from quasar.datasets.io import read_problems
 from quasar.evaluation.baselines import baseline_rows
-from quasar.evaluation.measure import Measurer
+from quasar.evaluation.measure import Measurer, Question
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 PROBLEMS = DATA / "problems.jsonl"
@@ -60,8 +60,14 @@ def most_probable_optimum(problem, probabilities: np.ndarray) -> str:
 def columns():
     """Policy -> column -> one value for each problem. No warm start: all but one have no angles."""
     records = read_problems(PROBLEMS)
-    measurer = Measurer(VerificationConfig(gradient_evaluations=0), RewardConfig())
-    graders = {r.sample_index: measurer.grader(r.problem) for r in records}
+    config = config_from_dict(
+        {
+            "verification": {"gradient_evaluations": 0},
+            "evaluation": {"device": "none", "random_draws": 0},
+        }
+    )
+    measurer = Measurer(config)
+    graders = {r.sample_index: measurer.grader(Question(r.problem)) for r in records}
     texts = {
         name: {row.sample_index: row.completions[0] for row in baseline_rows(name, records)}
         for name in (H_ALL, BITSTRING, EMPTY, REFERENCE)
