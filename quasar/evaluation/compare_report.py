@@ -47,14 +47,18 @@ def _table(comparison: Comparison, name: str, k: int) -> Table:
     table = Table(
         title=f"pass@{k}: {name} compared with {first} ({comparison.num_problems} problems)",
         title_justify="left",
+        box=None,
+        pad_edge=False,
     )
     table.add_column("metric", no_wrap=True)
-    for head in (first, name, "difference", "95 % interval", "adjusted p"):
-        table.add_column(head, justify="right")
+    for head in (first, name):
+        table.add_column(head, justify="right", overflow="fold")
+    for head in ("difference", "95 % interval", "adj. p"):
+        table.add_column(head, justify="right", no_wrap=True)
     for m, d in comparison.differences[name, k].items():
         cells = _cells(m, d)
-        del cells[4]  # the raw p
-        table.add_row(_label(m), *cells[:5], style="bold" if d.is_significant else "")
+        shown = (*cells[:4], cells[5])  # neither the raw p nor the number of problems
+        table.add_row(_label(m), *shown, style="bold" if d.is_significant else "")
     return table
 
 
@@ -111,7 +115,7 @@ def _chart(comparison: Comparison, name: str) -> Chart | None:
     row, told = next(iter(found.items()))
     label = axis_label(name)
     shown = label.split(",")[0]
-    verb = "differs" if told.is_significant else "does not differ"
+    verb = "differs" if told.is_significant else "does not clearly differ"
     first = comparison.names[0]
 
     def draw(axes: Any) -> None:

@@ -60,7 +60,7 @@ METRICS: tuple[Metric, ...] = (
            "the most probable bitstring decodes to an optimal answer", "%"),
     Metric("approximation_ratio", "corrected", "approximation ratio",
            "(E_max − E)/(E_max − E_min)"),
-    Metric("feasible_approximation_ratio", "corrected", "feasible approximation ratio",
+    Metric("feasible_approximation_ratio", "corrected", "feasible ratio",
            "Σ p(z)·(F_max − E(z))/(F_max − F_min) over feasible z, F their energies"),
     Metric("optimum_probability", "corrected", "P(optimum)", "probability of any ground state"),
     Metric("optimum_enrichment_bits", "corrected", "enrichment",

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from rich.box import SIMPLE
 from rich.table import Table
 
 from quasar.evaluation.published_rows import PUBLISHED_ROWS
@@ -41,7 +40,9 @@ def rows_table(summary: Summary) -> Table:
     table = Table(
         title="Beside it: pass@1, SREV and HQCR as published, rates in %",
         title_justify="left",
-        box=SIMPLE,
+        box=None,
+        pad_edge=False,
+        header_style="bold",
     )
     table.add_column("", no_wrap=True)
     for head in (*_BESIDE.values(), "struct."):

@@ -192,7 +192,9 @@ def test_report_is_one_self_contained_page(tmp_path):
     assert "H on every qubit" in page.text
     names = {path.name for path in figures.iterdir()}
     assert {"rows_approximation_ratio.svg", "failures.svg", "by_qubits.svg"} <= names
-    assert all(f.read_text().startswith("<?xml") for f in figures.iterdir())
+    assert all(f.read_text().startswith("<?xml") for f in figures.glob("*.svg"))
+    assert {f.stem for f in figures.glob("*.png")} == {f.stem for f in figures.glob("*.svg")}
+    assert all(f.read_bytes().startswith(b"\x89PNG") for f in figures.glob("*.png"))
     ids = re.findall(r'\bid="([^"]+)"', source)
     clips = [i for i in ids if len(i) == 11 and i.startswith("p")]
     assert len(clips) == len(set(clips))  # figures do not share clip paths
