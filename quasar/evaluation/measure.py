@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from quasar.circuits.circuit import Circuit
+from quasar.circuits.circuit import Circuit, Gate
 from quasar.circuits.extraction import extract_program
 from quasar.circuits.qasm import Limits, read_qasm
 from quasar.config import QuasarConfig
@@ -63,6 +63,13 @@ class Measurer:
     def hardware(self) -> HardwareView:
         """The configured device with its noise."""
         return HardwareView(self.config.evaluation.device)
+
+    def warm_up(self) -> None:
+        """Load and compile what the first sample would otherwise wait for."""
+        from qiskit import converters, quantum_info  # noqa: F401  (of the published metrics)
+
+        self.verifier.warm_up()
+        self.cost.columns(Circuit(2, (Gate("h", (0,)), Gate("cx", (0, 1)))))
 
     def grader(self, question: Question) -> "ProblemGrader":
         """A grader of one problem's samples."""
