@@ -10,7 +10,7 @@ import json
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -122,9 +122,11 @@ def evaluate_rows(
     result = _Result(config, baselines)
     with ExitStack() as stack:
         writer = stack.enter_context(SampleWriter(per_sample)) if per_sample else None
-        for record, texts, graded in _shown(_graded(answers, config, workers, baselines, log),
-                                            progress):  # fmt: skip
-            rows = result.add(record, texts, graded)
+        # Closed at once when something fails, so that no worker outlives the evaluation.
+        graded = closing(_graded(answers, config, workers, baselines, log))
+        steps = stack.enter_context(graded)
+        for record, texts, found in _shown(steps, progress):
+            rows = result.add(record, texts, found)
             if writer is not None:
                 for row in rows:
                     writer.add(row)
