@@ -50,8 +50,9 @@ def pareto_chart(rows: Mapping[str, Summary], device: str | None) -> Chart | Non
     return Chart(
         name="pareto",
         title=f"{subject}: ratio {ratio.value:.2f} at {cost:.0f} two-qubit gates; {told}",
-        note="Upper left is better; the grey line joins rows that no other row beats in both. "
-        "Valid samples count for gates, all for the ratio.",
+        note="Upper left is better"
+        + ("; the grey line joins rows that no other row beats in both. " if front[1:] else ". ")
+        + "Valid samples count for gates, all for the ratio.",
         height_inches=4.0,
         draw=draw,
     )

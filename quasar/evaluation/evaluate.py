@@ -25,7 +25,7 @@ from quasar.errors import InputError
 from quasar.evaluation.aggregate import REPORTED_K, Aggregator
 from quasar.evaluation.baselines import BASELINES
 from quasar.evaluation.context import device_is_here
-from quasar.evaluation.hardware import summarise
+from quasar.evaluation.hardware import HardwareView, summarise
 from quasar.evaluation.measure import Question
 from quasar.evaluation.progress import ProgressLog, evaluation_key
 from quasar.evaluation.report import write_report
@@ -113,8 +113,11 @@ def evaluate_rows(
 
     Baselines are run on the same problems; `Summary.baselines` holds theirs by name.
     progress: show a bar up to so many problems. log: of what was graded before.
+    Raises InputError where there is nothing to evaluate, ConfigError as `evaluate_files`.
     """
-    if config.evaluation.device != "none" and not device_is_here(config.evaluation.device):
+    if config.evaluation.noise:
+        HardwareView(config.evaluation.device)  # said here, before anything is written
+    elif config.evaluation.device != "none" and not device_is_here(config.evaluation.device):
         logger.warning(
             "two-qubit gates and depth on %s are left out: pip install 'quasar-rl[devices]'",
             config.evaluation.device,

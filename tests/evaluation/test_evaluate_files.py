@@ -11,7 +11,7 @@ import pytest
 from quasar.circuits.circuit import Circuit, Gate
 from quasar.config import config_from_dict, with_overrides
 from quasar.datasets.io import read_problems
-from quasar.errors import InputError
+from quasar.errors import ConfigError, InputError
 from quasar.evaluation.baselines import BASELINES, baseline_rows, write_baseline
 from quasar.evaluation.evaluate import PROGRESS, evaluate_files, evaluate_rows, read_summary
 from quasar.evaluation.measure import Measurer, Question
@@ -286,6 +286,13 @@ def test_the_noise_view_puts_both_circuits_side_by_side(files, tmp_path):
     assert reference["noisy"]["value"] < reference["readout_mitigated"]["value"] <= 1.0
     assert summary.get("device_two_qubit_gates").value == 0.0
     assert "On depolarizing" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_the_noise_view_needs_a_device(files, tmp_path):
+    problems, generations = files(answers(7, COVER))
+    config = with_overrides(QUICK, {"evaluation.noise": True})
+    with pytest.raises(ConfigError, match="set it to a noise model"):
+        evaluate_files(problems, generations, tmp_path / "out", config=config, progress=False)
 
 
 def test_missing_files_are_named(files, tmp_path):
