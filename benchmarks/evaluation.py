@@ -4,10 +4,10 @@
 
 DIR holds the benchmark's `problems.jsonl` and `generations_*_pass10.jsonl`. Rows: `quasar evaluate`
 as it is called (all metrics, compiled for the device, random angles, warm start, seven baselines,
-report and figures); the same without baselines; and the plain way on as many processes: read with
-the reference Python parser (`qiskit_qasm3_import`), `Statevector`, energy on the diagonal. The
-plain way gives none of the other metrics. Seconds include the start of the workers, in all rows
-alike. Medians, the rows taken in turns.
+report and figures); the same without baselines; that without compiling, random angles and warm
+start; and the plain way on as many processes: read with the reference Python parser
+(`qiskit_qasm3_import`), `Statevector`, energy on the diagonal, and no other metric. Seconds include
+the start of the workers, in all rows alike. Medians, the rows taken in turns.
 """
 
 import argparse
@@ -27,10 +27,16 @@ from rich.progress import track
 from rich.table import Table
 
 from quasar.circuits.extraction import extract_program
-from quasar.config import QuasarConfig, load_config
+from quasar.config import QuasarConfig, load_config, with_overrides
 from quasar.datasets.io import read_generations, read_problems
 from quasar.evaluation.baselines import BASELINES
 from quasar.evaluation.evaluate import evaluate_files
+
+LEAN = {
+    "evaluation.device": "none",
+    "evaluation.random_draws": 0,
+    "verification.gradient_evaluations": 0,
+}
 
 
 def main() -> None:
@@ -44,11 +50,12 @@ def main() -> None:
     rows = read_generations(generations)
     candidates = sum(len(row.completions) for row in rows)
     config = load_config()
+    lean = with_overrides(config, LEAN)
+    workers, every = arguments.workers, tuple(BASELINES)
     calls = {
-        "quasar evaluate": lambda: _ours(problems, generations, config, arguments.workers, True),
-        "the same, no baselines": lambda: _ours(
-            problems, generations, config, arguments.workers, False
-        ),
+        "quasar evaluate": lambda: _ours(problems, generations, config, workers, every),
+        "the same, no baselines": lambda: _ours(problems, generations, config, workers, ()),
+        "no compiling, draws, warm start": lambda: _ours(problems, generations, lean, workers, ()),
         "Python parser, Statevector, energy": lambda: _plain(
             problems, generations, arguments.workers
         ),
@@ -82,7 +89,11 @@ def _medians(calls: dict[str, Callable[[], None]], repeats: int) -> dict[str, fl
 
 
 def _ours(
-    problems: Path, generations: Path, config: QuasarConfig, workers: int, baselines: bool
+    problems: Path,
+    generations: Path,
+    config: QuasarConfig,
+    workers: int,
+    baselines: tuple[str, ...],
 ) -> None:
     with tempfile.TemporaryDirectory() as output:
         evaluate_files(
@@ -92,7 +103,7 @@ def _ours(
             config=config,
             workers=workers,
             progress=False,
-            baselines=tuple(BASELINES) if baselines else (),
+            baselines=baselines,
         )
 
 

@@ -98,14 +98,17 @@ class ProblemGrader:
                 self._problem, self._reference, self._verifier.limits, self._probabilities
             )
 
-    def grade(self, text: str) -> dict[str, Any]:
-        """The columns of one sample, `most_probable` (for the report) among them."""
+    def grade(self, text: str, *, draws: bool = True) -> dict[str, Any]:
+        """The columns of one sample, `most_probable` (for the report) among them.
+
+        draws: whether to compare it with random angles in the same gates.
+        """
         report = self._verifier.verify(self._problem, text)
         scored = score(report, self._measurer.reward)
         row = {**NOT_GRADED, **self._describe(report), "reward": scored.value}
         if report.valid:
             circuit = read_qasm(extract_program(text), self._verifier.limits)
-            row.update(self._signals(report), **self._context(circuit))
+            row.update(self._signals(report), **self._context(circuit, draws))
         else:
             row.update(self.worst)
         if self._published is not None:
@@ -120,7 +123,8 @@ class ProblemGrader:
             seed=[self._measurer.config.run.seed, self._question.index],
             limits=self._verifier.limits,
         )
-        return None if text is None else self.grade(text)
+        # The rows have one with random angles.
+        return None if text is None else self.grade(text, draws=False)
 
     def on_hardware(self, side: str, text: str | None) -> dict[str, Any] | None:
         """One of `SIDES` under the device's noise: a valid sample (None: none) or the reference."""
@@ -151,20 +155,23 @@ class ProblemGrader:
             self._simulated = (circuit, self._verifier.probabilities(circuit))
         return self._simulated[1]
 
-    def _context(self, circuit: Circuit) -> dict[str, Any]:
+    def _context(self, circuit: Circuit, draws: bool) -> dict[str, Any]:
         """Columns that need the circuit of a valid sample, not the report."""
         ratio = None
         if self._feasible is not None:
             ratio = feasible_approximation_ratio(
                 self._probabilities(circuit), self._problem.spectrum.energies, self._feasible
             )
+        drawn = {}
+        if draws:
+            drawn = self._measurer.random_angles.columns(
+                circuit, self._problem, self._reference_probabilities
+            )
         return {
+            **drawn,
             "feasible_approximation_ratio": ratio,
             "in_family": in_family(circuit, self._question.family, self._problem.hamiltonian),
             **self._measurer.cost.columns(circuit),
-            **self._measurer.random_angles.columns(
-                circuit, self._problem, self._reference_probabilities
-            ),
         }
 
     def _describe(self, report: VerificationReport) -> dict[str, Any]:
