@@ -11,10 +11,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from quasar import commands, data_commands, verify_commands
-from quasar.config import PRESETS
+from quasar.config import PRESETS, DeviceName
 from quasar.errors import QuasarError
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
@@ -89,6 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_train(command)
     _add_generate(command)
     _add_evaluate(command)
+    _add_compare(command)
     _add_sweep(command)
     _add_serve(command)
     _add_plan(command)
@@ -321,6 +322,30 @@ def _add_evaluate(command: Callable) -> None:
         type=_positive,
         metavar="N",
         help="processes that verify; default: verification.num_workers",
+    )
+    evaluate.add_argument(
+        "--device",
+        choices=[name for name in get_args(DeviceName) if name != "none"],
+        metavar="NAME",
+        help="compile for this device and run one circuit a problem under its noise: "
+        "%(choices)s; default: compile for evaluation.device, no noise",
+    )
+
+
+def _add_compare(command: Callable) -> None:
+    compare = command(
+        "compare",
+        commands.compare,
+        "put evaluations side by side, with paired tests over the same problems",
+        "quasar compare eval/before eval/after --output comparison.html",
+    )
+    compare.add_argument("directories", nargs="+", type=Path, metavar="DIR")
+    compare.add_argument(
+        "--output",
+        type=Path,
+        default=Path("comparison.html"),
+        metavar="FILE",
+        help="page to write; default: comparison.html",
     )
 
 

@@ -74,13 +74,14 @@ def generate(arguments: Namespace) -> None:
 
 
 def evaluate(arguments: Namespace) -> None:
-    config = load(arguments)
+    noise = True if arguments.device else None
+    config = load(arguments, **{"evaluation.device": arguments.device, "evaluation.noise": noise})
     problems = existing(arguments.problems, "--problems")
     generations = existing(arguments.generations, "--generations")
     from rich.console import Console
 
     from quasar.evaluation.evaluate import evaluate_files
-    from quasar.evaluation.table import summary_table
+    from quasar.evaluation.table import rows_table, summary_table
 
     summary = evaluate_files(
         problems,
@@ -89,8 +90,25 @@ def evaluate(arguments: Namespace) -> None:
         config=config,
         workers=arguments.workers or config.verification.num_workers,
     )
-    Console().print(summary_table(summary))
+    console = Console()
+    console.print(summary_table(summary))
+    console.print(rows_table(summary))
     print(f"report: {arguments.output / 'report.html'}")
+
+
+def compare(arguments: Namespace) -> None:
+    config = load(arguments)
+    from rich.console import Console
+
+    from quasar.evaluation.compare import compare as compare_directories
+    from quasar.evaluation.compare_report import comparison_tables, write_comparison
+
+    comparison = compare_directories(arguments.directories, seed=config.run.seed)
+    console = Console()
+    for table in comparison_tables(comparison):
+        console.print(table)
+    write_comparison(arguments.output, comparison)
+    print(f"comparison: {arguments.output}")
 
 
 def sweep(arguments: Namespace) -> None:

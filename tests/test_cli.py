@@ -26,6 +26,7 @@ COMMANDS = (
     ["verify"],
     ["mcp"],
     ["evaluate"],
+    ["compare"],
     ["sweep"],
     ["serve"],
     ["plan"],
