@@ -11,10 +11,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from quasar import commands, data_commands, verify_commands
-from quasar.config import PRESETS
+from quasar.config import PRESETS, DeviceName
 from quasar.errors import QuasarError
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
@@ -89,8 +89,10 @@ def build_parser() -> argparse.ArgumentParser:
     _add_train(command)
     _add_generate(command)
     _add_evaluate(command)
+    _add_compare(command)
     _add_sweep(command)
     _add_serve(command)
+    _add_plan(command)
     command(
         "doctor",
         commands.doctor,
@@ -327,26 +329,69 @@ def _add_evaluate(command: Callable) -> None:
         metavar="N",
         help="processes that verify; default: verification.num_workers",
     )
+    evaluate.add_argument(
+        "--device",
+        choices=[name for name in get_args(DeviceName) if name != "none"],
+        metavar="NAME",
+        help="compile for this device and run one circuit a problem under its noise: "
+        "%(choices)s; default: compile for evaluation.device, no noise",
+    )
+
+
+def _add_compare(command: Callable) -> None:
+    compare = command(
+        "compare",
+        commands.compare,
+        "put evaluations side by side, with paired tests over the same problems",
+        "quasar compare eval/before eval/after --output comparison.html",
+    )
+    compare.add_argument("directories", nargs="+", type=Path, metavar="DIR")
+    compare.add_argument(
+        "--output",
+        type=Path,
+        default=Path("comparison.html"),
+        metavar="FILE",
+        help="page to write; default: comparison.html",
+    )
 
 
 def _add_sweep(command: Callable) -> None:
     sweep = command(
         "sweep",
         commands.sweep,
-        "train one trial for each combination of values (Ray Tune)",
+        "train one trial for each set of configuration values (Ray Tune)",
         "quasar sweep --param reward.weights.expectation=0.2,0.4 "
-        "--param reward.weights.distribution=0.2,0.4",
+        "--param grpo.learning_rate=1e-4,3e-4",
     )
     sweep.add_argument(
         "--param",
         dest="params",
         action="append",
-        required=True,
+        default=[],
         metavar="KEY=V1,V2,...",
-        help="a configuration value and the values to try; may be repeated",
+        help="a configuration value and the values to try, or KEY=LOW..HIGH and "
+        "KEY=log:LOW..HIGH with --search random; may be repeated",
     )
     sweep.add_argument(
-        "--num-samples", type=_positive, default=1, metavar="N", help="repetitions of the grid"
+        "--preset",
+        choices=("ablation",),
+        help="ablation: the full reward, without each of its parts, and validity alone",
+    )
+    sweep.add_argument(
+        "--search", choices=("grid", "random"), default="grid", help="how values are combined"
+    )
+    sweep.add_argument(
+        "--scheduler",
+        choices=("none", "asha", "pbt"),
+        default="none",
+        help="asha stops bad trials early; pbt moves the values of running trials",
+    )
+    sweep.add_argument(
+        "--num-samples",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="grid and preset: repetitions with another seed each; random: number of trials",
     )
 
 
@@ -366,6 +411,26 @@ def _add_serve(command: Callable) -> None:
     )
     source.add_argument(
         "--verifier-only", action="store_true", help="no model: POST /v1/verify only"
+    )
+
+
+def _add_plan(command: Callable) -> None:
+    plan = command(
+        "plan",
+        commands.plan,
+        "estimate memory and time of a run on GPUs before it is started",
+        "quasar plan --config cluster-4b --gpus 16 --gpu-memory 80",
+    )
+    plan.add_argument("--gpus", type=_positive, required=True, metavar="N", help="number of GPUs")
+    plan.add_argument(
+        "--gpu-memory", type=_positive, required=True, metavar="GIB", help="memory of each, GiB"
+    )
+    plan.add_argument(
+        "--models",
+        default="4B,14B,32B",
+        metavar="NAME,...",
+        help="Qwen3 sizes (0.6B, 4B, 14B, 32B), model directories or hub names; default: "
+        "4B,14B,32B; 'config' is the configuration's own model",
     )
 
 

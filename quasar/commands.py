@@ -80,13 +80,14 @@ def generate(arguments: Namespace) -> None:
 
 
 def evaluate(arguments: Namespace) -> None:
-    config = load(arguments)
+    noise = True if arguments.device else None
+    config = load(arguments, **{"evaluation.device": arguments.device, "evaluation.noise": noise})
     problems = existing(arguments.problems, "--problems")
     generations = existing(arguments.generations, "--generations")
     from rich.console import Console
 
     from quasar.evaluation.evaluate import evaluate_files
-    from quasar.evaluation.table import summary_table
+    from quasar.evaluation.table import rows_table, summary_table
 
     summary = evaluate_files(
         problems,
@@ -95,30 +96,59 @@ def evaluate(arguments: Namespace) -> None:
         config=config,
         workers=arguments.workers or config.verification.num_workers,
     )
-    Console().print(summary_table(summary))
+    console = Console()
+    console.print(summary_table(summary))
+    console.print(rows_table(summary))
     print(f"report: {arguments.output / 'report.html'}")
+
+
+def compare(arguments: Namespace) -> None:
+    config = load(arguments)
+    from rich.console import Console
+
+    from quasar.evaluation.compare import compare as compare_directories
+    from quasar.evaluation.compare_report import comparison_tables, write_comparison
+
+    comparison = compare_directories(arguments.directories, seed=config.run.seed)
+    console = Console()
+    for table in comparison_tables(comparison):
+        console.print(table)
+    write_comparison(arguments.output, comparison)
+    print(f"comparison: {arguments.output}")
 
 
 def sweep(arguments: Namespace) -> None:
     config = load(arguments)
-    space = dict(_sweep_values(arguments, text) for text in arguments.params)
-    from quasar.learning.sweep import run_sweep
+    space = dict(_sweep_values(text) for text in arguments.params)
+    from rich.console import Console
+
+    from quasar.evaluation.sweep_report import sweep_table, write_sweep
+    from quasar.learning.sweep import PRESETS, SweepPlan, run_sweep
     from quasar.main_job import prepare, store_uri
 
-    run, model = prepare(config)
-    trials = run_sweep(
-        config,
+    plan = SweepPlan(
         space=space,
+        points=PRESETS[arguments.preset] if arguments.preset else {},
         num_samples=arguments.num_samples,
-        model_directory=model,
-        problems_file=run.split("train"),
-        directory=run.directory,
-        tracking_uri=store_uri(config),
+        search=arguments.search,
+        scheduler=arguments.scheduler,
     )
-    for trial in trials:
-        values = " ".join(f"{key}={value}" for key, value in trial.values.items())
-        reached = " ".join(f"{name} {value:.4g}" for name, value in trial.metrics.items())
-        print(f"{values}: {trial.error or reached}")
+    plan.check(config)
+    with prepare(config) as (run, model, tracker):
+        trials = run_sweep(
+            config,
+            plan,
+            model_directory=model,
+            problems_file=run.split("train"),
+            directory=run.directory,
+            tracking_uri=store_uri(config),
+            parent_run_id=tracker.run_id,
+        )
+        written = write_sweep(trials, run.directory / "sweep-report")
+        for path in written:
+            tracker.log_artifact(path, "sweep")
+    Console().print(sweep_table(trials))
+    print("written: " + ", ".join(map(str, written)))
 
 
 def serve(arguments: Namespace) -> None:
@@ -129,6 +159,22 @@ def serve(arguments: Namespace) -> None:
         serve_verifier(config)
     else:
         serve_checkpoint(model_directory(arguments.checkpoint), config)
+
+
+def plan(arguments: Namespace) -> int:
+    """Exit code 1 where something does not fit."""
+    config = load(arguments)
+    from rich.console import Console
+
+    from quasar.learning.plan import Hardware, named_shape, plan_run, plan_table
+
+    hardware = Hardware(float(arguments.gpu_memory))
+    plans = [
+        plan_run(config, named_shape(name, config), name=name, num_gpus=arguments.gpus, on=hardware)
+        for name in filter(None, (part.strip() for part in arguments.models.split(",")))
+    ]
+    Console().print(plan_table(plans, config, hardware))
+    return 1 if any(found.problems for found in plans) else 0
 
 
 def doctor(arguments: Namespace) -> int:
@@ -179,15 +225,20 @@ def _place_of(arguments: Namespace) -> dict[str, str]:
     return {"run.directory": str(run.parent), "run.name": run.name}
 
 
-def _sweep_values(arguments: Namespace, text: str) -> tuple[str, list[Any]]:
-    """`a.b=1,2` → ("a.b", [1, 2]); each value is tried against the configuration first."""
+def _sweep_values(text: str) -> tuple[str, Any]:
+    """`a.b=1,2` → ("a.b", [1, 2]); `a.b=0.1..0.9` → ("a.b", a range)."""
     key, separator, listed = text.partition("=")
+    from quasar.learning.sweep import Range
+
+    found = Range.read(listed) if separator else None
+    if found is not None:
+        return key, found
     try:
         values = yaml.safe_load(f"[{listed}]")
     except yaml.YAMLError:
         values = None
     if not separator or not values:
-        raise ConfigError(f"--param {text!r}: write it as section.key=value,value")
-    for value in values:
-        load(arguments, **{key: value})
+        raise ConfigError(
+            f"--param {text!r}: write it as section.key=value,value or section.key=low..high"
+        )
     return key, values

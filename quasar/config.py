@@ -201,17 +201,22 @@ class GenerationConfig(Section):
         return self.max_prompt_tokens + self.max_response_tokens + read
 
 
+DeviceName = Literal[
+    "none",
+    "depolarizing",
+    "fake_manila",
+    "fake_guadalupe",
+    "fake_kolkata",
+    "fake_sherbrooke",
+    "fake_torino",
+    "fake_marrakesh",
+]
+
+
 class NoiseConfig(Section):
-    model: Literal[
-        "none",
-        "depolarizing",
-        "fake_manila",
-        "fake_guadalupe",
-        "fake_kolkata",
-        "fake_sherbrooke",
-        "fake_torino",
-        "fake_marrakesh",
-    ] = Field("none", description="noise model; fake_*: snapshots of IBM devices, read offline")
+    model: DeviceName = Field(
+        "none", description="noise model; fake_*: snapshots of IBM devices, read offline"
+    )
     one_qubit_error: float = Field(
         1e-3, ge=0, le=1, description="depolarizing: rate of a one-qubit gate"
     )
@@ -425,6 +430,16 @@ class EvaluationConfig(Section):
     samples: int = Field(4, ge=1, description="completions a problem")
     temperature: float = Field(0.7, gt=0, description="sampling temperature of the evaluation")
     top_p: float = Field(0.9, gt=0, le=1, description="nucleus mass of the evaluation")
+    device: DeviceName = Field(
+        "fake_torino",
+        description="device that circuits are compiled for, to count two-qubit gates and depth; none: not counted",
+    )
+    noise: bool = Field(
+        False, description="run one circuit a problem, and its reference, under the device's noise"
+    )
+    random_draws: int = Field(
+        8, ge=0, description="draws of random angles that each circuit is compared with; 0: none"
+    )
 
 
 class ServingConfig(Section):

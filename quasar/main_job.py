@@ -92,14 +92,18 @@ def run_main_job(config: QuasarConfig) -> MainJobResult:
     return MainJobResult(run.directory, rows, report)
 
 
-def prepare(config: QuasarConfig) -> tuple[Run, Path]:
-    """Dataset and supervised fine-tuning only: what a sweep starts from. Returns the SFT model."""
+@contextmanager
+def prepare(config: QuasarConfig) -> Iterator[tuple[Run, Path, Tracker]]:
+    """Dataset and supervised fine-tuning only: what a sweep starts from.
+
+    Yields the run, the fine-tuned model and the run's tracker.
+    """
     run = Run(config)
     with _tracking(run) as tracker:
         init_ray(config)
         initial = _dataset_and_model(run)
         warn_if_waiting(config)
-        return run, _supervised(run, initial, tracker, Console(stderr=True))
+        yield run, _supervised(run, initial, tracker, Console(stderr=True)), tracker
 
 
 # Phases ------------------------------------------------------------------------------------------

@@ -26,8 +26,10 @@ COMMANDS = (
     ["verify"],
     ["mcp"],
     ["evaluate"],
+    ["compare"],
     ["sweep"],
     ["serve"],
+    ["plan"],
     ["doctor"],
 )
 ROW = {
@@ -127,7 +129,7 @@ def test_a_missing_config_file_is_refused(capsys):
         ["serve"],
         ["serve", "--checkpoint", "a", "--verifier-only"],
         ["generate"],
-        ["sweep"],
+        ["sweep", "--preset", "all"],
         ["generate", "--checkpoint", "a", "--problems", "b", "--output", "c", "--samples", "0"],
         ["evaluate", "--problems", "a", "--generations", "b", "--output", "c", "--workers", "x"],
     ],
@@ -213,6 +215,20 @@ def test_resume_takes_over_configuration_and_place(tmp_path):
 )
 def test_a_bad_sweep_parameter_is_refused_before_anything_starts(param, reason, capsys):
     assert reason in refused(capsys, "sweep", "--param", param)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ((), "sweep: give values to try"),
+        (("--preset", "ablation", "--param", "run.seed=1"), "and not both"),
+        (("--param", "grpo.learning_rate=log:1e-5..1e-3"), "add --search random"),
+        (("--param", "grpo.learning_rate=0.3..0.1"), "write low..high"),
+        (("--preset", "ablation", "--scheduler", "pbt"), "a preset is fixed"),
+    ],
+)
+def test_a_sweep_of_nothing_sensible_is_refused(arguments, reason, capsys):
+    assert reason in refused(capsys, "sweep", *arguments)
 
 
 def test_interruption_exits_with_130(monkeypatch, capsys):

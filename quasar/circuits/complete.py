@@ -1,11 +1,12 @@
 """Complete reader for OpenQASM 3: what the statements of a syntax tree mean.
 
-Takes program text within the size limit; gives the `Circuit`. It knows registers, aliases,
-constants, gate definitions, modifiers and broadcasting. Unlike qiskit-qasm3-import, a strict
-reader, it wants every qubit measured last, and refuses control flow, resets and unbounded work.
+Takes program text within the size limit; gives the `Circuit`. What is read, the limits, and the
+differences from other readers: docs/openqasm.md.
 """
 
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from quasar.circuits import tree
 from quasar.circuits.circuit import STANDARD_GATES, Circuit
@@ -37,6 +38,7 @@ from quasar.circuits.rules import (
     Limits,
     check_arity,
     check_size,
+    quoted,
     refuse,
     refuse_gate,
 )
@@ -74,6 +76,14 @@ def _check_version(version: str | None) -> None:
         )
 
 
+class _Scope(NamedTuple):
+    """The names within a gate definition: each parameter's and each qubit's place."""
+
+    gate: str
+    parameters: dict[str, int]
+    qubits: dict[str, int]
+
+
 class _Reader:
     """The names of one program, and the circuit as far as it has been read."""
 
@@ -102,7 +112,7 @@ class _Reader:
 
     def _include(self, node: tree.Include) -> None:
         if node.file != "stdgates.inc":
-            refuse(BAD_INCLUDE, f"only \"stdgates.inc\" can be included, not '{node.file[:40]}'")
+            refuse(BAD_INCLUDE, f'only "stdgates.inc" can be included, not {quoted(node.file)}')
         if self._included:
             refuse(BAD_INCLUDE, "stdgates.inc is included twice")
         self._included = True
@@ -113,13 +123,13 @@ class _Reader:
 
     def _check_new(self, name: str) -> None:
         if name in self._gates:
-            refuse(SYNTAX, f"'{name}' is the name of a gate; choose another")
+            refuse(SYNTAX, f"{quoted(name)} is the name of a gate; choose another")
         if name in self._registers or name in self._constants:
-            refuse(SYNTAX, f"'{name}' is defined already; choose another name")
+            refuse(SYNTAX, f"{quoted(name)} is defined already; choose another name")
 
     def _declaration(self, node: tree.Declaration) -> None:
         self._check_new(node.name)
-        what = f"the size of register '{node.name}'"
+        what = f"the size of register {quoted(node.name)}"
         size = 1 if node.size is None else self._whole(node.size, what)
         if size < 1:
             refuse(UNSUPPORTED, f"{what} must be a positive number")
@@ -139,7 +149,7 @@ class _Reader:
         value: Number = evaluate(self._resolved(node.value))
         if node.type in ("int", "uint"):
             if not isinstance(value, int) or (node.type == "uint" and value < 0):
-                refuse(UNSUPPORTED, f"constant '{node.name}' is no {node.type}")
+                refuse(UNSUPPORTED, f"constant {quoted(node.name)} is no {node.type}")
         else:
             value = angle((("push", value),))
         self._constants[node.name] = value
@@ -169,7 +179,7 @@ class _Reader:
     def _measure(self, operand: tree.Operand, target: tree.Operand) -> None:
         qubits, bits = self._qubits(operand), self._operand(target)
         if bits.unit != "bits":
-            refuse(UNSUPPORTED, f"'{target.name}' is no bit and cannot hold a result")
+            refuse(UNSUPPORTED, f"{quoted(target.name)} is no bit and cannot hold a result")
         if len(qubits.places) != len(bits.places):
             refuse(
                 WRONG_ARGUMENTS,
@@ -197,14 +207,17 @@ class _Reader:
         self._check_new(node.name)
         names = node.parameters + node.qubits
         if len(set(names)) != len(names):
-            refuse(SYNTAX, f"gate '{node.name}' gives two of its angles or qubits the same name")
+            refuse(
+                SYNTAX, f"gate {quoted(node.name)} gives two of its angles or qubits the same name"
+            )
         body, depth = [], 0
+        scope = _Scope(node.name, _places(node.parameters), _places(node.qubits))
         for inner in node.body:
             if isinstance(inner, tree.Refused):
                 refuse(inner.kind, inner.why)
-            slots = _slots(inner, node)
+            slots = _slots(inner, scope)
             if isinstance(inner, tree.Application):
-                applied = self._applied(inner, node, slots)
+                applied = self._applied(inner, scope, slots)
                 body.append(applied)
                 if isinstance(applied.target, GateDefinition):
                     depth = max(depth, applied.target.depth)
@@ -213,18 +226,13 @@ class _Reader:
         arity = (len(node.parameters), len(node.qubits))
         self._gates[node.name] = GateDefinition(node.name, arity, tuple(body), depth + 1)
 
-    def _applied(
-        self, inner: tree.Application, node: tree.Definition, slots: tuple[int, ...]
-    ) -> Applied:
-        if inner.name == node.name:
-            refuse(RECURSIVE_GATE, f"gate '{node.name}' is defined by itself")
-        if inner.name in node.parameters or inner.name in node.qubits:
-            refuse(UNSUPPORTED, f"'{inner.name}' is no gate within gate '{node.name}'")
+    def _applied(self, inner: tree.Application, scope: _Scope, slots: tuple[int, ...]) -> Applied:
+        if inner.name == scope.gate:
+            refuse(RECURSIVE_GATE, f"gate {quoted(scope.gate)} is defined by itself")
+        if inner.name in scope.parameters or inner.name in scope.qubits:
+            refuse(UNSUPPORTED, f"{quoted(inner.name)} is no gate within gate {quoted(scope.gate)}")
         target, modifiers = self._target(inner)
-        arguments = tuple(
-            self._resolved(argument, node.parameters, hidden=node.qubits)
-            for argument in inner.arguments
-        )
+        arguments = tuple(self._resolved(argument, scope) for argument in inner.arguments)
         return Applied(target, modifiers, arguments, slots)
 
     def _target(self, node: tree.Application) -> tuple[str | GateDefinition, Modifiers]:
@@ -233,7 +241,7 @@ class _Reader:
         target = name if name == "gphase" else self._gates.get(name)
         if target is None:
             if name in STANDARD_GATES and not self._included:
-                refuse(BAD_INCLUDE, f"gate '{name}' needs 'include \"stdgates.inc\";'")
+                refuse(BAD_INCLUDE, f"gate {quoted(name)} needs 'include \"stdgates.inc\";'")
             refuse_gate(name)
         modifiers = tuple(self._modifier(modifier) for modifier in node.modifiers)
         controls = controls_of(modifiers)
@@ -252,7 +260,10 @@ class _Reader:
 
     def _modifier(self, modifier: tree.Modifier) -> tuple[str, float]:
         if modifier.kind == "pow":
-            return ("pow", angle(self._resolved(modifier.argument)))
+            exponent = angle(self._resolved(modifier.argument))
+            if not math.isfinite(exponent):
+                refuse(NON_FINITE_ANGLE, "a power is not a finite number")
+            return ("pow", exponent)
         if modifier.kind == "inv" or modifier.argument is None:
             return (modifier.kind, 1)
         number = self._whole(modifier.argument, "the number of controls")
@@ -260,16 +271,16 @@ class _Reader:
             refuse(UNSUPPORTED, "the number of controls cannot be negative")
         return (modifier.kind, number)
 
-    def _resolved(
-        self, value: tree.Expression, parameters: Sequence[str] = (), hidden: Sequence[str] = ()
-    ) -> tree.Expression:
+    def _resolved(self, value: tree.Expression, scope: _Scope | None = None) -> tree.Expression:
         self._expansion.spend(len(value))
         if not self._strict and any(operation in ("call", "**") for operation, _ in value):
             refuse(UNSUPPORTED, "functions and powers are not accepted; write numbers")
+        if scope is None:
+            return resolve(value, self._constants)
         for operation, name in value:
-            if operation == "name" and name in hidden:
-                refuse(UNSUPPORTED, f"'{name}' is a qubit here, not a number")
-        return resolve(value, self._constants, parameters)
+            if operation == "name" and name in scope.qubits:
+                refuse(UNSUPPORTED, f"{quoted(name)} is a qubit here, not a number")
+        return resolve(value, self._constants, scope.parameters)
 
     def _whole(self, value: tree.Expression, what: str) -> int:
         return integer(self._resolved(value), what)
@@ -277,27 +288,38 @@ class _Reader:
     def _operand(self, operand: tree.Operand) -> Register:
         register = self._registers.get(operand.name)
         if register is None:
-            refuse(UNKNOWN_NAME, f"'{operand.name[:40]}' is not a register that has been declared")
+            refuse(UNKNOWN_NAME, f"{quoted(operand.name)} is not a register that has been declared")
         return pick(register, operand, self._whole)
 
     def _qubits(self, operand: tree.Operand) -> Register:
         register = self._operand(operand)
         if register.unit != "qubits":
-            refuse(UNSUPPORTED, f"'{operand.name}' is no qubit")
+            refuse(UNSUPPORTED, f"{quoted(operand.name)} is no qubit")
         return register
 
 
-def _slots(inner: tree.Application | tree.Barrier, node: tree.Definition) -> tuple[int, ...]:
+def _places(names: Sequence[str]) -> dict[str, int]:
+    return {name: place for place, name in enumerate(names)}
+
+
+def _slots(inner: tree.Application | tree.Barrier, scope: _Scope) -> tuple[int, ...]:
     """Which of a definition's qubits a statement in its body acts on."""
     slots = []
     for operand in inner.operands:
-        if operand.name not in node.qubits:
-            refuse(UNKNOWN_NAME, f"'{operand.name[:40]}' is not a qubit of gate '{node.name}'")
+        slot = scope.qubits.get(operand.name)
+        if slot is None:
+            refuse(
+                UNKNOWN_NAME, f"{quoted(operand.name)} is not a qubit of gate {quoted(scope.gate)}"
+            )
         if operand.indices:
-            refuse(UNSUPPORTED, f"'{operand.name}' is one qubit within gate '{node.name}'")
-        slots.append(node.qubits.index(operand.name))
+            refuse(
+                UNSUPPORTED, f"{quoted(operand.name)} is one qubit within gate {quoted(scope.gate)}"
+            )
+        slots.append(slot)
     if len(set(slots)) != len(slots):
-        refuse(REPEATED_QUBIT, f"a statement in gate '{node.name}' names the same qubit twice")
+        refuse(
+            REPEATED_QUBIT, f"a statement in gate {quoted(scope.gate)} names the same qubit twice"
+        )
     return tuple(slots)
 
 

@@ -7,15 +7,15 @@ than there are atoms, so every step counts.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NoReturn
 
 from quasar.circuits.expressions import angle
-from quasar.circuits.rules import TOO_MANY_GATES, UNSUPPORTED, refuse
+from quasar.circuits.rules import TOO_MANY_GATES, refuse
 from quasar.circuits.tree import Expression
 
 MAX_STEPS = 300_000  # applications and arithmetic of one program, about 1 µs each
 MAX_DEPTH = 64  # definitions within one another
-MAX_MODIFIED = 2_000  # gates under different modifiers or with different angles, in one program
-_POWER_COST = 100  # of them, for a power that is taken of a matrix
+MAX_MODIFIED = 2_000  # units of work on different modified gates of one program: `effort`
 
 Emit = Callable[[str, tuple[int, ...], tuple[float, ...]], None]  # standard gate or "gphase"
 Modifiers = tuple[tuple[str, float], ...]  # kind and number, outermost first
@@ -51,8 +51,8 @@ class Expansion:
 
     def __init__(self) -> None:
         self._steps = 0
-        self._modified: set = set()
-        self._modified_cost = 0
+        self._modified: dict = {}  # what has been worked out already
+        self._effort = 0
 
     def spend(self, steps: int) -> None:
         """Count steps; raises CircuitError (too many gates) when the budget is used up."""
@@ -89,7 +89,7 @@ class Expansion:
         emit: Emit,
     ) -> None:
         # Qiskit takes a second to import, and few programs have modifiers.
-        from quasar.circuits.modifiers import MAX_REPEATS, modified
+        from quasar.circuits.modifiers import effort, modified
 
         num_qubits = len(places) - controls_of(modifiers)
         operations: list = []
@@ -97,20 +97,22 @@ class Expansion:
         def record(name: str, qubits: tuple[int, ...], values: tuple[float, ...]) -> None:
             operations.append((name, qubits, values))
             if len(operations) > MAX_MODIFIED:
-                refuse(UNSUPPORTED, f"a modified gate has more than {MAX_MODIFIED} gates")
+                _refuse_modified()
 
         self.apply(target, (), angles, tuple(range(num_qubits)), record)
         key = (tuple(operations), num_qubits, modifiers)
         if key not in self._modified:
-            self._modified.add(key)
-            powers = [value for kind, value in modifiers if kind == "pow"]
-            hard = sum(value != int(value) or abs(value) > MAX_REPEATS for value in powers)
-            self._modified_cost += max(1, len(operations)) + _POWER_COST * hard
-            if self._modified_cost > MAX_MODIFIED:
-                refuse(TOO_MANY_GATES, "modifiers are used on too many different gates")
-        for name, local, values in modified(*key):
+            self._effort += effort(key[0], modifiers)
+            if self._effort > MAX_MODIFIED:
+                _refuse_modified()
+            self._modified[key] = modified(*key)
+        for name, local, values in self._modified[key]:
             self.spend(1)
             emit(name, tuple(places[slot] for slot in local), values)
+
+
+def _refuse_modified() -> NoReturn:
+    refuse(TOO_MANY_GATES, "modifiers are used on too many gates, or on too large ones")
 
 
 def controls_of(modifiers: Modifiers) -> int:

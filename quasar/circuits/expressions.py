@@ -7,12 +7,14 @@ integers is rounded down. Raises CircuitError for unknown names and for numbers 
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from quasar.circuits.rules import (
     NON_FINITE_ANGLE,
     UNKNOWN_NAME,
     UNSUPPORTED,
     WRONG_ARGUMENTS,
+    quoted,
     refuse,
 )
 from quasar.circuits.tree import Expression, Step
@@ -28,31 +30,32 @@ FUNCTIONS = {
     "cos": math.cos, "exp": math.exp, "floor": math.floor, "log": math.log, "sin": math.sin,
     "sqrt": math.sqrt, "tan": math.tan,
 }  # fmt: skip
+NONE: Mapping[str, int] = MappingProxyType({})  # no parameters
 _MAX_BITS = 4_096  # of an integer on the way; a float has no more than 1,024
 
 
 def resolve(
-    expression: Expression, constants: Mapping[str, Number], parameters: Sequence[str] = ()
+    expression: Expression, constants: Mapping[str, Number], parameters: Mapping[str, int] = NONE
 ) -> Expression:
     """The same expression without names: constants become numbers, parameters ("local", place)."""
     return tuple(_resolved(step, constants, parameters) for step in expression)
 
 
-def _resolved(step: Step, constants: Mapping[str, Number], parameters: Sequence[str]) -> Step:
+def _resolved(step: Step, constants: Mapping[str, Number], parameters: Mapping[str, int]) -> Step:
     operation, argument = step
     if operation == "call":
         name, count = argument
         if name not in FUNCTIONS:
-            refuse(UNSUPPORTED, f"function '{name}' is not one of {', '.join(FUNCTIONS)}")
+            refuse(UNSUPPORTED, f"function {quoted(name)} is not one of {', '.join(FUNCTIONS)}")
         if count != 1:
             refuse(WRONG_ARGUMENTS, f"function '{name}' takes one number, not {count}")
     if operation != "name":
         return step
     if argument in parameters:
-        return ("local", parameters.index(argument))
+        return ("local", parameters[argument])
     value = constants.get(argument)
     if value is None:
-        refuse(UNKNOWN_NAME, f"'{argument}' is not a number that has been defined")
+        refuse(UNKNOWN_NAME, f"{quoted(argument)} is not a number that has been defined")
     return ("push", value)
 
 

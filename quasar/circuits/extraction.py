@@ -1,19 +1,7 @@
 """From chat text to a program: what counts as "the program" in a model's answer.
 
-The rule, in one place.
-
-1. What a model thinks aloud is no answer: text up to the last `</think>` is left out, and so is
-   text behind a `<think>` that is never closed.
-2. A program starts at a line that begins with `OPENQASM` and a version; code fences, bullets, quote
-   marks and a byte order mark before it are ignored. Only where no line begins so, a header within
-   a line counts.
-3. It ends before the next such header or the next code fence, whichever comes first (neither counts
-   within a comment of the program), and after the last line of it that ends a statement (`;` or
-   `}`), so that prose behind it is left out.
-4. Of several programs the last complete one counts: its header ends with `;`, it declares qubits
-   and it measures. With no complete one, the last.
-
-Text without any header is returned as it is, for the reader to refuse with its own message.
+The last complete program counts, without fences, prose and thoughts; the rule in full is in
+docs/openqasm.md. Text without any header is returned as it is, for the reader to refuse.
 """
 
 import re
@@ -32,7 +20,7 @@ _MEASURE = re.compile(r"measure\b")
 
 
 def extract_program(text: str) -> str:
-    """The program within a model's answer (see the module's first lines for the rule)."""
+    """The program within a model's answer (the rule: docs/openqasm.md)."""
     text = _without_thoughts(text)
     headers = list(_headers(text))
     starts = [place for place, begins_line in headers if begins_line]

@@ -13,6 +13,7 @@ from quasar.circuits.rules import (
     UNSUPPORTED,
     WRONG_ARGUMENTS,
     check_index,
+    quoted,
     refuse,
 )
 from quasar.circuits.tree import Choice, Expression, Item, Operand, Range
@@ -40,7 +41,9 @@ def _pick_once(
     register: Register, name: str, *, index: Item | Range | Choice, whole: Whole
 ) -> Register:
     if register.single:
-        refuse(UNSUPPORTED, f"'{name}' cannot be indexed here: it is one of the {register.unit}")
+        refuse(
+            UNSUPPORTED, f"{quoted(name)} cannot be indexed here: it is one of the {register.unit}"
+        )
     size = len(register.places)
 
     def place(value: Expression) -> int:

@@ -6,6 +6,7 @@ up to their end and kept as `Refused`. Grammar: the OpenQASM 3.0 specification.
 """
 
 from dataclasses import dataclass
+from typing import NoReturn
 
 from quasar.circuits.operand_parser import OperandParser
 from quasar.circuits.rules import (
@@ -14,6 +15,7 @@ from quasar.circuits.rules import (
     TOO_MANY_GATES,
     UNSUPPORTED,
     Limits,
+    quoted,
     refuse,
 )
 from quasar.circuits.tokens import Tokens
@@ -83,6 +85,7 @@ class _Parser(OperandParser):
         super().__init__(Tokens(text))
         self._limits = limits
         self._statements = 0
+        self._defines = ""  # the gate whose body is read
 
     def program(self) -> Program:
         tokens, version, statements = self.tokens, None, []
@@ -112,7 +115,7 @@ class _Parser(OperandParser):
         start, word = tokens.start, tokens.text
         if word in _REFUSED:
             return self._skim(start, *_REFUSED[word])
-        if word == "pragma" and tokens.kind == "name":
+        if tokens.kind == "pragma":
             refuse(UNSUPPORTED, "pragmas are not accepted")
         parse = _STATEMENTS.get(word)
         if parse is None:
@@ -169,7 +172,9 @@ class _Parser(OperandParser):
 
     def _definition(self, start: int) -> Definition:
         tokens, parameters = self.tokens, ()
-        name = tokens.name()
+        if self._defines:
+            self._refuse_in_gate()
+        name = self._defines = tokens.name()
         if tokens.take("("):
             parameters = () if tokens.text == ")" else self.several(tokens.name, ")")
             tokens.expect(")")
@@ -182,9 +187,13 @@ class _Parser(OperandParser):
             if isinstance(statement, Measurement):
                 tokens.refuse("a gate definition cannot measure")
             if not isinstance(statement, Application | Barrier | Refused):
-                refuse(UNSUPPORTED, f"gate '{name}' may hold gates only")
+                self._refuse_in_gate()
             body.append(statement)
+        self._defines = ""
         return Definition(start, name, parameters, qubits, tuple(body))
+
+    def _refuse_in_gate(self) -> NoReturn:
+        refuse(UNSUPPORTED, f"gate {quoted(self._defines)} may hold gates only")
 
     def _measure(self, start: int) -> Measurement:
         operand = self.operand()

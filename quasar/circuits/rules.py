@@ -36,6 +36,8 @@ TOO_MANY_BITS = "too_many_bits"
 TOO_MANY_GATES = "too_many_gates"
 WRONG_QUBIT_COUNT = "wrong_qubit_count"  # raised by no reader: the verifier compares with a problem
 
+MAX_QUOTED = 40  # characters of the program in a message
+
 # Other names of the same gate; circuits hold the name on the right.
 CANONICAL_NAMES = {"CX": "cx", "phase": "p", "cphase": "cp"}
 
@@ -71,11 +73,22 @@ def at_line(error: CircuitError, line: int, column: int | None = None) -> Circui
     return CircuitError(error.kind, f"line {line}: {error}", line, column)
 
 
+def quoted(text: str) -> str:
+    """The program's own words for a message: short, in plain characters, in quotes."""
+    return f"'{_plain(text)}'"
+
+
+def _plain(text: str) -> str:
+    # Escapes also what would steer a terminal.
+    text = text[: MAX_QUOTED + 1].encode("unicode_escape").decode()
+    return text if len(text) <= MAX_QUOTED else text[: MAX_QUOTED - 3] + "..."
+
+
 def refuse_gate(name: str) -> NoReturn:
     """An unknown gate, with what is known."""
     refuse(
         UNKNOWN_GATE,
-        f"gate '{name}' is not in stdgates.inc; define it first or use one of "
+        f"gate {quoted(name)} is not in stdgates.inc; define it first or use one of "
         + ", ".join(STANDARD_GATES),
     )
 
@@ -85,7 +98,7 @@ def check_arity(name: str, *, expected: tuple[int, int], given: tuple[int, int])
     if expected != given:
         refuse(
             WRONG_ARGUMENTS,
-            f"gate '{name}' takes {expected[0]} angle(s) and {expected[1]} qubit(s), "
+            f"gate {quoted(name)} takes {expected[0]} angle(s) and {expected[1]} qubit(s), "
             f"not {given[0]} and {given[1]}",
         )
 
@@ -95,7 +108,7 @@ def check_index(register: str, *, index: int, size: int, unit: str) -> None:
     if not 0 <= index < size:
         refuse(
             INDEX_OUT_OF_RANGE,
-            f"{register}[{_shown(index)}] is outside register '{register}', "
+            f"{_plain(register)}[{_shown(index)}] is outside register {quoted(register)}, "
             f"which has {size} {unit} (indices 0 to {size - 1})",
         )
 

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from typing import NoReturn
 
-from quasar.circuits.rules import SYNTAX, at_line
+from quasar.circuits.rules import SYNTAX, at_line, quoted
 from quasar.errors import CircuitError
 
 # Words that cannot be names.
@@ -29,6 +29,7 @@ _POWER = rf"[eE][+-]?{_DIGITS}"
 _TOKEN = re.compile(
     rf"""
     (?P<blank>[ \t\r\n]++|//[^\r\n]*+|/\*.*?\*/)
+    |(?P<pragma>\#?pragma\b[^\r\n]*+)
     |(?P<name>[^\W\d]\w*+)
     |(?P<float>(?:{_DIGITS}\.(?:{_DIGITS})?|\.{_DIGITS})(?:{_POWER})?|{_DIGITS}{_POWER})
     |(?P<int>0[xX][0-9a-fA-F](?:_?[0-9a-fA-F])*+|0[bB][01](?:_?[01])*+|0o[0-7](?:_?[0-7])*+
@@ -96,7 +97,7 @@ class Tokens:
 
     def refuse_token(self, what: str = "unexpected") -> NoReturn:
         """Refuse the present token as not valid here."""
-        found = "the end of the program" if self.at_end else _shown(self.text)
+        found = "the end of the program" if self.at_end else quoted(self.text)
         self.refuse(f"not valid OpenQASM 3: {what} {found}")
 
     def refuse(self, message: str) -> NoReturn:
@@ -124,11 +125,3 @@ class Tokens:
         if self.kind == "open":
             self.refuse(f"a string {self.text} is never closed")
         self.refuse_token("unexpected character")
-
-
-def _shown(text: str) -> str:
-    """A token for a message: short, and in plain characters."""
-    text = text if len(text) <= 40 else text[:37] + "..."
-    if text.isascii() and text.isprintable():
-        return f"'{text}'"
-    return "'" + text.encode("ascii", "backslashreplace").decode() + "'"

@@ -55,6 +55,12 @@ def read_generations(path: str | Path) -> list[GenerationRow]:
     return _records(path, _json_rows(path), GenerationRow.from_dict)
 
 
+def iterate_generations(path: str | Path) -> Iterator[tuple[int, GenerationRow]]:
+    """(1-based line, row) one by one, with the checks of `read_generations`. Raises InputError."""
+    path = Path(path)
+    return _checked(path, _json_rows(path), GenerationRow.from_dict)
+
+
 def write_problems(path: str | Path, records: Iterable[ProblemRecord]) -> None:
     """Write .jsonl or, by the suffix, .parquet (objects as JSON text)."""
     write_problem_rows(path, (record.to_dict() for record in records))
@@ -104,7 +110,13 @@ def _atomically(path: Path, write: Callable[[Path], Any]) -> None:
 def _records(
     path: Path, rows: Iterator[tuple[int, Any]], read: Callable[[Any], Record]
 ) -> list[Record]:
-    records: list[Record] = []
+    return [record for _, record in _checked(path, rows, read)]
+
+
+def _checked(
+    path: Path, rows: Iterator[tuple[int, Any]], read: Callable[[Any], Record]
+) -> Iterator[tuple[int, Record]]:
+    """(line, record); at least one, each sample_index once."""
     line_of: dict[int, int] = {}
     for line, row in rows:
         try:
@@ -116,10 +128,9 @@ def _records(
             raise InputError(
                 f"{path} line {line}: sample_index {record.sample_index} was used in line {first}"
             )
-        records.append(record)
-    if not records:
+        yield line, record
+    if not line_of:
         raise InputError(f"{path}: no rows")
-    return records
 
 
 def _json_rows(path: Path) -> Iterator[tuple[int, Any]]:

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from quasar.circuits.circuit import Circuit, Gate
+from quasar.circuits.ansatz.qaoa import qaoa_circuit
+from quasar.circuits.circuit import PUBLISHED_DECIMALS, Circuit, Gate
 from quasar.circuits.qasm import Limits, read_qasm
 from quasar.datasets.io import read_problems, write_generations
 from quasar.datasets.records import GenerationRow, ProblemRecord
-from quasar.errors import CircuitError, InputError
+from quasar.datasets.solver import solve
+from quasar.datasets.solver.qaoa import START
+from quasar.errors import CircuitError, InputError, ProblemError
 from quasar.problems.base import ProblemInstance
 
 _Build = Callable[[ProblemInstance, Limits, np.random.Generator], str | None]
@@ -33,17 +36,32 @@ def baseline_rows(
     Only "random angles" differs between samples; it is deterministic in seed and sample_index.
     Raises InputError for an unknown name.
     """
-    if name not in BASELINES:
-        raise InputError(f"baseline {name!r}: valid names: {', '.join(BASELINES)}")
     rows = []
     for record in records:
         rng = np.random.default_rng([seed, record.sample_index])
-        build, limit = BASELINES[name], limits or Limits()
-        texts = [build(record.problem, limit, rng) for _ in range(samples)]
-        kept = tuple(text for text in texts if text is not None)
+        made = (
+            build_baseline(name, record.problem, seed=rng, limits=limits) for _ in range(samples)
+        )
+        kept = tuple(text for text in made if text is not None)
         if kept:
             rows.append(GenerationRow(record.sample_index, kept))
     return rows
+
+
+def build_baseline(
+    name: str,
+    problem: ProblemInstance,
+    *,
+    seed: Sequence[int] | np.random.Generator,
+    limits: Limits | None = None,
+) -> str | None:
+    """One program of a baseline; None where it has none for this problem.
+
+    Raises InputError for an unknown name.
+    """
+    if name not in BASELINES:
+        raise InputError(f"baseline {name!r}: valid names: {', '.join(BASELINES)}")
+    return BASELINES[name](problem, limits or Limits(), np.random.default_rng(seed))
 
 
 def write_baseline(
@@ -90,13 +108,27 @@ def _reference(problem: ProblemInstance, limits: Limits, rng: np.random.Generato
     return problem.reference_circuit
 
 
+def _fixed_angles(problem: ProblemInstance, limits: Limits, rng: np.random.Generator) -> str:
+    """One layer of QAOA at angles that know no problem but the spread of its energies."""
+    gamma, beta = START
+    scale = float(problem.spectrum.energies.std()) or 1.0
+    return qaoa_circuit(problem.hamiltonian, [gamma / scale], [beta]).to_qasm()
+
+
+def _tuned(problem: ProblemInstance, limits: Limits, rng: np.random.Generator) -> str | None:
+    """One layer of QAOA with this problem's best angles."""
+    try:
+        return solve(problem, layers=1, decimals=PUBLISHED_DECIMALS).circuit.to_qasm()
+    except ProblemError:  # all bitstrings have the same energy
+        return None
+
+
 BASELINES: dict[str, _Build] = {
     "H on every qubit": _hadamard,
     "one optimal bitstring": _bitstring,
     "empty circuit": _empty,
     "random angles": _random_angles,
+    "fixed-angle QAOA": _fixed_angles,
+    "tuned QAOA p = 1": _tuned,
     "references": _reference,
 }
-# Those without angles: they have no warm start to measure, and cost next to nothing. On large
-# references the other two take longer than a model's ten samples.
-QUICK_BASELINES = ("H on every qubit", "one optimal bitstring", "empty circuit")

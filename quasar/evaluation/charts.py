@@ -1,19 +1,21 @@
-"""How a figure of the reports looks: style, palette, and rendering to SVG.
+"""How a figure of the reports looks: style, palette, and rendering to SVG and PNG.
 
-A `Chart` renders in two ways: for a file (light, with its title) and inline in a page, where
+A `Chart` renders for a file, SVG or PNG (light, with its title), and inline in a page, where
 colours are CSS variables so that it follows the page's light or dark scheme.
 """
 
 import io
 import re
 import textwrap
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
 
+from quasar.datasets.io import write_text
 from quasar.evaluation.summary import Estimate
 
 # Okabe & Ito's colour-blind-safe palette; each colour is a CSS variable of the page.
@@ -58,18 +60,22 @@ class Chart:
 
     def svg(self) -> str:
         """Stand-alone SVG document with the title, for a light background."""
-        return self._render(title=True)
+        return self._render(title=True).decode()
+
+    def png(self) -> bytes:
+        """The same as a picture, 200 dots an inch."""
+        return self._render(title=True, kind="png")
 
     def inline_svg(self) -> str:
         """SVG element for an HTML page that defines the CSS variables; title left to the page."""
-        text = self._render(title=False)
+        text = self._render(title=False).decode()
         text = text[text.index("<svg") :]
         for colour, variable in _VARIABLES.items():
             text = text.replace(colour, f"var(--{variable})")
         # Without a fixed size the page's CSS decides; the viewBox keeps the proportions.
         return re.sub(r' (?:width|height)="[^"]*pt"', "", text, count=2)
 
-    def _render(self, *, title: bool) -> str:
+    def _render(self, *, title: bool, kind: str = "svg") -> bytes:
         lines = textwrap.wrap(self.title, 52) if title else []
         # The hash salt keeps the ids of several figures in one page apart.
         with matplotlib.rc_context({**_STYLE, "svg.hashsalt": self.name}):
@@ -78,8 +84,9 @@ class Chart:
             self.draw(figure.add_subplot())
             if lines:
                 figure.suptitle("\n".join(lines), fontsize=10, x=0.01, ha="left")
-            out = io.StringIO()
-            figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+            out = io.BytesIO()
+            metadata = {"Date": None, "Creator": None} if kind == "svg" else None
+            figure.savefig(out, format=kind, dpi=200, metadata=metadata)
         return out.getvalue()
 
 
@@ -92,6 +99,13 @@ def draw_dots(axes: Any, estimates: Mapping[str, Estimate], *, highlight: Collec
     axes.invert_yaxis()
     axes.margins(y=0.15)
     axes.grid(axis="y", visible=False)
+
+
+def write_figures(directory: Path, charts: Iterable[Chart]) -> None:
+    """Each chart as NAME.svg and NAME.png. Raises InputError where the place cannot be written."""
+    for chart in charts:
+        write_text(directory / f"{chart.name}.svg", chart.svg())
+        (directory / f"{chart.name}.png").write_bytes(chart.png())
 
 
 def draw_line(axes: Any, x: Any, y: Any, i: int, label: str, *, marker: bool = True) -> None:

@@ -1,51 +1,44 @@
 """Evaluation of a file of generations: Pass@k in the published and in the corrected definitions.
 
 Takes a problem file and a generation file; leaves `summary.json`, `report.html`,
-`per_sample.parquet` and `figures/*.svg` in a directory, and gives the `Summary`. Samples are graded
-on worker processes and written as they come; the baselines go the same way.
+`per_sample.parquet` and `figures/` in a directory, and gives the `Summary`. Generations are read,
+graded on worker processes and written problem by problem; the baselines go the same way. What an
+interrupted evaluation had graded is taken over when it is started again.
 """
 
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
 
-from quasar.circuits.qasm import Limits
 from quasar.config import QuasarConfig
-from quasar.datasets.io import read_generations, read_problems, write_text
-from quasar.datasets.records import GenerationRow, ProblemRecord
+from quasar.datasets.io import iterate_generations, read_problems, write_text
+from quasar.datasets.records import ProblemRecord
 from quasar.errors import InputError
-from quasar.evaluation.aggregate import Aggregator
-from quasar.evaluation.baselines import QUICK_BASELINES, baseline_rows
-from quasar.evaluation.measure import uniform_ratio
+from quasar.evaluation.aggregate import REPORTED_K, Aggregator
+from quasar.evaluation.baselines import BASELINES
+from quasar.evaluation.context import device_is_here
+from quasar.evaluation.hardware import HardwareView, summarise
+from quasar.evaluation.measure import Question
+from quasar.evaluation.progress import ProgressLog, evaluation_key
 from quasar.evaluation.report import write_report
 from quasar.evaluation.storage import SampleWriter, Showcase
 from quasar.evaluation.summary import Summary, read_summary
-from quasar.evaluation.workers import Job, grade_all
+from quasar.evaluation.workers import Graded, Job, grade_all
 
 __all__ = ["evaluate_files", "evaluate_rows", "read_summary"]
 
 logger = logging.getLogger(__name__)
+PROGRESS = "progress.jsonl"  # there only while an evaluation is under way
 
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """One problem with the texts of each source; source None: the generations themselves."""
-
-    record: ProblemRecord
-    texts: Mapping[str | None, tuple[str, ...]]
-
-    @property
-    def job(self) -> Job:
-        """All texts in one job, so that the problem's reference is simulated once."""
-        return Job(self.record.problem, tuple(t for texts in self.texts.values() for t in texts))
+Answer = tuple[ProblemRecord, Sequence[str]]
 
 
 def evaluate_files(
@@ -56,152 +49,198 @@ def evaluate_files(
     config: QuasarConfig,
     workers: int = 1,
     progress: bool = True,
-    baselines: Sequence[str] = QUICK_BASELINES,
+    baselines: Sequence[str] = tuple(BASELINES),
 ) -> Summary:
     """Evaluate a generation file (`sample_index`, `completions`) and write its directory.
 
     workers: grading processes; baselines: names of `BASELINES` to put beside it.
-    Problems without generations are left out with a warning. Raises InputError, one line that names
-    the file and the line: unreadable or malformed files, a sample_index that the problem file does
-    not have, one used twice, an empty list of completions.
+    Problems without generations, and those with fewer samples than a reported k, are named in a
+    warning. Raises InputError, one line that names the file and the line: unreadable or malformed
+    files, a sample_index that the problem file does not have, one used twice, an empty list of
+    completions. Raises ConfigError where the noise view is asked for without its device.
     """
+    problems, generations, output = Path(problems), Path(generations), Path(output)
     records = {
         record.sample_index: record
         for record in read_problems(problems, max_qubits=config.verification.max_qubits)
     }
-    rows = read_generations(generations)
-    _check(rows, records, Path(generations), Path(problems))
-    if len(rows) < len(records):
-        logger.warning(
-            "%s: %d of %d problems have no generations; they are left out",
-            generations, len(records) - len(rows), len(records),
-        )  # fmt: skip
-    output = Path(output)
+    num_rows = _check(generations, records, problems)
+    settings = {"config": config.model_dump(mode="json"), "baselines": list(baselines)}
     started = time.monotonic()
-    summary = evaluate_rows(
-        [(records[row.sample_index], row.completions) for row in rows],
-        config=config,
-        workers=workers,
-        progress=progress,
-        baselines=baselines,
-        per_sample=output / "per_sample.parquet",
-    )
-    details = {
-        "problems": Path(problems).name,
-        "generations": Path(generations).name,
-        "seed": config.run.seed,
-        "seconds": round(time.monotonic() - started, 3),
-    }
-    summary = replace(summary, details=details)
-    text = json.dumps(summary.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
-    write_text(output / "summary.json", text + "\n")
-    name = Path(generations).stem
-    write_report(output / "report.html", name, summary, config=config, figures=output / "figures")
+    with ProgressLog(output / PROGRESS, evaluation_key(problems, generations, **settings)) as log:
+        summary = evaluate_rows(
+            ((records[row.sample_index], row.completions)
+             for _, row in iterate_generations(generations)),
+            config=config,
+            workers=workers,
+            progress=num_rows if progress else None,
+            baselines=baselines,
+            per_sample=output / "per_sample.parquet",
+            log=log,
+        )  # fmt: skip
+        resumed = log.num_done
+        details = {
+            "problems": problems.name,
+            "generations": generations.name,
+            "seed": config.run.seed,
+            "seconds": round(time.monotonic() - started, 3),
+            "problems_taken_over": resumed,
+        }
+        summary = replace(summary, details=details)
+        text = json.dumps(summary.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
+        write_text(output / "summary.json", text + "\n")
+        write_report(
+            output / "report.html",
+            generations.stem,
+            summary,
+            config=config,
+            figures=output / "figures",
+        )
     return summary
 
 
 def evaluate_rows(
-    answers: Sequence[tuple[ProblemRecord, Sequence[str]]],
+    answers: Iterable[Answer],
     *,
     config: QuasarConfig,
     workers: int = 1,
-    progress: bool = True,
+    progress: int | None = None,
     baselines: Sequence[str] = (),
     per_sample: Path | None = None,
+    log: ProgressLog | None = None,
 ) -> Summary:
-    """The same for answers in memory: (problem, completions) pairs; writes only `per_sample`.
+    """The same for (problem, completions) pairs, which are read as they are needed.
 
     Baselines are run on the same problems; `Summary.baselines` holds theirs by name.
+    progress: show a bar up to so many problems. log: of what was graded before.
+    Raises InputError where there is nothing to evaluate, ConfigError as `evaluate_files`.
     """
-    tasks = _tasks(answers, baselines, config)
-    aggregators: dict[str | None, Aggregator] = {}
-    showcase = Showcase()
-    graded = grade_all(
-        (task.job for task in tasks),
-        workers=workers,
-        verification=config.verification,
-        reward=config.reward,
-    )
-    with SampleWriter(per_sample) if per_sample else _Nowhere() as writer:
-        for task, rows in _shown(zip(tasks, graded, strict=True), len(tasks), progress):
-            problem, uniform = task.record.problem, uniform_ratio(task.record.problem)
-            unread = iter(rows)
-            for source, texts in task.texts.items():
-                labelled = [
-                    _label(task.record, i, row) for i, row in enumerate(islice(unread, len(texts)))
-                ]
-                aggregator = aggregators.setdefault(source, Aggregator(seed=config.run.seed))
-                aggregator.add(problem.primitive, problem.num_qubits, labelled, uniform=uniform)
-                if source is None:
-                    for row, text in zip(labelled, texts, strict=True):
-                        writer.add(row)
-                        showcase.offer(row, text)
-    own = aggregators.pop(None)
-    return own.finish(
-        circuits=showcase.circuits(own.failures),
-        baselines={name: aggregator.finish() for name, aggregator in aggregators.items()},
-    )
+    if config.evaluation.noise:
+        HardwareView(config.evaluation.device)  # said here, before anything is written
+    elif config.evaluation.device != "none" and not device_is_here(config.evaluation.device):
+        logger.warning(
+            "two-qubit gates and depth on %s are left out: pip install 'quasar-rl[devices]'",
+            config.evaluation.device,
+        )
+    result = _Result(config, baselines)
+    with ExitStack() as stack:
+        writer = stack.enter_context(SampleWriter(per_sample)) if per_sample else None
+        # Closed at once when something fails, so that no worker outlives the evaluation.
+        graded = closing(_graded(answers, config, workers, baselines, log))
+        steps = stack.enter_context(graded)
+        for record, texts, found in _shown(steps, progress):
+            rows = result.add(record, texts, found)
+            if writer is not None:
+                for row in rows:
+                    writer.add(row)
+    return result.summary()
 
 
-class _Nowhere:
-    """Takes rows where no file is asked for."""
+class _Result:
+    """What the graded problems add up to."""
 
-    def __enter__(self) -> "_Nowhere":
-        return self
+    def __init__(self, config: QuasarConfig, baselines: Sequence[str]):
+        self._config = config
+        seed = config.run.seed
+        self._own = Aggregator(seed=seed)
+        self._baselines = {name: Aggregator(seed=seed) for name in baselines}
+        self._showcase = Showcase(config.verification)
+        self._hardware: list[Mapping[str, Any]] = []
 
-    def __exit__(self, *_: Any) -> None:
-        return None
+    def add(
+        self, record: ProblemRecord, texts: Sequence[str], graded: Graded
+    ) -> list[dict[str, Any]]:
+        """Takes one problem; gives the rows of its samples, labelled."""
+        rows = [_label(record, i, row) for i, row in enumerate(graded.rows)]
+        self._own.add(rows, graded.facts)
+        for name, row in graded.baselines.items():
+            self._baselines[name].add([row], graded.facts)
+        for row, text in zip(rows, texts, strict=True):
+            self._showcase.offer(row, text)
+        self._hardware.append(graded.hardware or {})
+        return rows
 
-    def add(self, row: Mapping[str, Any]) -> None:
-        """Drop the row."""
+    def summary(self) -> Summary:
+        """Raises InputError where no problem was added."""
+        evaluation = self._config.evaluation
+        counted = device_is_here(evaluation.device)
+        return self._own.finish(
+            circuits=self._showcase.circuits(self._own.failures),
+            baselines={
+                name: aggregator.finish()
+                for name, aggregator in self._baselines.items()
+                if aggregator.num_problems
+            },
+            device=evaluation.device if counted else None,
+            hardware=summarise(evaluation.device, self._hardware, seed=self._config.run.seed)
+            if evaluation.noise
+            else None,
+        )
 
 
-def _tasks(
-    answers: Sequence[tuple[ProblemRecord, Sequence[str]]],
-    baselines: Sequence[str],
+def _graded(
+    answers: Iterable[Answer],
     config: QuasarConfig,
-) -> list[_Task]:
-    if not answers:
-        raise InputError("evaluation: there are no generations to evaluate")
-    limits = Limits(
-        max_text_bytes=config.verification.max_text_bytes,
-        max_qubits=config.verification.max_qubits,
-        max_gates=config.verification.max_gates,
-    )
-    tasks = []
-    for record, texts in answers:
-        sources: dict[str | None, tuple[str, ...]] = {None: tuple(texts)}
-        for name in baselines:
-            for row in baseline_rows(name, [record], seed=config.run.seed, limits=limits):
-                sources[name] = row.completions
-        tasks.append(_Task(record, sources))
-    return tasks
+    workers: int,
+    baselines: Sequence[str],
+    log: ProgressLog | None,
+) -> Iterator[tuple[ProblemRecord, Sequence[str], Graded]]:
+    """Each answer with what was graded, taken over from the log as far as that goes."""
+    answers = iter(answers)
+    if log is not None and log.num_done:
+        logger.info("%d problems were graded before; going on from there", log.num_done)
+        # The log is exhausted first: `zip` would take one answer too many the other way round.
+        for graded, (record, texts) in zip(log.done(), answers, strict=False):
+            yield record, texts, graded
+    in_flight: list[Answer] = []
+
+    def jobs() -> Iterator[Job]:
+        for record, texts in answers:
+            in_flight.append((record, texts))
+            question = Question(record.problem, record.ansatz, record.sample_index)
+            yield Job(question, tuple(texts), tuple(baselines), noise=config.evaluation.noise)
+
+    for graded in grade_all(jobs(), workers=workers, config=config):
+        if log is not None:
+            log.add(graded)
+        yield *in_flight.pop(0), graded
 
 
-def _check(
-    rows: Sequence[GenerationRow],
-    records: Mapping[int, ProblemRecord],
-    generations: Path,
-    problems: Path,
-) -> None:
-    for position, row in enumerate(rows):
+def _check(generations: Path, records: Mapping[int, ProblemRecord], problems: Path) -> int:
+    """Read the whole file once, keeping nothing; the number of its rows."""
+    first_line_of: dict[int, int] = {}  # number of samples -> first line with so many
+    num_rows = 0
+    for line, row in iterate_generations(generations):
+        num_rows += 1
         if row.sample_index not in records:
             raise InputError(
-                f"{generations} line {_line(generations, position)}: sample_index "
-                f"{row.sample_index} is not in {problems}; give the problem file it was made for"
+                f"{generations} line {line}: sample_index {row.sample_index} is not in "
+                f"{problems}; give the problem file it was made for"
             )
         if not row.completions:
             raise InputError(
-                f"{generations} line {_line(generations, position)}: 'completions' is empty; "
+                f"{generations} line {line}: 'completions' is empty; "
                 "remove the line or give it a text"
             )
-
-
-def _line(path: Path, position: int) -> int:
-    """1-based line of the row at a position: readers skip blank lines."""
-    with path.open(encoding="utf-8") as lines:
-        filled = [number for number, line in enumerate(lines, start=1) if line.strip()]
-    return filled[position]
+        first_line_of.setdefault(len(row.completions), line)
+    most, fewest = max(first_line_of), min(first_line_of)
+    k = max((k for k in REPORTED_K if k <= most), default=1)
+    if fewest < k:
+        logger.warning(
+            "%s line %d: %d samples, fewer than the k of pass@%d; all of them are taken there",
+            generations, first_line_of[fewest], fewest, k,
+        )  # fmt: skip
+    elif 1 < most < max(REPORTED_K):
+        logger.warning(
+            "%s line %d: %d samples are the most of any problem; pass@%d needs %d and is left out",
+            generations, first_line_of[most], most, max(REPORTED_K), max(REPORTED_K),
+        )  # fmt: skip
+    if num_rows < len(records):
+        logger.warning(
+            "%s: %d of %d problems have no generations; they are left out",
+            generations, len(records) - num_rows, len(records),
+        )  # fmt: skip
+    return num_rows
 
 
 def _label(record: ProblemRecord, sample: int, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -217,8 +256,8 @@ def _label(record: ProblemRecord, sample: int, row: Mapping[str, Any]) -> dict[s
     }
 
 
-def _shown(steps: Iterator[Any], total: int, progress: bool) -> Iterator[Any]:
+def _shown(steps: Iterator[Any], total: int | None) -> Iterator[Any]:
     """Pass the steps on, with a progress bar on a terminal's standard error."""
     console = Console(stderr=True)
-    with Progress(console=console, disable=not (progress and console.is_terminal)) as bar:
+    with Progress(console=console, disable=total is None or not console.is_terminal) as bar:
         yield from bar.track(steps, total=total, description="Verifying")

@@ -1,6 +1,7 @@
 """Figures of the reports: each says its finding in the title and carries axes with units.
 
-Takes summaries; gives `Chart`s. Those of training curves are in `training_figures`.
+Takes summaries; gives `Chart`s. What needs more than estimates of one metric is in
+`context_figures`, training curves in `training_figures`.
 """
 
 from collections.abc import Mapping
@@ -8,7 +9,15 @@ from collections.abc import Mapping
 from matplotlib.ticker import MaxNLocator
 
 from quasar.evaluation.charts import INK, MUTED, SERIES, Chart, draw_dots, draw_line
-from quasar.evaluation.summary import Estimate, Summary, format_value, metric
+from quasar.evaluation.context_figures import (
+    bins_chart,
+    gap_chart,
+    hardware_chart,
+    pareto_chart,
+    random_chart,
+    sweep_chart,
+)
+from quasar.evaluation.summary import Estimate, Summary, axis_label, format_value, metric
 
 MIN_PROBLEMS_TO_TELL = 5  # of a size, before a title speaks of it
 GUESSING = "H on every qubit"  # the row that samples bitstrings uniformly
@@ -20,9 +29,16 @@ def evaluation_charts(name: str, summary: Summary) -> list[Chart]:
     charts = [
         rows_chart(rows, "approximation_ratio", reference=summary.uniform_approximation_ratio),
         rows_chart(rows, "optimum_probability"),
+        pareto_chart(rows, summary.device),
         pass_chart(summary),
-        breakdown_chart(summary, "by_primitive"),
+        sweep_chart(name, summary),
+        gap_chart(rows),
+        random_chart(summary),
+        breakdown_chart(summary),
         qubits_chart(summary),
+        bins_chart(summary, "by_gates", "gates"),
+        bins_chart(summary, "by_depth", "depth"),
+        hardware_chart(summary),
         failure_chart(summary),
     ]
     return [chart for chart in charts if chart is not None]
@@ -47,7 +63,7 @@ def rows_chart(
 
     def draw(axes):
         draw_dots(axes, estimates, highlight={subject})
-        axes.set_xlabel(_axis_label(name))
+        axes.set_xlabel(axis_label(name))
         if reference is not None:
             axes.axvline(reference, color=MUTED, linestyle="--", linewidth=1)
             axes.annotate(
@@ -92,26 +108,26 @@ def _rows_finding(estimates: Mapping[str, Estimate], name: str, subject: str) ->
     return f"{told}; {relation} {other} ({format_value(others[other].value, name)})"
 
 
-def breakdown_chart(summary: Summary, by: str) -> Chart | None:
+def breakdown_chart(summary: Summary) -> Chart | None:
     """Approximation ratio by primitive."""
-    groups: Mapping[str, Mapping[str, Estimate]] = getattr(summary, by)
     estimates = {
         f"{key.replace('_', ' ')} ({values['valid'].num_problems})": values["approximation_ratio"]
-        for key, values in groups.items()
+        for key, values in summary.by_primitive.items()
         if values["approximation_ratio"].value is not None
     }
     if len(estimates) < 2:
         return None
     ordered = dict(sorted(estimates.items(), key=lambda item: -item[1].value))
-    best, *_, worst = ordered
+    enough = [key for key, e in ordered.items() if e.num_problems >= MIN_PROBLEMS_TO_TELL]
+    best, *_, worst = enough if len(enough) > 1 else ordered
     high, low = ordered[best], ordered[worst]
 
     def draw(axes):
         draw_dots(axes, ordered, highlight=ordered)
-        axes.set_xlabel(_axis_label("approximation_ratio"))
+        axes.set_xlabel(axis_label("approximation_ratio"))
 
     return Chart(
-        name=by,
+        name="by_primitive",
         title=f"Best on {best.rsplit(' ', 1)[0]} ({high.value:.2f}), "
         f"weakest on {worst.rsplit(' ', 1)[0]} ({low.value:.2f})",
         note="Approximation ratio by primitive (number of problems); 95 % intervals.",
@@ -218,8 +234,3 @@ def failure_chart(summary: Summary) -> Chart | None:
         height_inches=0.75 + 0.26 * len(failures),
         draw=draw,
     )
-
-
-def _axis_label(name: str) -> str:
-    m = metric(name)
-    return f"{m.label}, {m.unit}" if m.unit else m.label

@@ -6,14 +6,21 @@ samples that are not valid are in `quasar.evaluation.summary`.
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from quasar.circuits.circuit import Circuit
-from quasar.circuits.qasm import read_qasm
-from quasar.config import RewardConfig, VerificationConfig
+import numpy as np
+
+from quasar.circuits.circuit import Circuit, Gate
+from quasar.circuits.extraction import extract_program
+from quasar.circuits.qasm import Limits, read_qasm
+from quasar.config import QuasarConfig
 from quasar.errors import CircuitError
-from quasar.evaluation.metrics import enrichment_bits
+from quasar.evaluation.baselines import build_baseline
+from quasar.evaluation.context import CompiledCost, RandomAngles, in_family
+from quasar.evaluation.hardware import HardwareView
+from quasar.evaluation.metrics import enrichment_bits, feasible_approximation_ratio
 from quasar.evaluation.published import ENERGY_TOLERANCE, PublishedEvaluator
 from quasar.evaluation.summary import FAILED, METRICS
 from quasar.problems import decoder_for
@@ -28,45 +35,144 @@ _SAME_OBJECTIVE = 1e-9
 NOT_GRADED: dict[str, Any] = {metric.column: None for metric in METRICS}
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What was asked: the problem, and the ansatz family that the prompt names.
+
+    index: of the row, so that what is drawn at random is the problem's own.
+    """
+
+    problem: ProblemInstance
+    family: str = "qaoa"
+    index: int = 0
+
+
 class Measurer:
     """Verifies and grades samples. One a process: it keeps the verifier's compiled parts warm."""
 
-    def __init__(self, verification: VerificationConfig, reward: RewardConfig):
-        self.verifier = Verifier(verification, "hierarchical")
-        self.reward = reward.model_copy(update={"formula": "hierarchical"})
+    def __init__(self, config: QuasarConfig):
+        self.config = config
+        self.verifier = Verifier(config.verification, "hierarchical")
+        self.reward = config.reward.model_copy(update={"formula": "hierarchical"})
+        self.cost = CompiledCost(config.evaluation.device)
+        self.random_angles = RandomAngles(
+            config.evaluation.random_draws, time_limit_s=config.verification.time_limit_s
+        )
 
-    def grader(self, problem: ProblemInstance) -> "ProblemGrader":
+    @cached_property
+    def hardware(self) -> HardwareView:
+        """The configured device with its noise."""
+        return HardwareView(self.config.evaluation.device)
+
+    def warm_up(self) -> None:
+        """Load and compile what the first sample would otherwise wait for."""
+        from qiskit import converters, quantum_info  # noqa: F401  (of the published metrics)
+
+        self.verifier.warm_up()
+        self.cost.columns(Circuit(2, (Gate("h", (0,)), Gate("cx", (0, 1)))))
+
+    def grader(self, question: Question) -> "ProblemGrader":
         """A grader of one problem's samples."""
-        return ProblemGrader(problem, self.verifier, self.reward)
+        return ProblemGrader(question, self)
 
 
 class ProblemGrader:
     """Grades samples of one problem; what concerns only the problem is computed once."""
 
-    def __init__(self, problem: ProblemInstance, verifier: Verifier, reward: RewardConfig):
-        self._problem = problem
-        self._verifier = verifier
-        self._reward = reward
-        self._has_warm_start = verifier.config.gradient_evaluations > 0
+    def __init__(self, question: Question, measurer: Measurer):
+        self._question = question
+        self._problem = question.problem
+        self._verifier = measurer.verifier
+        self._measurer = measurer
+        self._has_warm_start = self._verifier.config.gradient_evaluations > 0
+        self._simulated: tuple[Circuit, np.ndarray] | None = None
+        self._reference = _read_reference(self._problem, self._verifier.limits)
+        self._reference_probabilities: np.ndarray | None = None
         self._reference_energy: float | None = None
         self._published: PublishedEvaluator | None = None
-        reference = _reference(problem, verifier)
-        if reference is not None:
-            probabilities = verifier.probabilities(reference)
-            self._reference_energy = float(probabilities @ problem.spectrum.energies)
+        if self._reference is not None:
+            self._reference_probabilities = self._verifier.probabilities(self._reference)
+            energies = self._problem.spectrum.energies
+            self._reference_energy = float(self._reference_probabilities @ energies)
             self._published = PublishedEvaluator(
-                problem, reference, verifier.limits, verifier.probabilities
+                self._problem, self._reference, self._verifier.limits, self._probabilities
             )
 
-    def grade(self, text: str) -> dict[str, Any]:
-        """The columns of one sample, `most_probable` (for the report) among them."""
+    def grade(self, text: str, *, draws: bool = True) -> dict[str, Any]:
+        """The columns of one sample, `most_probable` (for the report) among them.
+
+        draws: whether to compare it with random angles in the same gates.
+        """
         report = self._verifier.verify(self._problem, text)
-        scored = score(report, self._reward)
+        scored = score(report, self._measurer.reward)
         row = {**NOT_GRADED, **self._describe(report), "reward": scored.value}
-        row.update(self._signals(report) if report.valid else self._worst())
+        if report.valid:
+            circuit = read_qasm(extract_program(text), self._verifier.limits)
+            row.update(self._signals(report), **self._context(circuit, draws))
+        else:
+            row.update(self.worst)
         if self._published is not None:
             row.update(self._published.grade(text))
         return row
+
+    def baseline(self, name: str) -> dict[str, Any] | None:
+        """The columns of a baseline's circuit; None where it has none for this problem."""
+        text = build_baseline(
+            name,
+            self._problem,
+            seed=[self._measurer.config.run.seed, self._question.index],
+            limits=self._verifier.limits,
+        )
+        # The rows have one with random angles.
+        return None if text is None else self.grade(text, draws=False)
+
+    def on_hardware(self, side: str, text: str | None) -> dict[str, Any] | None:
+        """One of `SIDES` under the device's noise: a valid sample (None: none) or the reference."""
+        circuit = self._reference
+        if side == "generated":
+            if text is None:
+                return None
+            circuit = read_qasm(extract_program(text), self._verifier.limits)
+        if circuit is None:
+            return None
+        return self._measurer.hardware.measure(circuit, self._probabilities(circuit), self._problem)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What `Aggregator.add` takes of the problem."""
+        circuit = self._reference
+        return {
+            **problem_facts(self._problem),
+            "uniform": self._problem.spectrum.approximation_ratio(self._problem.spectrum.mean),
+            "reference_gates": None if circuit is None else len(circuit.gates),
+            "reference_depth": None if circuit is None else circuit.depth,
+            "worst": {**self.worst, "reward": 0.0 - self._measurer.reward.weights.syntax},
+        }
+
+    def _probabilities(self, circuit: Circuit) -> np.ndarray:
+        """Of one and the same circuit once."""
+        if self._simulated is None or self._simulated[0] != circuit:
+            self._simulated = (circuit, self._verifier.probabilities(circuit))
+        return self._simulated[1]
+
+    def _context(self, circuit: Circuit, draws: bool) -> dict[str, Any]:
+        """Columns that need the circuit of a valid sample, not the report."""
+        ratio = None
+        if self._feasible is not None:
+            ratio = feasible_approximation_ratio(
+                self._probabilities(circuit), self._problem.spectrum.energies, self._feasible
+            )
+        drawn = {}
+        if draws:
+            drawn = self._measurer.random_angles.columns(
+                circuit, self._problem, self._reference_probabilities
+            )
+        return {
+            **drawn,
+            "feasible_approximation_ratio": ratio,
+            "in_family": in_family(circuit, self._question.family, self._problem.hamiltonian),
+            **self._measurer.cost.columns(circuit),
+        }
 
     def _describe(self, report: VerificationReport) -> dict[str, Any]:
         error = report.error
@@ -74,6 +180,7 @@ class ProblemGrader:
             "valid": report.valid,
             "failure": error.kind if error else None if report.valid else "invalid",
             "failure_detail": error.message if error else None,
+            "failure_line": error.line if error else None,
             "circuit_qubits": report.num_qubits,
             "num_gates": report.num_gates,
             "num_two_qubit_gates": report.num_two_qubit_gates,
@@ -119,21 +226,35 @@ class ProblemGrader:
             "at_least_reference": difference <= ENERGY_TOLERANCE,
         }
 
-    def _worst(self) -> dict[str, Any]:
-        """Corrected metrics of a sample that is not valid: the worst value of each."""
+    @cached_property
+    def worst(self) -> dict[str, Any]:
+        """Columns of a sample that is not valid, but its reward: the worst value of each."""
         has_reference = self._reference_energy is not None
-        values = {m.column: m.worst for m in METRICS if m.group == "corrected"}
+        values = {m.column: m.worst for m in METRICS if m.group != "published"}
         uniform = self._problem.spectrum.uniform_optimum_probability
+        asked = in_family(Circuit(1, ()), self._question.family, self._problem.hamiltonian)
+        drawn = self._measurer.config.evaluation.random_draws > 0
         return {
             **{name: value for name, value in values.items() if value is not None},
             "valid": False,
             "decoded_correct": False,
             "srev": False if has_reference else None,
             "at_least_reference": False if has_reference else None,
+            "feasible_approximation_ratio": None if self._feasible is None else 0.0,
             "js_distance": 1.0 if has_reference else None,
             "optimum_enrichment_bits": enrichment_bits(0.0, uniform),
             "warm_start_gain": 0.0 if self._has_warm_start else None,
+            "in_family": asked,
+            "random_js_distance": 1.0 if has_reference and drawn else None,
+            "random_energy_gap": 1.0 if drawn else None,
         }
+
+    @cached_property
+    def _feasible(self) -> np.ndarray | None:
+        """Which basis states decode to a feasible answer; None where that cannot be told."""
+        if self._decoder is None:
+            return None
+        return self._decoder.feasible_states(self._problem.graph, self._problem.attributes)
 
     def _decodes(self, most_probable: Sequence[Outcome]) -> bool:
         """Whether the most probable bitstring is an optimal answer; tied ones must all be."""
@@ -165,12 +286,12 @@ class ProblemGrader:
         return self._decoder.optimum(self._problem.graph, self._problem.attributes)
 
 
-def _reference(problem: ProblemInstance, verifier: Verifier) -> Circuit | None:
+def _read_reference(problem: ProblemInstance, limits: Limits) -> Circuit | None:
     """The reference circuit where there is one that fits the problem."""
     if problem.reference_circuit is None:
         return None
     try:
-        circuit = read_qasm(problem.reference_circuit, verifier.limits)
+        circuit = read_qasm(problem.reference_circuit, limits)
     except CircuitError:
         return None
     return circuit if circuit.num_qubits == problem.num_qubits else None
@@ -181,6 +302,6 @@ def failed_row(kind: str, detail: str) -> dict[str, Any]:
     return {**NOT_GRADED, "failure": f"{FAILED}: {kind}", "failure_detail": detail}
 
 
-def uniform_ratio(problem: ProblemInstance) -> float:
-    """Approximation ratio of uniform sampling."""
-    return problem.spectrum.approximation_ratio(problem.spectrum.mean)
+def problem_facts(problem: ProblemInstance) -> dict[str, Any]:
+    """What can be said of a problem without any work."""
+    return {"primitive": problem.primitive, "num_qubits": problem.num_qubits}

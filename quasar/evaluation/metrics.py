@@ -80,6 +80,24 @@ def enrichment_bits(optimum_probability: float, uniform_probability: float) -> f
     return float(np.clip(bits, -most, most))
 
 
+def feasible_approximation_ratio(
+    probabilities: np.ndarray, energies: np.ndarray, feasible: np.ndarray
+) -> float:
+    """Σ_z p(z)·(F_max − E(z))/(F_max − F_min) over feasible z, in [0, 1]; all arrays (2**n,).
+
+    F_min and F_max are the least and the largest energy of a feasible state, so that penalties do
+    not stretch the scale; probability on infeasible states counts 0. Where all feasible states
+    have one energy, it is the feasible probability; without any feasible state 0.
+    """
+    if not feasible.any():
+        return 0.0
+    inside = energies[feasible]
+    low, high = inside.min(), inside.max()
+    width = high - low
+    worth = (high - inside) / width if width > 1e-12 else np.ones_like(inside)
+    return float(np.clip(probabilities[feasible] @ worth, 0.0, 1.0))
+
+
 def bootstrap_intervals(
     values: np.ndarray,
     *,

@@ -12,8 +12,14 @@ from markupsafe import Markup
 
 from quasar.config import QuasarConfig, to_commented_yaml
 from quasar.datasets.io import write_text
-from quasar.evaluation.charts import Chart
+from quasar.evaluation.charts import Chart, write_figures
 from quasar.evaluation.figures import evaluation_charts, rows_chart
+from quasar.evaluation.report_tables import (
+    breakdown_tables,
+    hardware_table,
+    published_table,
+    tracks_table,
+)
 from quasar.evaluation.summary import METRICS, Summary, format_value, metric
 from quasar.evaluation.table import format_estimate
 from quasar.evaluation.training_figures import training_charts
@@ -23,27 +29,25 @@ from quasar.tracking import strip_credentials
 _COMPARED = (
     ("valid", "corrected"),
     ("approximation_ratio", "corrected"),
+    ("feasible_approximation_ratio", "corrected"),
     ("optimum_probability", "corrected"),
     ("optimum_enrichment_bits", "corrected"),
     ("decoded_correct", "corrected"),
     ("reward", "corrected"),
-    ("srev", "published"),
-    ("hqcr", "published"),
+    ("device_two_qubit_gates", "corrected"),
 )
-_BREAKDOWN = ("valid", "approximation_ratio", "optimum_probability", "decoded_correct", "reward")
 
 
 def write_report(
     path: Path, name: str, summary: Summary, *, config: QuasarConfig, figures: Path | None = None
 ) -> Path:
-    """Write the report of one evaluation; the figures also as SVG files in `figures`.
+    """Write the report of one evaluation; the figures also as files in `figures`.
 
     name: what was evaluated, e.g. the generations' file name.
     """
     charts = evaluation_charts(name, summary)
     if figures is not None:
-        for chart in charts:
-            write_text(figures / f"{chart.name}.svg", chart.svg())
+        write_figures(figures, charts)
     page = _render(
         title=f"Evaluation of {name}",
         lead=_lead(name, summary),
@@ -85,8 +89,7 @@ def main_report(
         rows_chart(rows, "optimum_probability", subject=subject),
     ]
     charts = [chart for chart in compared if chart is not None] + charts
-    for chart in charts:
-        write_text(path.parent / "figures" / f"{chart.name}.svg", chart.svg())
+    write_figures(path.parent / "figures", charts)
     page = _render(
         title=f"Run {config.run.name}",
         lead=_run_lead(rows),
@@ -110,6 +113,27 @@ def _render(
     summary: Summary,
     config: QuasarConfig,
 ) -> str:
+    return render(
+        "report.html.j2",
+        title=title,
+        lead=lead,
+        charts=charts,
+        comparison=_comparison(rows),
+        tracks=tracks_table(rows),
+        as_published=published_table(rows),
+        hardware=hardware_table(summary),
+        subject=subject,
+        metrics=_metric_rows(summary),
+        ks=list(summary.tables),
+        breakdowns=breakdown_tables(summary),
+        failure_rows=[(k.replace("_", " "), [n]) for k, n in summary.failures.items()],
+        summary=summary,
+        config_text=strip_credentials(to_commented_yaml(config)),
+    )
+
+
+def render(template: str, *, charts: Sequence[Chart], **content: Any) -> str:
+    """A page of this package's templates; all text is escaped, charts are drawn inline."""
     environment = Environment(
         loader=PackageLoader("quasar", "evaluation"),
         autoescape=True,
@@ -117,19 +141,8 @@ def _render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.j2").render(
-        title=title,
-        lead=lead,
-        charts=[(chart, Markup(chart.inline_svg())) for chart in charts],  # our own SVG
-        comparison=_comparison(rows),
-        subject=subject,
-        metrics=_metric_rows(summary),
-        ks=list(summary.tables),
-        breakdowns=_breakdowns(summary),
-        failure_rows=[(k.replace("_", " "), [n]) for k, n in summary.failures.items()],
-        summary=summary,
-        config_text=strip_credentials(to_commented_yaml(config)),
-    )
+    drawn = [(chart, Markup(chart.inline_svg())) for chart in charts]  # our own SVG
+    return environment.get_template(template).render(charts=drawn, **content)
 
 
 def _lead(name: str, summary: Summary) -> str:
@@ -176,37 +189,9 @@ def _metric_rows(summary: Summary) -> list[dict[str, Any]]:
     """Every metric with its meaning and its estimate at each k."""
     ks = [int(name.removeprefix("pass@")) for name in summary.tables]
     rows = []
-    for m in METRICS:
+    for m in (m for m in METRICS if m.group != "context"):
         estimates = [summary.get(m.name, group=m.group, k=k) for k in ks]
         if any(e.value is not None for e in estimates):
             cells = [format_estimate(e, m.name, group=m.group) for e in estimates]
             rows.append({"metric": m, "cells": cells})
     return rows
-
-
-def _breakdowns(summary: Summary) -> list[dict[str, Any]]:
-    heads = ["problems", *(m.label for m in METRICS if _in_breakdown(m))]
-    shown = [m.name for m in METRICS if _in_breakdown(m)]
-    tables = (("primitive", summary.by_primitive), ("qubits", summary.by_qubits))
-    return [
-        {
-            "by": by,
-            "heads": heads,
-            "body": [
-                (
-                    key.replace("_", " "),
-                    [
-                        values["valid"].num_problems,
-                        *(format_value(values[n].value, n) for n in shown),
-                    ],
-                )
-                for key, values in groups.items()
-            ],
-        }
-        for by, groups in tables
-        if groups
-    ]
-
-
-def _in_breakdown(metric: Any) -> bool:
-    return metric.group == "corrected" and metric.name in _BREAKDOWN

@@ -10,10 +10,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from quasar.circuits.qasm import Limits
+from quasar.config import VerificationConfig
 from quasar.errors import InputError
+from quasar.evaluation.drawings import draw_answer
 from quasar.evaluation.summary import METRICS, SampleCircuit
 
 ROWS_PER_GROUP = 2000
+MAX_SHOWN_FAILURES = 6  # kinds
 MAX_SHOWN_CHARACTERS = 6000  # of a sample's text in the report
 _METRIC_FIELDS = [(m.column, pa.bool_() if m.unit == "%" else pa.float64()) for m in METRICS]
 SCHEMA = pa.schema(
@@ -25,6 +29,7 @@ SCHEMA = pa.schema(
         *_METRIC_FIELDS,
         ("failure", pa.string()),
         ("failure_detail", pa.string()),
+        ("failure_line", pa.int32()),
         ("energy", pa.float64()),
         ("reference_energy", pa.float64()),
         ("feasible_probability", pa.float64()),
@@ -43,7 +48,7 @@ class SampleWriter:
 
     def __init__(self, path: Path):
         self._path = path
-        self._temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        self._temporary = path.with_name(f".{path.name}.tmp")  # of a killed run too
         self._rows: list[dict[str, Any]] = []
 
     def __enter__(self) -> "SampleWriter":
@@ -75,45 +80,55 @@ class SampleWriter:
         self._rows = []
 
 
+_Kept = tuple[str, Mapping[str, Any], str]  # title, row, text
+
+
 class Showcase:
     """Keeps the samples that tell most: the best, the weakest valid one, one of each failure."""
 
-    def __init__(self) -> None:
-        self._best: tuple[float, SampleCircuit] | None = None
-        self._weakest: tuple[float, SampleCircuit] | None = None
-        self._failures: dict[str, SampleCircuit] = {}
+    def __init__(self, verification: VerificationConfig) -> None:
+        """verification: its limits on programs, which are read again to be drawn."""
+        self._limits = Limits(
+            max_text_bytes=verification.max_text_bytes,
+            max_qubits=verification.max_qubits,
+            max_gates=verification.max_gates,
+        )
+        # What a `SampleCircuit` is made of, once it is known which ones are kept.
+        self._best: _Kept | None = None
+        self._weakest: _Kept | None = None
+        self._failures: dict[str, _Kept] = {}
 
     def offer(self, row: Mapping[str, Any], text: str) -> None:
         """Consider one sample (its row and its text)."""
         if row["valid"]:
-            reward, ratio = row["reward"], row["approximation_ratio"]
-            if self._best is None or reward > self._best[0]:
-                self._best = (reward, _circuit("Highest reward", row, text))
-            if self._weakest is None or ratio < self._weakest[0]:
-                title = "Lowest approximation ratio of the valid ones"
-                self._weakest = (ratio, _circuit(title, row, text))
+            if self._best is None or row["reward"] > self._best[1]["reward"]:
+                self._best = ("Highest reward", row, text)
+            ratio = "approximation_ratio"
+            if self._weakest is None or row[ratio] < self._weakest[1][ratio]:
+                self._weakest = ("Lowest approximation ratio of the valid ones", row, text)
         elif row["failure"] not in self._failures:
             title = f"Not accepted, {row['failure'].replace('_', ' ')}"
-            self._failures[row["failure"]] = _circuit(title, row, text)
+            self._failures[row["failure"]] = (title, row, text)
 
     def circuits(self, failures: Mapping[str, int]) -> tuple[SampleCircuit, ...]:
-        """The kept samples, of the failures the two most frequent kinds (`failures`: counts)."""
-        kept = [best[1] for best in (self._best, self._weakest) if best is not None]
-        frequent = sorted(self._failures, key=lambda kind: -failures.get(kind, 0))[:2]
-        return (*kept, *(self._failures[kind] for kind in frequent))
+        """The kept samples, of the failures the most frequent kinds (`failures`: counts)."""
+        frequent = sorted(self._failures, key=lambda kind: -failures.get(kind, 0))
+        kept = [self._best, self._weakest]
+        kept += [self._failures[kind] for kind in frequent[:MAX_SHOWN_FAILURES]]
+        return tuple(self._circuit(*parts) for parts in kept if parts is not None)
 
-
-def _circuit(title: str, row: Mapping[str, Any], text: str) -> SampleCircuit:
-    cut = len(text) - MAX_SHOWN_CHARACTERS
-    shown = text[:MAX_SHOWN_CHARACTERS] + (f"\n… {cut} more characters" if cut > 0 else "")
-    return SampleCircuit(
-        title=title,
-        sample_index=row["sample_index"],
-        primitive=row["primitive"],
-        num_qubits=row["num_qubits"],
-        text=shown,
-        error=row.get("failure_detail"),
-        approximation_ratio=row["approximation_ratio"] if row["valid"] else None,
-        reward=row["reward"],
-        most_probable=tuple(row.get("most_probable") or ()),
-    )
+    def _circuit(self, title: str, row: Mapping[str, Any], text: str) -> SampleCircuit:
+        cut = len(text) - MAX_SHOWN_CHARACTERS
+        shown = text[:MAX_SHOWN_CHARACTERS] + (f"\n… {cut} more characters" if cut > 0 else "")
+        return SampleCircuit(
+            title=title,
+            sample_index=row["sample_index"],
+            primitive=row["primitive"],
+            num_qubits=row["num_qubits"],
+            text=shown,
+            drawing=draw_answer(text, self._limits, fault_line=row.get("failure_line")),
+            error=row.get("failure_detail"),
+            approximation_ratio=row["approximation_ratio"] if row["valid"] else None,
+            reward=row["reward"],
+            most_probable=tuple(row.get("most_probable") or ()),
+        )

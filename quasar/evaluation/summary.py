@@ -1,6 +1,11 @@
 """Which metrics there are, and the `Summary` that holds their estimates.
 
 Every number has a 95 % bootstrap interval over problems. `Summary.to_dict` is `summary.json`.
+Groups: `published` has the authors' definitions, `corrected` the right ones; `context` is what they
+are read beside, for one sample a problem.
+
+Two tracks: the open one takes any circuit; in the structured one a circuit outside the ansatz
+family that the prompt names counts as not valid.
 
 The rule for samples that are not valid: they take the worst value of each corrected metric
 (approximation ratio 0, optimum probability 0, distance and gap 1, enrichment −log2(1/P_uniform),
@@ -16,8 +21,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from quasar.errors import InputError
+from quasar.evaluation.published_rows import PUBLISHED_ROWS
 
-Group = Literal["published", "corrected"]
+Group = Literal["published", "corrected", "context"]
+GROUPS: tuple[Group, ...] = ("published", "corrected", "context")
+BREAKDOWNS = ("by_primitive", "by_qubits", "by_gates", "by_depth")
 FAILED = "verification failed"  # the failure kind of samples that were not graded
 
 
@@ -52,6 +60,8 @@ METRICS: tuple[Metric, ...] = (
            "the most probable bitstring decodes to an optimal answer", "%"),
     Metric("approximation_ratio", "corrected", "approximation ratio",
            "(E_max − E)/(E_max − E_min)"),
+    Metric("feasible_approximation_ratio", "corrected", "feasible ratio",
+           "Σ p(z)·(F_max − E(z))/(F_max − F_min) over feasible z, F their energies"),
     Metric("optimum_probability", "corrected", "P(optimum)", "probability of any ground state"),
     Metric("optimum_enrichment_bits", "corrected", "enrichment",
            "log2 of P(optimum) over uniform sampling", "bits", worst=None),
@@ -62,6 +72,17 @@ METRICS: tuple[Metric, ...] = (
     Metric("warm_start_gain", "corrected", "warm-start gain",
            "gain over random starts after the same gradient evaluations"),
     Metric("reward", "corrected", "reward", "hierarchical reward", worst=None),
+    Metric("device_two_qubit_gates", "corrected", "two-qubit gates",
+           "after compiling for the device, valid samples", "gates",
+           larger_is_better=False, worst=None),
+    Metric("device_depth", "corrected", "compiled depth",
+           "longest chain of gates after compiling, valid samples", "gates",
+           larger_is_better=False, worst=None),
+    Metric("in_family", "context", "in family", "of the ansatz family that the prompt names", "%"),
+    Metric("random_js_distance", "context", "JS distance, random angles",
+           "the same gates with angles uniform on [0, 2π)", larger_is_better=False, worst=1.0),
+    Metric("random_energy_gap", "context", "energy gap, random angles",
+           "the same gates with angles uniform on [0, 2π)", larger_is_better=False, worst=1.0),
 )  # fmt: skip
 
 
@@ -75,7 +96,15 @@ def format_value(value: float | None, name: str, *, group: Group = "corrected") 
     if value is None:
         return "–"
     unit = metric(name, group).unit
-    return f"{value:.1f} %" if unit == "%" else f"{value:.2f}" if unit else f"{value:.3f}"
+    decimals = {"%": 1, "gates": 1, "bits": 2}.get(unit, 3)
+    value = round(value, decimals) + 0.0  # no negative zero
+    return f"{value:.{decimals}f} %" if unit == "%" else f"{value:.{decimals}f}"
+
+
+def axis_label(name: str, group: Group = "corrected") -> str:
+    """Label with unit."""
+    m = metric(name, group)
+    return f"{m.label}, {m.unit}" if m.unit else m.label
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +134,7 @@ class SampleCircuit:
     approximation_ratio: float | None = None
     reward: float | None = None
     most_probable: tuple[Mapping[str, Any], ...] = ()  # bitstring, probability, feasible, optimal
+    drawing: str | None = None  # as text; of a program with a fault, up to the fault
 
 
 @dataclass(frozen=True)
@@ -114,8 +144,15 @@ class Summary:
     num_problems: int
     num_samples: int
     tables: Mapping[str, Table]  # "pass@1", "pass@10"
+    structured: Mapping[str, Estimates] = field(default_factory=dict)  # the same, corrected group
     by_primitive: Mapping[str, Estimates] = field(default_factory=dict)
     by_qubits: Mapping[str, Estimates] = field(default_factory=dict)
+    by_gates: Mapping[str, Estimates] = field(default_factory=dict)  # of the reference
+    by_depth: Mapping[str, Estimates] = field(default_factory=dict)  # likewise
+    # "pass@1" -> cut in bits -> % of problems with RE below it
+    re_sweep: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    # 5, 25, 50, 75 and 95 % quantile over problems, one sample each
+    energy_gap_quantiles: Sequence[float] = ()
     failures: Mapping[str, int] = field(default_factory=dict)  # kind -> samples, most first
     pass_curves: Mapping[str, Sequence[float]] = field(default_factory=dict)  # name -> k = 1, 2, …
     num_failed: int = 0  # verifications that failed themselves
@@ -124,6 +161,8 @@ class Summary:
     uniform_approximation_ratio: float | None = None
     circuits: tuple[SampleCircuit, ...] = ()
     baselines: Mapping[str, "Summary"] = field(default_factory=dict)
+    device: str | None = None  # that circuits were compiled for
+    hardware: Mapping[str, Any] | None = None  # see `quasar.evaluation.hardware.summarise`
     details: Mapping[str, Any] = field(default_factory=dict)  # files, seed, seconds
 
     def get(self, name: str, *, group: Group = "corrected", k: int = 1) -> Estimate:
@@ -133,7 +172,6 @@ class Summary:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON: per pass@k and group the values and, beside them, `interval_95`."""
-        tables = {name: _table_to_dict(table) for name, table in self.tables.items()}
         return {
             "num_problems": self.num_problems,
             "num_samples": self.num_samples,
@@ -142,23 +180,33 @@ class Summary:
             "num_infinite_re": self.num_infinite_re,
             "uniform_approximation_ratio": self.uniform_approximation_ratio,
             "units": {g: {m.name: m.unit for m in METRICS if m.group == g and m.unit}
-                      for g in ("published", "corrected")},
-            **tables,
+                      for g in GROUPS},
+            "device": self.device,
+            **self._tables_to_dict(),
             "pass_curves": {name: list(curve) for name, curve in self.pass_curves.items()},
             "failures": dict(self.failures),
-            "by_primitive": {k: _estimates_to_dict(v) for k, v in self.by_primitive.items()},
-            "by_qubits": {k: _estimates_to_dict(v) for k, v in self.by_qubits.items()},
+            **{name: _groups_to_dict(getattr(self, name)) for name in BREAKDOWNS},
+            "hardware": self.hardware,
             "baselines": {
                 name: {
                     "num_problems": row.num_problems,
                     "num_samples": row.num_samples,
-                    **{key: _table_to_dict(table) for key, table in row.tables.items()},
+                    **row._tables_to_dict(),
                 }
                 for name, row in self.baselines.items()
             },
+            "as_published": PUBLISHED_ROWS,
             "circuits": [asdict(circuit) for circuit in self.circuits],
             "details": dict(self.details),
         }  # fmt: skip
+
+    def _tables_to_dict(self) -> dict[str, Any]:
+        return {
+            **{name: _groups_to_dict(table) for name, table in self.tables.items()},
+            "structured": _groups_to_dict(self.structured),
+            "re_sweep": {name: dict(sweep) for name, sweep in self.re_sweep.items()},
+            "energy_gap_quantiles": list(self.energy_gap_quantiles),
+        }
 
 
 def read_summary(path: Path | str) -> Summary:
@@ -179,9 +227,8 @@ def summary_from_dict(content: Mapping[str, Any]) -> Summary:
     return Summary(
         num_problems=content["num_problems"],
         num_samples=content["num_samples"],
-        tables=_tables_from_dict(content),
-        by_primitive={k: _estimates_from_dict(v) for k, v in content["by_primitive"].items()},
-        by_qubits={k: _estimates_from_dict(v) for k, v in content["by_qubits"].items()},
+        **_tables_from_dict(content),
+        **{name: _groups_from_dict(content[name]) for name in BREAKDOWNS},
         failures=content["failures"],
         pass_curves=content["pass_curves"],
         num_failed=content["num_failed_verifications"],
@@ -193,17 +240,21 @@ def summary_from_dict(content: Mapping[str, Any]) -> Summary:
             for c in content["circuits"]
         ),
         baselines={
-            name: Summary(row["num_problems"], row["num_samples"], _tables_from_dict(row))
+            name: Summary(row["num_problems"], row["num_samples"], **_tables_from_dict(row))
             for name, row in content["baselines"].items()
         },
+        device=content["device"],
+        hardware=content["hardware"],
         details=content["details"],
     )
 
 
-def _table_to_dict(table: Table) -> dict[str, Any]:
-    return {
-        group: estimates and _estimates_to_dict(estimates) for group, estimates in table.items()
-    }
+def _groups_to_dict(groups: Mapping[str, Estimates | None]) -> dict[str, Any]:
+    return {name: estimates and _estimates_to_dict(estimates) for name, estimates in groups.items()}
+
+
+def _groups_from_dict(content: Mapping[str, Any]) -> dict[str, Estimates | None]:
+    return {name: values and _estimates_from_dict(values) for name, values in content.items()}
 
 
 def _estimates_to_dict(estimates: Estimates) -> dict[str, Any]:
@@ -213,11 +264,17 @@ def _estimates_to_dict(estimates: Estimates) -> dict[str, Any]:
     return values
 
 
-def _tables_from_dict(content: Mapping[str, Any]) -> dict[str, Table]:
+def _tables_from_dict(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a `Summary` that baselines have too."""
     return {
-        name: {group: values and _estimates_from_dict(values) for group, values in table.items()}
-        for name, table in content.items()
-        if name.startswith("pass@")
+        "tables": {
+            name: _groups_from_dict(table)
+            for name, table in content.items()
+            if name.startswith("pass@")
+        },
+        "structured": _groups_from_dict(content["structured"]),
+        "re_sweep": content["re_sweep"],
+        "energy_gap_quantiles": tuple(content["energy_gap_quantiles"]),
     }
 
 

@@ -4,9 +4,18 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
+from quasar.evaluation.published_rows import PUBLISHED_ROWS
 from quasar.evaluation.summary import METRICS, Estimate, Summary, format_value
 
 COMPARED = ("valid", "approximation_ratio", "optimum_probability", "reward")
+_BESIDE = {  # (name, group) -> heading
+    ("valid", "corrected"): "valid",
+    ("approximation_ratio", "corrected"): "ratio",
+    ("optimum_probability", "corrected"): "P(opt)",
+    ("decoded_correct", "corrected"): "decoded",
+    ("srev", "published"): "SREV",
+    ("hqcr", "published"): "HQCR",
+}
 _HEADINGS = {
     "valid": "valid",
     "approximation_ratio": "approximation ratio",
@@ -24,6 +33,38 @@ def compare_rows(rows: Mapping[str, Summary], *, title: str | None = None) -> Ta
     for label, summary in rows.items():
         table.add_row(label, *(format_value(summary.get(n).value, n) for n in COMPARED))
     return table
+
+
+def rows_table(summary: Summary) -> Table:
+    """The evaluation, its baselines and the published rows, one sample a problem; 80 columns."""
+    table = Table(
+        title="Beside it: pass@1, SREV and HQCR as published, rates in %",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+    )
+    table.add_column("", no_wrap=True)
+    for head in (*_BESIDE.values(), "struct."):
+        table.add_column(head, justify="right", no_wrap=True)
+    for label, row in {"this evaluation": summary, **summary.baselines}.items():
+        values = [_bare(row.get(key[0], group=key[1]).value, *key) for key in _BESIDE]
+        structured = row.structured.get("pass@1")
+        valid = structured["valid"].value if structured else None
+        table.add_row(label, *values, _bare(valid, "valid", "corrected"))
+    if summary.get("scr", group="published").value is not None:
+        table.add_section()
+        table.add_row("[bold]as published, all 580[/bold]")
+        for label, row in PUBLISHED_ROWS.items():
+            found = row["pass@1"]
+            values = [_bare(found.get(name) if group == "published" else None, name, group)
+                      for name, group in _BESIDE]  # fmt: skip
+            table.add_row(f"  {label}", *values, "–")
+    return table
+
+
+def _bare(value: float | None, name: str, group: str) -> str:
+    return format_value(value, name, group=group).removesuffix(" %")
 
 
 def summary_table(summary: Summary) -> Table:

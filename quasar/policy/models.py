@@ -14,7 +14,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
 from transformers.utils.logging import disable_progress_bar
 
-from quasar.config import QuasarConfig
+from quasar.config import PolicyConfig, QuasarConfig
 from quasar.errors import CheckpointError
 from quasar.policy.tokenizer import train_tokenizer
 
@@ -32,28 +32,34 @@ def build_policy(config: QuasarConfig, corpus: Iterable[str], directory: Path) -
         decimals=config.dataset.angle_decimals,
     )
     torch.manual_seed(config.run.seed)
-    policy = config.policy
-    model = Qwen3ForCausalLM(
-        Qwen3Config(
-            vocab_size=len(tokenizer),
-            hidden_size=policy.hidden_size,
-            intermediate_size=policy.intermediate_size,
-            num_hidden_layers=policy.num_layers,
-            num_attention_heads=policy.num_attention_heads,
-            num_key_value_heads=policy.num_key_value_heads,
-            head_dim=max(16, policy.hidden_size // policy.num_attention_heads),
-            max_position_embeddings=MAX_POSITIONS,
-            tie_word_embeddings=True,
-            bos_token_id=None,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
+    shape = policy_shape(
+        config.policy,
+        vocab_size=len(tokenizer),
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
     )
+    model = Qwen3ForCausalLM(shape)
     embed_numbers(model, tokenizer)
     directory.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
     return directory
+
+
+def policy_shape(policy: PolicyConfig, **others: Any) -> Qwen3Config:
+    """Shape of the model that `build_policy` makes; others: further values of it."""
+    return Qwen3Config(
+        hidden_size=policy.hidden_size,
+        intermediate_size=policy.intermediate_size,
+        num_hidden_layers=policy.num_layers,
+        num_attention_heads=policy.num_attention_heads,
+        num_key_value_heads=policy.num_key_value_heads,
+        head_dim=max(16, policy.hidden_size // policy.num_attention_heads),
+        max_position_embeddings=MAX_POSITIONS,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        **others,
+    )
 
 
 def embed_numbers(model: Any, tokenizer: Any) -> None:

@@ -69,6 +69,10 @@ class PublishedScorer:
         self._limits = limits
         self._utility = Utility()
 
+    def warm_up(self) -> None:
+        """Start the helper process, which the first answer would otherwise wait for."""
+        self._utility.warm_up()
+
     def measure(
         self, facts: ProblemFacts, text: str, simulated: Simulated | None = None
     ) -> PublishedSignals:

@@ -61,6 +61,10 @@ class Utility:
         except (EOFError, BrokenPipeError) as error:
             raise RuntimeError("the optimiser's helper process ended") from error
 
+    def warm_up(self) -> None:
+        """Start the helper and load what it needs."""
+        self.optimise(Circuit(1, (Gate("rx", (0,), (0.1,)),)), IsingHamiltonian(1, ((1.0, (0,)),)))
+
     def __del__(self):
         helper = getattr(self, "_helper", None)
         if helper is not None and helper.poll() is None:
@@ -102,22 +106,16 @@ def _tied(circuit: Circuit) -> tuple[EncodedCircuit, np.ndarray, np.ndarray]:
 
 def _topological(circuit: Circuit) -> Circuit:
     """The gates in the order in which Qiskit leaves them after removing final measurements."""
-    from quasar.simulation.aer import to_qiskit
+    from qiskit import QuantumCircuit
+    from qiskit.circuit import Gate as Numbered
 
-    converted = to_qiskit(circuit)
+    converted = QuantumCircuit(circuit.num_qubits)
+    for place, gate in enumerate(circuit.gates):
+        converted.append(Numbered(str(place), len(gate.qubits), []), gate.qubits)
     converted.measure_all()
     converted.remove_final_measurements()
-    return Circuit(
-        circuit.num_qubits,
-        tuple(
-            Gate(
-                "U" if instruction.operation.name == "u" else instruction.operation.name,
-                tuple(converted.find_bit(qubit).index for qubit in instruction.qubits),
-                tuple(float(angle) for angle in instruction.operation.params),
-            )
-            for instruction in converted.data
-        ),
-    )
+    gates = (circuit.gates[int(instruction.name)] for instruction in converted.data)
+    return Circuit(circuit.num_qubits, tuple(gates))
 
 
 def _terms(hamiltonian: IsingHamiltonian, num_qubits: int) -> tuple[np.ndarray, np.ndarray]:

@@ -126,6 +126,8 @@ class Verifier:
         exact.warm_up()
         walsh_hadamard(np.zeros(2))
         read_complete(_WARM_UP_PROGRAM, self.limits)
+        if self._published is not None:
+            self._published.warm_up()
 
     def probabilities(self, circuit: Circuit) -> np.ndarray:
         """Exact distribution of a circuit from the configured simulator, (2**n,) little-endian."""

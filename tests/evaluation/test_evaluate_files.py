@@ -9,12 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from quasar.circuits.circuit import Circuit, Gate
-from quasar.config import config_from_dict
+from quasar.config import config_from_dict, with_overrides
 from quasar.datasets.io import read_problems
-from quasar.errors import InputError
+from quasar.errors import ConfigError, InputError
 from quasar.evaluation.baselines import BASELINES, baseline_rows, write_baseline
-from quasar.evaluation.evaluate import evaluate_files, evaluate_rows, read_summary
-from quasar.evaluation.measure import Measurer
+from quasar.evaluation.evaluate import PROGRESS, evaluate_files, evaluate_rows, read_summary
+from quasar.evaluation.measure import Measurer, Question
+from quasar.evaluation.storage import SampleWriter
 from quasar.evaluation.workers import Job, grade_all
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -22,7 +23,12 @@ needs_data = pytest.mark.skipif(
     not (DATA / "problems.jsonl").is_file(), reason="the benchmark's data is not beside the project"
 )
 # The warm start takes most of the time and no part in what is compared here.
-QUICK = config_from_dict({"verification": {"gradient_evaluations": 0}})
+QUICK = config_from_dict(
+    {
+        "verification": {"gradient_evaluations": 0},
+        "evaluation": {"device": "none", "random_draws": 2},
+    }
+)
 PATH = {
     "directed": False,
     "multigraph": False,
@@ -102,7 +108,6 @@ def test_trivial_policies_stand_where_the_benchmark_has_them():
         name: evaluate_rows(
             [(record, baseline_rows(name, [record])[0].completions) for record in records],
             config=QUICK,
-            progress=False,
         )
         for name in ("H on every qubit", "one optimal bitstring")
     }
@@ -198,6 +203,98 @@ def test_faults_of_a_generation_file_are_one_line(files, tmp_path, lines, messag
     assert not (tmp_path / "out").exists()
 
 
+def test_fewer_samples_than_k_are_named_by_line(files, tmp_path, caplog):
+    problems, generations = files(answers(7, *[COVER] * 10), "", answers(9, COVER, UNIFORM))
+    summary = evaluate_files(
+        problems, generations, tmp_path / "a", config=QUICK, progress=False, baselines=()
+    )
+    assert f"{generations} line 3: 2 samples, fewer than the k of pass@10" in caplog.text
+    assert summary.get("valid", k=10).num_problems == 2
+    caplog.clear()
+    files(answers(7, COVER, UNIFORM))
+    summary = evaluate_files(
+        problems, generations, tmp_path / "b", config=QUICK, progress=False, baselines=()
+    )
+    assert f"{generations} line 1: 2 samples are the most" in caplog.text
+    assert set(summary.tables) == {"pass@1"}
+
+
+def test_a_stopped_evaluation_goes_on_where_it_was(files, tmp_path, monkeypatch):
+    """Stopped after the first problem; the second start grades the second problem only."""
+    problems, generations = files(answers(9, COVER, "x"), answers(7, UNIFORM, COVER))
+
+    def run(name: str, config=QUICK):
+        return evaluate_files(
+            problems, generations, tmp_path / name, config=config, progress=False
+        ).to_dict()
+
+    whole = run("whole")
+    log = tmp_path / "stopped" / PROGRESS
+    with monkeypatch.context() as patched:
+        patched.setattr(SampleWriter, "add", _Stop(after=2).add)
+        with pytest.raises(KeyboardInterrupt):
+            run("stopped")
+    assert len(log.read_text().splitlines()) >= 2  # the key and at least one problem
+    assert not (tmp_path / "stopped" / "summary.json").exists()
+    assert not list((tmp_path / "stopped").glob("*.parquet"))
+    # What was being written when the process died.
+    key_and_first = log.read_text().splitlines()[:2]
+    log.write_text("\n".join(key_and_first) + '\n{"rows": [{"val')
+    resumed = run("stopped")
+    assert resumed["details"]["problems_taken_over"] == 1
+    assert whole["details"]["problems_taken_over"] == 0
+    assert resumed | {"details": None} == whole | {"details": None}
+    tables = [
+        pq.read_table(tmp_path / name / "per_sample.parquet").drop_columns(["seconds"])
+        for name in ("whole", "stopped")
+    ]
+    assert tables[0].equals(tables[1])
+    assert not log.exists()
+    # Another configuration is another evaluation.
+    log.write_text("\n".join(key_and_first) + "\n")
+    other = run("stopped", with_overrides(QUICK, {"run.seed": 5}))
+    assert other["details"]["problems_taken_over"] == 0
+
+
+class _Stop:
+    """Stands for Ctrl-C while a sample is being written."""
+
+    def __init__(self, after: int):
+        self.left = after
+
+    def add(self, row):
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+
+def test_the_noise_view_puts_both_circuits_side_by_side(files, tmp_path):
+    problems, generations = files(answers(7, "not a circuit", UNIFORM), answers(9, COVER))
+    config = with_overrides(QUICK, {"evaluation.device": "depolarizing", "evaluation.noise": True})
+    summary = evaluate_files(
+        problems, generations, tmp_path / "out", config=config, progress=False, baselines=()
+    )
+    found = summary.hardware
+    assert summary.device == found["device"] == "depolarizing"
+    # The second problem has no reference; the first valid sample of the first one is uniform.
+    assert (found["num_problems"], found["num_left_out"]) == (1, 1)
+    uniform = summary.uniform_approximation_ratio
+    assert uniform is not None
+    generated, reference = found["generated"], found["reference"]
+    assert generated["noisy"]["value"] == pytest.approx(generated["approximation_ratio"]["value"])
+    assert reference["approximation_ratio"]["value"] == pytest.approx(1.0)
+    assert reference["noisy"]["value"] < reference["readout_mitigated"]["value"] <= 1.0
+    assert summary.get("device_two_qubit_gates").value == 0.0
+    assert "On depolarizing" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_the_noise_view_needs_a_device(files, tmp_path):
+    problems, generations = files(answers(7, COVER))
+    config = with_overrides(QUICK, {"evaluation.noise": True})
+    with pytest.raises(ConfigError, match="set it to a noise model"):
+        evaluate_files(problems, generations, tmp_path / "out", config=config, progress=False)
+
+
 def test_missing_files_are_named(files, tmp_path):
     problems, generations = files(answers(7, COVER))
     for pair in ((tmp_path / "no.jsonl", generations), (problems, tmp_path / "no.jsonl")):
@@ -228,17 +325,19 @@ def test_baselines_are_seeded_and_need_what_they_need(files, tmp_path):
 def test_a_sample_that_breaks_its_worker_grades_nobody(files):
     problems, _ = files(answers(7, COVER))
     problem = read_problems(problems)[0].problem
-    config = config_from_dict({"verification": {"gradient_evaluations": 0, "time_limit_s": 1.0}})
+    config = with_overrides(QUICK, {"verification.time_limit_s": 1.0})
     # Workers import this module again, so the faults are told by the text alone.
-    rows = next(
+    graded = next(
         grade_all(
-            [Job(problem, (COVER, STALL, HOARD, KILL, COVER))],
+            [Job(Question(problem), (COVER, STALL, HOARD, KILL, COVER), ("empty circuit",))],
             workers=1,
-            verification=config.verification,
-            reward=config.reward,
+            config=config,
             measurer=FaultyMeasurer,
         )
     )
+    rows = graded.rows
+    assert graded.baselines["empty circuit"]["valid"]
+    assert graded.facts["primitive"] == "vertex_cover"
     assert [row["failure"] for row in rows] == [
         None,
         "verification failed: timeout",
@@ -255,14 +354,15 @@ STALL, HOARD, KILL = "stall", "hoard", "kill"
 class FaultyMeasurer(Measurer):
     """Stands for a verification that hangs, takes all memory, or takes its process along."""
 
-    def grader(self, problem):
-        grader = super().grader(problem)
+    def grader(self, question):
+        grader = super().grader(question)
         return _FaultyGrader(grader)
 
 
 class _FaultyGrader:
     def __init__(self, grader):
         self._grader = grader
+        self.baseline, self.facts = grader.baseline, grader.facts
 
     def grade(self, text):
         if text == KILL:

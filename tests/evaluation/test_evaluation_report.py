@@ -22,7 +22,7 @@ from quasar.evaluation.summary import (
     read_summary,
     summary_from_dict,
 )
-from quasar.evaluation.table import compare_rows, summary_table
+from quasar.evaluation.table import compare_rows, rows_table, summary_table
 from quasar.evaluation.training_figures import training_charts
 
 NOTHING = {metric.column: None for metric in METRICS}
@@ -55,7 +55,8 @@ def sample(ratio: float | None, **values) -> dict:
 def summary_of(*problems: list[dict], names=("min_cut",), **more) -> Summary:
     aggregator = Aggregator(seed=1)
     for i, samples in enumerate(problems):
-        aggregator.add(names[i % len(names)], 3 + i, samples, uniform=0.5)
+        facts = {"primitive": names[i % len(names)], "num_qubits": 3 + i, "uniform": 0.5}
+        aggregator.add(samples, facts)
     return aggregator.finish(**more)
 
 
@@ -117,6 +118,64 @@ def test_no_valid_sample_gives_the_worst_values_and_a_report(tmp_path):
     assert summary.get("re", group="published").value is None
     page = write_report(tmp_path / "report.html", "x", summary, config=QuasarConfig())
     assert "4 of 4 samples are not accepted" in page.read_text()
+
+
+WORST = {**NOTHING, "valid": False, "approximation_ratio": 0.0, "relative_energy_gap": 1.0}
+
+
+def test_the_structured_track_counts_other_families_as_not_valid():
+    aggregator = Aggregator()
+    facts = {"primitive": "min_cut", "num_qubits": 4, "worst": WORST}
+    aggregator.add([sample(0.8, in_family=True), sample(0.9, in_family=False)], facts)
+    aggregator.add([sample(None, in_family=False), sample(0.6, in_family=True)], facts)
+    summary = aggregator.finish()
+    structured = summary.structured["pass@1"]
+    assert summary.get("valid").value == 75.0
+    assert structured["valid"].value == 50.0
+    assert summary.get("approximation_ratio").value == pytest.approx((0.85 + 0.3) / 2)
+    assert structured["approximation_ratio"].value == pytest.approx((0.4 + 0.3) / 2)
+    assert structured["relative_energy_gap"].value == pytest.approx((0.6 + 0.7) / 2)
+    assert summary.get("in_family", group="context").value == 50.0
+    assert summary_of([sample(0.5)]).structured == {}  # no family was named
+    back = summary_from_dict(json.loads(json.dumps(summary.to_dict())))
+    assert back.structured == summary.structured
+
+
+def test_sweep_bins_and_quantiles():
+    aggregator = Aggregator()
+    for i, (divergence, gates, depth) in enumerate(((0.05, 20, 5), (0.4, 21, 101), (4.0, 900, 6))):
+        rows = [sample(0.5 + 0.1 * i, published_re=divergence)] * 9
+        rows.append(sample(0.5, published_re=0.2))
+        facts = {"primitive": "a", "num_qubits": 2, "reference_gates": gates}
+        aggregator.add(rows, {**facts, "reference_depth": depth})
+    aggregator.add([sample(None)] * 10, {"primitive": "a", "num_qubits": 2})
+    summary = aggregator.finish()
+    first, tenth = summary.re_sweep["pass@1"], summary.re_sweep["pass@10"]
+    assert first["0.1"] == pytest.approx(100 * 0.9 / 4)
+    assert first["0.3"] == pytest.approx(100 * (1.0 + 0.1 + 0.1) / 4)
+    assert tenth["0.1"] == 25.0
+    assert tenth["0.3"] == tenth["5.0"] == 75.0  # the fourth has no RE: never a hit
+    assert first["0.1"] <= first["0.3"] <= first["5.0"]
+    assert list(summary.by_gates) == ["1–20", "21–50", "over 400"]
+    assert list(summary.by_depth) == ["1–5", "6–10", "over 100"]
+    assert summary.by_gates["21–50"]["approximation_ratio"].value == pytest.approx(0.59)
+    assert summary.by_gates["1–20"]["published_hqcr"].num_problems == 1
+    low, *_, high = summary.energy_gap_quantiles
+    assert low < summary.energy_gap_quantiles[2] < high <= 1.0
+
+
+def test_published_rows_stand_in_the_summary_and_are_marked(tmp_path):
+    summary = summary_of([sample(0.5)], [sample(0.7)])
+    rows = summary.to_dict()["as_published"]
+    assert rows["Vista 4B"]["pass@1"] == {"scr": 99.31, "re": 11.61, "srev": 22.41, "hqcr": 17.24}
+    assert len(rows) == 7
+    page = write_report(tmp_path / "r.html", "x", summary, config=QuasarConfig()).read_text()
+    assert page.count("(as published)</th>") == 7
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(rows_table(summary))
+    text = console.export_text()
+    assert re.search(r"Vista 4B .* 22\.4 +17\.2", text)
+    assert "…" not in text
 
 
 def test_summary_json_comes_back_whole(tmp_path):
@@ -191,7 +250,9 @@ def test_report_is_one_self_contained_page(tmp_path):
     assert "H on every qubit" in page.text
     names = {path.name for path in figures.iterdir()}
     assert {"rows_approximation_ratio.svg", "failures.svg", "by_qubits.svg"} <= names
-    assert all(f.read_text().startswith("<?xml") for f in figures.iterdir())
+    assert all(f.read_text().startswith("<?xml") for f in figures.glob("*.svg"))
+    assert {f.stem for f in figures.glob("*.png")} == {f.stem for f in figures.glob("*.svg")}
+    assert all(f.read_bytes().startswith(b"\x89PNG") for f in figures.glob("*.png"))
     ids = re.findall(r'\bid="([^"]+)"', source)
     clips = [i for i in ids if len(i) == 11 and i.startswith("p")]
     assert len(clips) == len(set(clips))  # figures do not share clip paths

@@ -1,7 +1,116 @@
-"""What Tune reserves for a trial."""
+"""Sweeps: which trials a plan asks for, what Tune reserves for one, what is made of the results."""
+
+import csv
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ray.tune.search.variant_generator import generate_variants
 
 from quasar.config import load_config
+from quasar.errors import ConfigError
+from quasar.evaluation.sweep_report import MEASURES, pareto_chart, pareto_front, write_sweep
 from quasar.learning.grpo import GRPO, GRPOConfig
+from quasar.learning.sweep import PRESETS, Range, SweepPlan, Trial
+
+LAPTOP = load_config("laptop")
+
+
+def asked_for(plan: SweepPlan, *, seed: int = 0) -> list[dict]:
+    """The overrides of all trials, as Tune resolves them."""
+    found = generate_variants({"overrides": plan.overrides(seed)})
+    return [resolved["overrides"] for _, resolved in found]
+
+
+def test_a_grid_is_every_combination_with_each_seed():
+    plan = SweepPlan(
+        space={"reward.weights.expectation": [0.2, 0.4], "grpo.iterations": [3, 4, 5]},
+        num_samples=2,
+    )
+    found = asked_for(plan, seed=7)
+    assert len(found) == 12
+    combinations = {tuple(sorted(values.items())) for values in found}
+    assert combinations == {
+        (("grpo.iterations", i), ("reward.weights.expectation", w), ("run.seed", s))
+        for i, w, s in itertools.product((3, 4, 5), (0.2, 0.4), (7, 8))
+    }
+
+
+def test_the_ablation_is_the_published_one():
+    plan = SweepPlan(points=PRESETS["ablation"])
+    plan.check(LAPTOP)
+    found = asked_for(plan)
+    assert [plan.name_of(values) for values in found] == [
+        "full", "without-EV", "without-RE", "without-Opt", "validity-only",
+    ]  # fmt: skip
+    assert found[1] == {"reward.weights.expectation": 0.0, "run.seed": 0}
+
+
+def test_a_random_search_draws_within_its_range():
+    plan = SweepPlan(
+        space={"grpo.learning_rate": Range(1e-5, 1e-3, log=True)}, search="random", num_samples=4
+    )
+    plan.check(LAPTOP)
+    for _ in range(20):
+        (values,) = asked_for(plan)
+        assert 1e-5 <= values["grpo.learning_rate"] <= 1e-3
+        assert plan.name_of(values).startswith("grpo.learning_rate = ")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0.1..0.9", Range(0.1, 0.9)),
+        ("log:1e-5..1e-3", Range(1e-5, 1e-3, log=True)),
+        ("1..8", Range(1.0, 8.0)),
+        ("0.1,0.9", None),
+        ("a..b", None),
+    ],
+)
+def test_ranges_are_read(text, expected):
+    assert Range.read(text) == expected
+
+
+@pytest.mark.parametrize("text", ["0.9..0.1", "log:0..1", "1..1"])
+def test_an_empty_range_is_refused(text):
+    with pytest.raises(ConfigError, match=r"write low\.\.high"):
+        Range.read(text)
+
+
+def test_each_value_is_tried_against_the_configuration():
+    with pytest.raises(ConfigError, match=r"grpo\.iteration"):
+        SweepPlan(space={"grpo.iteration": [1]}).check(LAPTOP)
+    with pytest.raises(ConfigError, match="clip_low"):
+        SweepPlan(space={"grpo.clip_low": Range(0.1, 3.0)}, search="random").check(LAPTOP)
+
+
+def trial(name: str, x: float, y: float) -> Trial:
+    metrics = dict(zip(MEASURES, (x, y), strict=True))
+    return Trial(name, {"run.seed": 0, "a": 1}, 5, metrics, dict.fromkeys(metrics, 0.01))
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=8))
+def test_the_front_is_what_nothing_beats(points):
+    trials = [trial(str(k), float(x), float(y)) for k, (x, y) in enumerate(points)]
+    front = {t.name for t in pareto_front(trials)}
+    for k, (x, y) in enumerate(points):
+        beaten = any((u >= x and v >= y) and (u > x or v > y) for u, v in points)
+        assert (str(k) in front) is not beaten
+
+
+def test_trials_are_written_with_the_front_and_the_failures(tmp_path):
+    failed = Trial("broken", {"a": 2}, 0, {}, {}, "out of memory")
+    trials = [trial("best", 0.5, 0.9), trial("worse", 0.4, 0.8), failed]
+    table, figure = write_sweep(trials, tmp_path)
+    rows = list(csv.DictReader(table.open()))
+    assert [(row["trial"], row["pareto"]) for row in rows] == [
+        ("best", "True"), ("worse", "False"), ("broken", "False"),
+    ]  # fmt: skip
+    assert rows[2]["failure"] == "out of memory"
+    assert rows[0]["approximation_ratio"] == "0.9"
+    assert "<svg" in figure.read_text()
+    assert "No trial beats best in both measures" in pareto_chart(trials).title
 
 
 def test_a_trial_of_the_laptop_preset_can_start_on_two_cores():

@@ -98,3 +98,12 @@ def test_extra_qubits_cost():
     scored, signals = published(program(2, Gate("x", (0,))), text)
     assert signals.qubit_penalty == pytest.approx(-0.35)
     assert scored.value == pytest.approx(-0.35 + 0.5 * signals.delta)
+
+
+def test_a_u2_gate_reaches_the_last_stage():
+    """It has two angles of its own, and π/2 is none of them."""
+    text = program(2, Gate("u2", (0,), (0.1, 0.2)), Gate("rx", (1,), (0.2,)))
+    scored, signals = published(text, text)
+    assert signals.delta > 0.9
+    assert signals.utility > 0.0
+    assert scored.value == pytest.approx(sum(scored.weighted.values()))
