@@ -1,6 +1,6 @@
 """The endpoint on Ray Serve: a writer deployment (the model), a verifier deployment, an ingress.
 
-Thin actors around plain objects: `CircuitGenerator` writes, the verifier pool verifies (its
+Thin actors around plain objects: the generation engine writes, the verifier pool verifies (its
 workers can be killed, so a check always ends), `CircuitService` puts the two together behind
 FastAPI. `serve_checkpoint` starts it all, `serve_verifier` the same without a model.
 """

@@ -87,6 +87,16 @@ def test_defaults_come_from_the_configuration():
     assert (second.samples, second.temperature, second.seed) == (5, 1.5, 9)
 
 
+@pytest.mark.parametrize("configured", [False, True])
+def test_a_request_may_ask_for_the_grammar_or_do_without(configured):
+    endpoint = Endpoint([GOOD], f"generation.constrained={configured}")
+    for asked in (None, True, False):
+        endpoint.ask(BODY | {"constrained": asked})
+    size = len(BODY["problem"]["graph"]["nodes"])
+    sizes = [order.num_qubits for order in endpoint.orders]
+    assert sizes == [size if configured else None, size, None]
+
+
 @pytest.mark.parametrize("example", [EXAMPLE, FLOW_EXAMPLE], ids=["vertex_cover", "min_cut"])
 def test_the_examples_that_the_page_shows_are_accepted(example):
     response = Endpoint(["nothing"]).ask(example)
