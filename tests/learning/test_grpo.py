@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import ray
 
-from quasar.config import with_overrides
+from quasar.config import GrpoConfig, with_overrides
 from quasar.datasets.io import read_problems
 from quasar.errors import TrainingError
 from quasar.learning.batch import assign, episode_metrics
@@ -19,6 +19,7 @@ from quasar.learning.sft import train_supervised
 from quasar.learning.train import train_grpo
 from quasar.rewards import Failed, Scored
 
+DEFAULTS = dict(settings=GrpoConfig(), max_response_tokens=96)
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 
@@ -99,7 +100,8 @@ def algorithm(config, model, train_file, local_ray):
 
 
 def timeless(metrics):
-    return {k: v for k, v in metrics.items() if not k.startswith("seconds") and k != "tokens_per_s"}
+    changing = ("seconds", "memory", "tokens_per_s")
+    return {k: v for k, v in metrics.items() if not k.startswith(changing)}
 
 
 def weights(checkpoint):
@@ -167,22 +169,22 @@ def test_a_killed_verifier_is_replaced_and_the_step_is_whole(straight, doomed):
 
 
 def test_stale_workers_and_stale_episodes_are_refused(algorithm):
-    tasks = algorithm._tasks(0)[:1]
+    tasks = algorithm.source.tasks(0, 0, count=1)[:1]
     worker = algorithm.env_runner_group._worker_manager.actors()[1]
     share = ray.get(worker.apply.remote(_collect, tasks=tasks, version=7))
     assert isinstance(share, WorkerFault)
     assert "asked for 7" in share.message
     episodes = algorithm.collector.collect(tasks).episodes
     with pytest.raises(TrainingError, match="weights"):
-        assign(episodes, weights_version=7, normalise_by_std=True)
+        assign(episodes, weights_version=7, **DEFAULTS)
 
 
 def test_a_fault_is_never_a_grade(algorithm, train_file):
-    episodes = algorithm.collector.collect(algorithm._tasks(0)).episodes
-    before = assign(episodes, weights_version=0, normalise_by_std=True)
+    episodes = algorithm.collector.collect(algorithm.source.tasks(0, 0, count=4)).episodes
+    before = assign(episodes, weights_version=0, **DEFAULTS)
     group = [e for e in episodes if e.group == 0]
     group[0].outcome = Failed("timeout", "killed after 20 s")
-    after = assign(episodes, weights_version=0, normalise_by_std=True)
+    after = assign(episodes, weights_version=0, **DEFAULTS)
     assert after.failed_fraction == 1 / len(episodes)
     assert after.main_failure == "timeout: killed after 20 s"
     assert len(after.sequences) <= len(before.sequences)
@@ -191,16 +193,16 @@ def test_a_fault_is_never_a_grade(algorithm, train_file):
 
     for e in episodes:
         e.outcome = Failed("worker", "lost")
-    hopeless = assign(episodes, weights_version=0, normalise_by_std=True)
+    hopeless = assign(episodes, weights_version=0, **DEFAULTS)
     with pytest.raises(TrainingError, match=r"100% of the verifications failed.*worker: lost"):
         algorithm._require_health(hopeless)
 
 
 def test_steps_without_anything_to_learn_stop_the_run(algorithm, config):
-    episodes = algorithm.collector.collect(algorithm._tasks(0)).episodes
+    episodes = algorithm.collector.collect(algorithm.source.tasks(0, 0, count=4)).episodes
     for e in episodes:
         e.outcome = Scored(0.5, {"syntax": 1.0}, {"syntax": 0.5})
-    flat = assign(episodes, weights_version=0, normalise_by_std=True)
+    flat = assign(episodes, weights_version=0, **DEFAULTS)
     assert flat.flat_fraction == 1.0
     assert not flat.sequences
     for _ in range(config.grpo.max_empty_steps - 1):
@@ -210,9 +212,9 @@ def test_steps_without_anything_to_learn_stop_the_run(algorithm, config):
 
 
 def test_the_ids_trained_are_the_ids_sampled(algorithm):
-    (episode,) = algorithm.collector.collect(algorithm._tasks(0)[:1]).episodes
+    (episode,) = algorithm.collector.collect(algorithm.source.tasks(0, 0, count=1)[:1]).episodes
     (sequence,) = assign(
-        [episode, _with_other_reward(episode)], weights_version=0, normalise_by_std=True
+        [episode, _with_other_reward(episode)], weights_version=0, **DEFAULTS
     ).sequences[:1]
     assert sequence.response_ids is episode.response_ids
     assert episode.mask.all()
