@@ -42,7 +42,7 @@ def test_failed_episodes_enter_no_statistic(estimator):
     np.testing.assert_allclose(with_fault[[0, 2]], without)
 
 
-@pytest.mark.parametrize("estimator", ("grpo", "dr_grpo", "rloo"))
+@pytest.mark.parametrize("estimator", ["grpo", "dr_grpo", "rloo"])
 def test_flat_groups_and_lone_survivors_teach_nothing(estimator):
     values, groups = np.array([0.3, 0.3, 0.9, np.nan, 0.1, 0.2]), np.array([0, 0, 1, 1, 2, 2])
     got = advantages_of(values, groups, estimator)

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from itertools import accumulate
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import ray
 from quasar.config import GrpoConfig, with_overrides
 from quasar.datasets.io import read_problems
 from quasar.errors import TrainingError
-from quasar.learning.batch import assign, episode_metrics
+from quasar.learning.batch import assign, episode_metrics, num_informative
 from quasar.learning.grpo import GRPOConfig
 from quasar.learning.rollouts import WorkerFault, _collect
 from quasar.learning.sft import train_supervised
@@ -136,6 +137,10 @@ def test_metrics_say_what_was_optimised(straight, config):
             )
         assert metrics["episodes_expected"] == metrics["episodes_received"] == 16
         assert abs(metrics["sampler_kl"]) < 1e-6  # sampler and learner agree on policy
+        memory = {k: v for k, v in metrics.items() if k.startswith("memory_mib/")}
+        assert len(memory) == 4
+        assert all(100 < v < 10_000 for k, v in memory.items() if "store" not in k)
+        assert metrics["memory_mib/object_store"] > 0.1  # the published weights at least
     assert straight[0][6]["reference_kl"] > 0
 
 
@@ -209,6 +214,53 @@ def test_steps_without_anything_to_learn_stop_the_run(algorithm, config):
         algorithm._require_health(flat)
     with pytest.raises(TrainingError, match="steps in a row"):
         algorithm._require_health(flat)
+
+
+def test_flat_groups_are_replaced_by_further_prompts_up_to_the_bound(config, model, train_file):
+    settings = with_overrides(config, {"grpo.max_refills": 3, "grpo.staleness": 1})
+    algorithm = build(settings, model, train_file)
+    try:
+        sampled = algorithm.source.take(0, 0)
+        groups = [sorted({e.group for e in c.episodes}) for c in sampled.rounds]
+        numbers = [g for taken in groups for g in taken]
+        assert numbers == list(range(sampled.next_prompt))  # numbered on, none twice
+        limit = settings.generation.max_response_tokens
+        found = [num_informative(c.episodes, settings.grpo, limit) for c in sampled.rounds]
+        assert 1 < len(sampled.rounds) <= 4
+        for done, flat in zip(accumulate(found), groups[1:], strict=False):
+            assert len(flat) == 4 - done  # as many as were missing
+        assert sum(found) > found[0]  # and refilling brought something
+        batch = assign(sampled.episodes, weights_version=0, **DEFAULTS)
+        assert len(batch.sequences) == 4 * sum(found)
+
+        for _ in range(3):
+            algorithm.train()
+            state = algorithm.run_state
+            rounds = algorithm.last_metrics["refills"] + 1
+            assert algorithm.last_metrics["episodes_received"] >= 16 if rounds == 1 else 20
+            # from the second step on, written by the weights before the last update
+            versions = {e.weights_version for e in algorithm.episodes}
+            assert versions == {max(0, state.weights_version - 2)}
+        assert algorithm.last_metrics["sampler_kl"] > 1e-6  # learner and sampler now differ
+        assert algorithm.source._ahead[:2] == (state.step, state.next_prompt)
+    finally:
+        algorithm.stop()
+
+
+def test_a_learner_that_does_not_know_its_samples_stops_the_run(algorithm):
+    limit = algorithm.settings.grpo.max_sampler_kl
+    algorithm._require_agreement(limit)
+    with pytest.raises(TrainingError, match="rollout workers hold other weights"):
+        algorithm._require_agreement(2 * limit)
+
+
+def test_a_preflight_that_kills_a_learner_names_what_to_change(doomed, monkeypatch):
+    def lost(*args, **kwargs):
+        raise TrainingError("learner 0 failed in preflight: out of memory")
+
+    monkeypatch.setattr(doomed.learner_group, "call_all", lost)
+    with pytest.raises(TrainingError, match=r"learner.micro_batch_tokens \(now 4096\) or set pol"):
+        doomed.learner_group.preflight(352, doomed.objective)
 
 
 def test_the_ids_trained_are_the_ids_sampled(algorithm):
