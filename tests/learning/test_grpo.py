@@ -254,13 +254,13 @@ def test_a_learner_that_does_not_know_its_samples_stops_the_run(algorithm):
         algorithm._require_agreement(2 * limit)
 
 
-def test_a_preflight_that_kills_a_learner_names_what_to_change(doomed, monkeypatch):
+def test_a_preflight_that_kills_a_learner_names_what_to_change(algorithm, monkeypatch):
     def lost(*args, **kwargs):
         raise TrainingError("learner 0 failed in preflight: out of memory")
 
-    monkeypatch.setattr(doomed.learner_group, "call_all", lost)
+    monkeypatch.setattr(algorithm.learner_group, "call_all", lost)
     with pytest.raises(TrainingError, match=r"learner.micro_batch_tokens \(now 4096\) or set pol"):
-        doomed.learner_group.preflight(352, doomed.objective)
+        algorithm.learner_group.preflight(352, algorithm.objective)
 
 
 def test_the_ids_trained_are_the_ids_sampled(algorithm):
