@@ -135,6 +135,12 @@ class PolicyConfig(Section):
     gradient_checkpointing: bool = Field(
         False, description="recompute activations in the backward pass"
     )
+    lora_rank: int = Field(
+        0, ge=0, description="rank of LoRA adapters on all linear layers; 0: train all weights"
+    )
+    lora_alpha: float = Field(
+        32.0, gt=0, description="LoRA: the adapters' update is scaled by this over the rank"
+    )
 
 
 class GenerationConfig(Section):
@@ -398,8 +404,43 @@ class GrpoConfig(Section):
         description="weight of the k3 KL to the frozen starting policy; 0: no reference model",
     )
     updates_per_batch: int = Field(1, ge=1, description="optimiser steps on one batch of rollouts")
-    normalise_by_std: bool = Field(
-        True, description="divide advantages by the group's standard deviation"
+    dual_clip: float = Field(
+        0.0,
+        ge=0,
+        description="a token with a negative advantage costs at most this times its size; above 1, 0: no bound",
+    )
+    importance_cap: float = Field(
+        2.0, ge=1, description="largest weight that corrects a token for the policy that sampled it"
+    )
+    entropy_coefficient: float = Field(0.0, ge=0, description="weight of the entropy bonus")
+    advantage: Literal["grpo", "dr_grpo", "rloo", "reinforce_pp"] = Field(
+        "grpo",
+        description="grpo: within the group, over its spread; dr_grpo: not divided; rloo: against the others' mean; reinforce_pp: within the step",
+    )
+    aggregation: Literal["token", "sequence"] = Field(
+        "token", description="the loss is a mean over all tokens, or over sequences of their means"
+    )
+    overlong_buffer_tokens: int = Field(
+        0,
+        ge=0,
+        description="the last tokens below generation.max_response_tokens lower the reward by up to 1; 0: none do",
+    )
+    mask_cut_episodes: bool = Field(
+        False, description="leave responses cut at the token limit out of the loss"
+    )
+    max_refills: int = Field(
+        0,
+        ge=0,
+        description="rounds of further prompts a step in place of groups whose rewards are all equal; 0: such groups stay",
+    )
+    staleness: Literal[0, 1] = Field(
+        0,
+        description="1: rollouts of the next step are made while this step's update runs; 0: in turns, reproducible",
+    )
+    max_sampler_kl: float = Field(
+        0.1,
+        gt=0,
+        description="KL of sampler and learner, nats a token, above which the run stops",
     )
     max_failed_fraction: float = Field(
         0.25,
@@ -412,6 +453,13 @@ class GrpoConfig(Section):
     )
     checkpoint_every: int = Field(10, ge=1, description="updates between checkpoints")
     keep_checkpoints: int = Field(2, ge=1, description="checkpoints kept")
+
+    @field_validator("dual_clip")
+    @classmethod
+    def _dual_clip_off_or_above_one(cls, value):
+        if 0 < value <= 1:
+            raise ValueError("must be above 1, or 0 for no bound")
+        return value
 
 
 class TrackingConfig(Section):

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
+from quasar.config import GrpoConfig
 from quasar.errors import TrainingError
-from quasar.learning.advantages import group_advantages
+from quasar.learning.advantages import advantages_of, flat_groups, overlong_penalty
+from quasar.learning.losses import token_weights
 from quasar.learning.packing import TokenSequence
 from quasar.policy.agent import Episode
 from quasar.rewards import Failed, Scored
@@ -18,37 +21,80 @@ class TrainingBatch:
 
     sequences: list[TokenSequence]
     failed_fraction: float  # of episodes: not graded, masked
-    flat_fraction: float  # of groups: all rewards equal, nothing to learn
+    flat_fraction: float  # of groups: all rewards equal
+    overlong_penalty: float  # mean over the graded episodes, ≤ 0
     main_failure: str  # kind and detail of the most frequent fault, "" without faults
 
 
 def assign(
-    episodes: Sequence[Episode], *, weights_version: int, normalise_by_std: bool
+    episodes: Sequence[Episode],
+    *,
+    weights_version: int,
+    settings: GrpoConfig,
+    max_response_tokens: int,
 ) -> TrainingBatch:
-    """Set advantages within groups; failed episodes are dropped and enter no statistic.
+    """Set advantages and token weights; failed episodes are dropped and enter no statistic.
 
-    Raises TrainingError if an episode was written by other weights than `weights_version`.
+    An episode that was cut at the token limit keeps its place in its group's statistics where
+    `settings.mask_cut_episodes` takes it out of the loss. Raises TrainingError if an episode was
+    written by weights more than `settings.staleness` versions behind `weights_version`.
     """
-    stale = {e.weights_version for e in episodes} - {weights_version}
+    allowed = range(weights_version - settings.staleness, weights_version + 1)
+    stale = {e.weights_version for e in episodes if e.weights_version not in allowed}
     if stale:
-        raise TrainingError(f"episodes of weights {sorted(stale)} in a step of {weights_version}")
-    rewards = np.array(
-        [e.outcome.value if isinstance(e.outcome, Scored) else np.nan for e in episodes]
-    )
-    groups = np.array([e.group for e in episodes])
-    advantages = group_advantages(rewards, groups, normalise_by_std=normalise_by_std)
-    sequences = [
-        TokenSequence(
-            e.prompt_ids, e.response_ids, e.mask, e.log_probs, float(advantage), legal=e.legal
+        raise TrainingError(
+            f"episodes of weights {sorted(stale)} in a step of {weights_version} with "
+            f"grpo.staleness = {settings.staleness}"
         )
+    groups = np.array([e.group for e in episodes])
+    rewards, penalties = _shaped(episodes, settings, max_response_tokens)
+    flat = flat_groups(rewards, groups)
+    # What was replaced by other prompts is no measure for them either.
+    replaced = np.isin(groups, flat) if settings.max_refills else np.zeros(len(groups), bool)
+    advantages = advantages_of(np.where(replaced, np.nan, rewards), groups, settings.advantage)
+    trained = [
+        (e, float(advantage))
         for e, advantage in zip(episodes, advantages, strict=True)
-        if advantage != 0.0
+        if advantage != 0.0 and e.mask.any() and (e.finished or not settings.mask_cut_episodes)
     ]
-    flat = [not np.any(advantages[groups == g]) for g in np.unique(groups)]
+    lengths = torch.tensor([int(e.mask.sum()) for e, _ in trained])
+    weights = token_weights(lengths, settings.aggregation).tolist()
+    sequences = [
+        TokenSequence(e.prompt_ids, e.response_ids, e.mask, e.log_probs, advantage, weight, e.legal)
+        for (e, advantage), weight in zip(trained, weights, strict=True)
+    ]
     faults = [e.outcome for e in episodes if isinstance(e.outcome, Failed)]
     kinds = [f"{fault.kind}: {fault.detail}" for fault in faults]
-    main = max(set(kinds), key=kinds.count) if kinds else ""
-    return TrainingBatch(sequences, len(faults) / len(episodes), float(np.mean(flat)), main)
+    graded = ~np.isnan(rewards)
+    return TrainingBatch(
+        sequences,
+        failed_fraction=len(faults) / len(episodes),
+        flat_fraction=len(flat) / len(np.unique(groups)),
+        overlong_penalty=float(penalties[graded].mean()) if graded.any() else 0.0,
+        main_failure=max(set(kinds), key=kinds.count) if kinds else "",
+    )
+
+
+def num_informative(
+    episodes: Sequence[Episode], settings: GrpoConfig, max_response_tokens: int
+) -> int:
+    """Groups whose rewards differ: what dynamic sampling keeps (DAPO 2503.14476 eq. 11)."""
+    groups = np.array([e.group for e in episodes])
+    rewards, _ = _shaped(episodes, settings, max_response_tokens)
+    return len(np.unique(groups)) - len(flat_groups(rewards, groups))
+
+
+def _shaped(
+    episodes: Sequence[Episode], settings: GrpoConfig, max_response_tokens: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(episodes,) rewards with the penalty for length, NaN where ungraded, and the penalties."""
+    rewards = [e.outcome.value if isinstance(e.outcome, Scored) else np.nan for e in episodes]
+    penalties = overlong_penalty(
+        np.array([e.mask.sum() for e in episodes]),
+        max_tokens=max_response_tokens,
+        buffer_tokens=settings.overlong_buffer_tokens,
+    )
+    return np.array(rewards) + penalties, penalties
 
 
 def episode_metrics(episodes: Sequence[Episode]) -> dict[str, float]:
@@ -67,6 +113,8 @@ def episode_metrics(episodes: Sequence[Episode]) -> dict[str, float]:
         "finished_fraction": float(np.mean([e.finished for e in graded])),
         "response_tokens": float(np.mean([len(e.response_ids) for e in graded])),
         "turns": float(np.mean([len(e.texts) for e in graded])),
+        "calls": float(np.mean([e.num_calls for e in graded])),
+        "improvement": float(np.mean([e.improvement for e in graded])),
     }
     for kind in ("parts", "weighted"):
         names = sorted({name for e in graded for name in getattr(e.outcome, kind)})

@@ -20,15 +20,16 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.utils.checkpoints import Checkpointable
 from ray.tune import PlacementGroupFactory
 
-from quasar.config import QuasarConfig, with_overrides
+from quasar.config import GenerationConfig, QuasarConfig, with_overrides
 from quasar.datasets.io import read_problems
 from quasar.errors import ConfigError, TrainingError
 from quasar.learning.batch import TrainingBatch, assign, episode_metrics
 from quasar.learning.learner import Objective
 from quasar.learning.learner_group import DeepSpeedLearner, PlaceholderModule, PolicyLearnerGroup
+from quasar.learning.memory import object_store_bytes, rss_bytes
 from quasar.learning.rollouts import RolloutCollector, RolloutRunner
-from quasar.learning.sampler import EpochSampler, rollout_tasks
 from quasar.learning.schedules import grpo_rate
+from quasar.learning.source import RolloutSource, StepRollouts
 from quasar.learning.state import RunState
 from quasar.policy.agent import Episode
 from quasar.runtime import MAIN_PROCESS_CPUS
@@ -125,61 +126,79 @@ class GRPO(Algorithm):
         self.records = read_problems(
             self.config.problems_file, max_qubits=settings.verification.max_qubits
         )
-        self.sampler = EpochSampler(
-            len(self.records), per_step=settings.grpo.prompts_per_step, seed=settings.run.seed
-        )
         self.verifiers = VerifierPool(settings.verification, settings.reward.formula)
         self.collector = RolloutCollector(
             self.env_runner_group,
             verifiers=self.verifiers.handles(),
             timeout_s=settings.rollout.timeout_s,
         )
+        self.source = RolloutSource(self.records, settings, self.collector)
+        self.objective = Objective("grpo", settings.generation.temperature, settings.grpo)
         self.run_state = RunState("grpo", seed=settings.run.seed)
         self.episodes: list[Episode] = []  # of the last step, for whoever writes them down
         self.last_metrics: dict[str, float] = {}
+        self.learner_group.preflight(longest_sequence(settings.generation), self.objective)
         self._publish()
 
     def training_step(self) -> None:
-        """One on-policy update."""
+        """One update, on rollouts of the current weights (`grpo.staleness` 1: of the last ones)."""
         settings, state = self.settings.grpo, self.run_state
         seconds: dict[str, float] = {}
         self.collector.revive()
         with _timed(seconds, "rollout"):
-            collected = self.collector.collect(self._tasks(state.step))
+            sampled = self.source.take(state.step, state.next_prompt)
         batch = assign(
-            collected.episodes,
+            sampled.episodes,
             weights_version=state.weights_version,
-            normalise_by_std=settings.normalise_by_std,
+            settings=settings,
+            max_response_tokens=self.settings.generation.max_response_tokens,
         )
         self._require_health(batch)
+        if settings.staleness and state.step + 1 < settings.iterations:
+            self.source.start(state.step + 1, sampled.next_prompt)
         update: dict[str, float] = {}
         if batch.sequences:
             with _timed(seconds, "update"):
-                for _ in range(settings.updates_per_batch):
-                    update = self.learner_group.update_policy(
-                        batch.sequences,
-                        objective=Objective.of_grpo(settings, self.settings.generation.temperature),
-                        learning_rate=grpo_rate(settings, state.step),
-                    )
+                update = self.learner_group.update_policy(
+                    batch.sequences,
+                    objective=self.objective,
+                    learning_rate=grpo_rate(settings, state.step),
+                    num_updates=settings.updates_per_batch,
+                )
+            self._require_agreement(update["sampler_kl"])
             state.weights_version += 1
+            with _timed(seconds, "rollout"):
+                self.source.settle()
             with _timed(seconds, "sync"):
                 self._publish()
+        self.source.settle()
         state.step += 1
-        self.episodes = collected.episodes
-        self._record(collected, batch, update, seconds)
-
-    def _tasks(self, step: int):
-        return rollout_tasks(
-            self.records,
-            self.sampler.indices(step),
-            step=step,
-            samples=self.settings.grpo.samples_per_prompt,
-            seed=self.settings.run.seed,
-            style=self.settings.dataset.prompts,
-        )
+        state.next_prompt = sampled.next_prompt
+        self.episodes = sampled.episodes
+        self._record(sampled, batch, update, seconds)
 
     def _publish(self) -> None:
         self.collector.publish(self.learner_group.publish(), self.run_state.weights_version)
+
+    def _require_agreement(self, sampler_kl: float) -> None:
+        """Stop where the learner does not recognise what it is said to have sampled."""
+        settings, policy = self.settings.grpo, self.settings.policy
+        if sampler_kl <= settings.max_sampler_kl:
+            return
+        if settings.staleness:
+            cause = "one update moves the policy too far: lower grpo.learning_rate, or set "
+            cause += "grpo.staleness=0"
+        elif policy.dtype != "float32":
+            cause = f"sampler and learner round differently in {policy.dtype}: set "
+            cause += "policy.dtype=float32 to see whether it goes away"
+        else:
+            cause = (
+                "rollout workers hold other weights, or score tokens otherwise, than the learner"
+            )
+        raise TrainingError(
+            f"step {self.run_state.step}: KL of sampler and learner is {sampler_kl:.3g} nats "
+            f"a token (limit grpo.max_sampler_kl = {settings.max_sampler_kl:g}); {cause}"
+        )
 
     def _require_health(self, batch: TrainingBatch) -> None:
         """Stop with a clear message rather than learn from too little."""
@@ -197,25 +216,34 @@ class GRPO(Algorithm):
                 "each group were equal; raise generation.temperature or grpo.samples_per_prompt"
             )
 
-    def _record(self, collected, batch, update, seconds) -> None:
-        tokens = sum(len(e.response_ids) for e in collected.episodes)
-        pool = self.verifiers.stats()
+    def _record(self, sampled: StepRollouts, batch, update, seconds) -> None:
+        tokens = sum(len(e.response_ids) for e in sampled.episodes)
         self.last_metrics = {
-            **episode_metrics(collected.episodes),
+            **episode_metrics(sampled.episodes),
             **update,
             "learning_rate": grpo_rate(self.settings.grpo, self.run_state.step - 1),
             "weights_version": self.run_state.weights_version,
-            "episodes_expected": collected.expected,
-            "episodes_received": len(collected.episodes),
-            "episodes_remade": collected.remade,
             "failed_fraction": batch.failed_fraction,
             "flat_group_fraction": batch.flat_fraction,
-            "verifier_restarts": pool.restarts,
+            "overlong_penalty": batch.overlong_penalty,
+            "verifier_restarts": self.verifiers.stats().restarts,
             "tokens_per_s": tokens / max(sum(seconds.values()), 1e-9),
-            **{f"seconds/{k}": v for k, v in (collected.seconds | seconds).items()},
+            **sampled.metrics(),
+            **{f"seconds/{k}": v for k, v in seconds.items()},
+            **self._memory(),
         }
         for name, value in self.last_metrics.items():
             self.metrics.log_value(("quasar", name.replace("/", "_")), value, window=1)
+
+    def _memory(self) -> dict[str, float]:
+        """MiB now: the largest actor of each kind, this process, and Ray's object store."""
+        sizes = {
+            "driver": rss_bytes(),
+            "learner": max(self.learner_group.rss_bytes()),
+            "rollout_worker": max(self.collector.rss_bytes(), default=0),
+            "object_store": object_store_bytes(),
+        }
+        return {f"memory_mib/{name}": size / 2**20 for name, size in sizes.items()}
 
     # Checkpoints and failures --------------------------------------------------------------------
 
@@ -254,6 +282,8 @@ class GRPO(Algorithm):
 
     def cleanup(self) -> None:
         super().cleanup()
+        if hasattr(self, "source"):
+            self.source.close()
         if hasattr(self, "verifiers"):
             self.verifiers.close()
 
@@ -273,3 +303,9 @@ def _timed(seconds: dict[str, float], phase: str) -> Iterator[None]:
     started = time.perf_counter()
     yield
     seconds[phase] = seconds.get(phase, 0.0) + time.perf_counter() - started
+
+
+def longest_sequence(config: GenerationConfig) -> int:
+    """Tokens of the longest rollout that the limits allow: prompt, all turns, observations."""
+    observed = (config.max_turns - 1) * config.max_observation_tokens
+    return config.max_prompt_tokens + config.max_response_tokens + observed

@@ -6,18 +6,21 @@ whole step. Calls on all ranks must agree: forward, gather and save are collecti
 """
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from peft import PeftModel
 
 from quasar.config import GrpoConfig, LearnerConfig, PolicyConfig
-from quasar.errors import CheckpointError
-from quasar.learning.losses import grpo_loss, supervised_loss
-from quasar.learning.packing import MicroBatch
+from quasar.errors import CheckpointError, TrainingError
+from quasar.learning.lora import add_adapters, plain_weights, save_adapter
+from quasar.learning.losses import PolicyLoss, grpo_loss, supervised_loss
+from quasar.learning.packing import MicroBatch, TokenSequence, pack
 from quasar.policy.models import load_policy
 
 _TAG = "engine"
@@ -29,15 +32,8 @@ class Objective:
     """What a step optimises: supervised likelihood, or the GRPO loss with its settings."""
 
     kind: str  # "supervised" or "grpo"
-    temperature: float = 1.0
-    clip_low: float = 0.2
-    clip_high: float = 0.28
-    kl_coefficient: float = 0.0
-
-    @classmethod
-    def of_grpo(cls, config: GrpoConfig, temperature: float) -> "Objective":
-        """The GRPO loss at the temperature at which rollouts are sampled."""
-        return cls("grpo", temperature, config.clip_low, config.clip_high, config.kl_coefficient)
+    temperature: float = 1.0  # at which rollouts are sampled
+    grpo: GrpoConfig = field(default_factory=GrpoConfig)
 
 
 class TokenScorer(torch.nn.Module):
@@ -47,8 +43,16 @@ class TokenScorer(torch.nn.Module):
         super().__init__()
         self.policy = policy
 
-    def forward(self, input_ids, attention_mask, trained, temperature, legal=None):
-        """(tokens,) log-probabilities with gradient and (tokens,) entropies without.
+    def forward(
+        self,
+        input_ids,
+        attention_mask,
+        trained,
+        temperature,
+        entropy_gradient=False,
+        legal=None,
+    ):
+        """(tokens,) log-probabilities with gradient, (tokens,) entropies with it where asked.
 
         input_ids, attention_mask: (rows, time); trained: (rows, time − 1) bool; legal: what
         each trained token was drawn from (None: the vocabulary), the distribution being over that.
@@ -63,7 +67,7 @@ class TokenScorer(torch.nn.Module):
             logits = logits.masked_fill(~table[index], -torch.inf)
         log_probs = torch.log_softmax(logits, dim=-1)
         targets = input_ids[:, 1:][trained]
-        with torch.no_grad():
+        with torch.set_grad_enabled(entropy_gradient and torch.is_grad_enabled()):
             # 0·log 0 = 0
             finite = log_probs.masked_fill(log_probs == -torch.inf, 0.0)
             entropy = -(log_probs.exp() * finite).sum(-1)
@@ -82,22 +86,28 @@ class PolicyLearner:
         device: str,
         world_size: int = 1,
         keep_reference: bool = False,
+        seed: int = 0,
     ):
+        """seed: of the initial adapters, if there are any; the same on all ranks."""
         os.environ.setdefault("DS_ACCELERATOR", "cuda" if device == "cuda" else "cpu")
         import deepspeed  # imported late: it reads DS_ACCELERATOR and takes seconds
 
         self._deepspeed = deepspeed
         self.config, self.device, self.world_size = config, device, world_size
         network, self.tokenizer = load_policy(model, device=device, dtype=policy.dtype)
+        num_parameters = network.num_parameters()
         if policy.gradient_checkpointing:
             network.gradient_checkpointing_enable()
+        if policy.lora_rank:
+            network = add_adapters(network, policy, seed=seed)
+        self.keep_reference = keep_reference
         self.reference = None
-        if keep_reference:
+        if keep_reference and not policy.lora_rank:
             frozen, _ = load_policy(model, device=device, dtype=policy.dtype)
             self.reference = TokenScorer(frozen.requires_grad_(False))
         scorer = TokenScorer(network.train())
         optimizer = torch.optim.AdamW(
-            scorer.parameters(),
+            [p for p in scorer.parameters() if p.requires_grad],
             lr=1e-6,  # set at each step
             betas=(0.9, config.adam_beta2),
             weight_decay=config.weight_decay,
@@ -105,7 +115,7 @@ class PolicyLearner:
         self.engine, self.optimizer, _, _ = deepspeed.initialize(
             model=scorer,
             optimizer=optimizer,
-            config=engine_config(config, policy, num_parameters=network.num_parameters()),
+            config=engine_config(config, policy, num_parameters=num_parameters),
             dist_init_required=False,
         )
 
@@ -121,86 +131,144 @@ class PolicyLearner:
         objective: Objective,
         learning_rate: float,
         num_tokens: int,
+        num_updates: int = 1,
     ) -> dict[str, float]:
-        """One optimiser step. num_tokens: trained tokens of the step over all ranks (> 0).
+        """`num_updates` optimiser steps, each on the gradient accumulated over all micro-batches.
 
-        Returns this rank's sums over its tokens (loss already divided by num_tokens), and the
-        gradient norm before clipping.
+        num_tokens: trained tokens of the step over all ranks (> 0). Returns, of the last update,
+        this rank's sums over its tokens (loss already divided by num_tokens), and the gradient norm
+        before clipping.
         """
         for group in self.engine.optimizer.param_groups:
             group["lr"] = learning_rate
-        sums: dict[str, float] = {"tokens": 0.0}
-        for index, batch in enumerate(micro_batches):
-            self.engine.set_gradient_accumulation_boundary(index + 1 == len(micro_batches))
-            loss, parts = self._loss(batch, objective)
-            loss = loss / num_tokens
-            # DeepSpeed averages gradients over ranks; the sum over ranks is wanted.
-            self.engine.backward(loss * self.world_size)
-            parts["loss"] = loss.detach()
-            for name, value in parts.items():
-                sums[name] = sums.get(name, 0.0) + float(value)
-            sums["tokens"] += batch.num_tokens
-        self.engine.step()
+        # The learner's own log-probabilities before the first update, filled in by that update.
+        old_log_probs: list[torch.Tensor] = []
+        for update in range(num_updates):
+            sums: dict[str, float] = {"tokens": 0.0}
+            for index, batch in enumerate(micro_batches):
+                self.engine.set_gradient_accumulation_boundary(index + 1 == len(micro_batches))
+                log_probs, entropy = self._score(batch, objective)
+                if update == 0:
+                    old_log_probs.append(log_probs.detach())
+                loss, parts = self._loss(batch, objective, log_probs, entropy, old_log_probs[index])
+                loss = loss / num_tokens
+                # DeepSpeed averages gradients over ranks; the sum over ranks is wanted.
+                self.engine.backward(loss * self.world_size)
+                parts["loss"] = loss.detach()
+                for name, value in parts.items():
+                    sums[name] = sums.get(name, 0.0) + float(value)
+                sums["tokens"] += batch.num_tokens
+            self.engine.step()
         sums["gradient_norm"] = float(self.engine.get_global_grad_norm() or 0.0)
         return sums
 
-    def _loss(self, batch: MicroBatch, objective: Objective):
+    def preflight(self, time: int, objective: Objective) -> None:
+        """Forward and backward pass of the largest micro-batch of sequences of `time` tokens.
+
+        Its gradient is zero, so that nothing is learned. Collective. Raises TrainingError where it
+        does not fit in memory.
+        """
+        rows = max(1, self.config.micro_batch_tokens // time)
+        ones = np.ones(time - 1)
+        longest = TokenSequence(ones[:1], ones * self.pad_id, ones, -ones)
+        (batch,) = pack([longest] * rows, num_ranks=1, max_tokens=rows * time, pad_id=self.pad_id)[
+            0
+        ]
+        self.engine.set_gradient_accumulation_boundary(False)
+        try:
+            log_probs, entropy = self._score(batch, objective)
+            loss, _ = self._loss(batch, objective, log_probs, entropy, log_probs.detach())
+            self.engine.backward(loss * 0.0)
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            if "memory" not in str(error):
+                raise
+            raise TrainingError(f"out of memory at {rows} x {time} tokens: {error}") from error
+
+    def _score(self, batch: MicroBatch, objective: Objective, policy: Any = None):
+        """(tokens,) log-probabilities and entropies of the trained targets."""
         ids, mask, trained = (
             torch.from_numpy(a).to(self.device)
             for a in (batch.input_ids, batch.attention_mask, batch.trained)
         )
-        log_probs, entropy = self.engine(ids, mask, trained, objective.temperature, batch.legal)
+        wants_entropy = objective.kind == "grpo" and objective.grpo.entropy_coefficient > 0
+        scorer = self.engine if policy is None else policy
+        return scorer(ids, mask, trained, objective.temperature, wants_entropy, batch.legal)
+
+    def _loss(self, batch: MicroBatch, objective: Objective, log_probs, entropy, old_log_probs):
+        """Summed loss of a micro-batch, and sums of what is logged."""
         # An empty micro-batch still needs a graph through every parameter.
         anchor = log_probs.sum() * 0.0
+        parts = {"entropy": entropy.detach().sum()}
         if objective.kind == "supervised":
-            return supervised_loss(log_probs) + anchor, {"entropy": entropy.sum()}
-        per_token = batch.advantages[:, None].repeat(batch.trained.shape[1], axis=1)
-        reference = None
-        if self.reference is not None:
-            with torch.no_grad():
-                reference, _ = self.reference(
-                    ids, mask, trained, objective.temperature, batch.legal
-                )
+            return supervised_loss(log_probs) + anchor, parts
+        settings = objective.grpo
+        advantages, weights = (
+            torch.from_numpy(np.repeat(row, batch.trained.sum(axis=1))).to(self.device)
+            for row in (batch.advantages, batch.weights)
+        )
+        sampled = torch.from_numpy(batch.sampler_log_probs[batch.trained]).to(self.device)
         result = grpo_loss(
             log_probs,
-            torch.from_numpy(batch.old_log_probs[batch.trained]).to(self.device),
-            torch.from_numpy(per_token[batch.trained]).to(self.device),
-            clip_low=objective.clip_low,
-            clip_high=objective.clip_high,
-            reference_log_probs=reference,
-            kl_coefficient=objective.kl_coefficient,
+            old_log_probs,
+            advantages,
+            clip_low=settings.clip_low,
+            clip_high=settings.clip_high,
+            dual_clip=settings.dual_clip,
+            sampler_log_probs=sampled,
+            importance_cap=settings.importance_cap,
+            weights=weights,
+            entropy=entropy,
+            entropy_coefficient=settings.entropy_coefficient,
+            reference_log_probs=self._reference_log_probs(batch, objective),
+            kl_coefficient=settings.kl_coefficient,
         )
-        parts = {
-            "entropy": entropy.sum(),
-            "clipped": result.clipped,
-            "sampler_kl": result.sampler_kl,
-            "reference_kl": result.reference_kl,
-        }
+        parts |= {name: getattr(result, name) for name in PolicyLoss._fields if name != "loss"}
         return result.loss + anchor, parts
+
+    @torch.no_grad()
+    def _reference_log_probs(self, batch: MicroBatch, objective: Objective) -> torch.Tensor | None:
+        """(tokens,) log-probabilities of the frozen starting policy; None where none is kept."""
+        if not self.keep_reference:
+            return None
+        if self.reference is not None:
+            return self._score(batch, objective, self.reference)[0]
+        with self.engine.module.policy.disable_adapter():  # what is under the adapters is frozen
+            return self._score(batch, objective)[0]
 
     def gather_weights(self) -> dict[str, np.ndarray]:
         """All weights by Hugging Face name, as float32 arrays (bfloat16 has no numpy type).
 
-        Collective under ZeRO-3: every rank must call it; every rank gets them.
+        Adapters are merged. Collective under ZeRO-3: every rank must call it; every rank gets them.
         """
+        with self._gathered() as policy:
+            return {k: _to_numpy(v) for k, v in plain_weights(policy).items()}
+
+    @contextmanager
+    def _gathered(self) -> Iterator[Any]:
+        """The policy with its full parameters on every rank. Collective under ZeRO-3."""
         policy = self.engine.module.policy
         if self.config.zero_stage < 3:
-            return {k: _to_numpy(v) for k, v in policy.state_dict().items()}
-        with self._deepspeed.zero.GatheredParameters(list(policy.parameters())):
-            return {k: _to_numpy(v) for k, v in policy.state_dict().items()}
+            yield policy
+        else:
+            with self._deepspeed.zero.GatheredParameters(list(policy.parameters())):
+                yield policy
 
     def save(self, directory: Path, *, rank: int) -> None:
-        """Engine shards to directory/engine, and from rank 0 a Hugging Face directory beside it.
+        """Engine shards to directory/engine; from rank 0 a Hugging Face directory beside it, and
+        adapters, if there are any, to directory/adapter.
 
         Collective. The directory must be one that all ranks see.
         """
         weights = self.gather_weights()
         self.engine.save_checkpoint(str(directory), tag=_TAG)
+        with self._gathered() as policy:
+            adapted = isinstance(policy, PeftModel)
+            if rank == 0 and adapted:
+                save_adapter(policy, directory / "adapter")
         if rank == 0:
-            policy = self.engine.module.policy
-            dtype = next(policy.parameters()).dtype
-            tensors = {k: torch.from_numpy(v).to(dtype) for k, v in weights.items()}
-            policy.save_pretrained(directory / "huggingface", state_dict=tensors)
+            plain = policy.get_base_model() if adapted else policy
+            tensors = {k: torch.from_numpy(v).to(plain.dtype) for k, v in weights.items()}
+            plain.save_pretrained(directory / "huggingface", state_dict=tensors)
             self.tokenizer.save_pretrained(directory / "huggingface")
 
     def load(self, directory: Path) -> None:

@@ -18,8 +18,10 @@ from ray.rllib.core.learner.learner_group import LearnerGroup
 from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from ray.rllib.core.rl_module.torch import TorchRLModule
 
+from quasar.config import QuasarConfig
 from quasar.errors import TrainingError
 from quasar.learning.learner import Objective, PolicyLearner
+from quasar.learning.memory import rss_bytes
 from quasar.learning.native_ops import load_cpu_communication_op
 from quasar.learning.packing import TokenSequence, pack
 from quasar.policy.models import pick_device
@@ -60,6 +62,7 @@ class DeepSpeedLearner(TorchLearner):
             device=device,
             world_size=world_size,
             keep_reference=self.config.keep_reference,
+            seed=settings.run.seed,
         )
 
     def _make_modules_ddp_if_necessary(self) -> None:
@@ -79,6 +82,14 @@ class DeepSpeedLearner(TorchLearner):
     def train_step(self, **kwargs) -> dict[str, float]:
         """See PolicyLearner.train_step; runs on this rank's micro-batches."""
         return self.policy_learner.train_step(**kwargs)
+
+    def preflight(self, **kwargs) -> None:
+        """See PolicyLearner.preflight."""
+        self.policy_learner.preflight(**kwargs)
+
+    def rss_bytes(self) -> int:
+        """Resident memory of this process."""
+        return rss_bytes()
 
     def publish(self) -> list[ray.ObjectRef]:
         """Gather the weights (all ranks) and put them into the object store (rank 0).
@@ -117,12 +128,17 @@ class PolicyLearnerGroup(LearnerGroup):
         return [result.get() for result in sorted(results, key=lambda r: r.actor_id)]
 
     def update_policy(
-        self, sequences: Sequence[TokenSequence], *, objective: Objective, learning_rate: float
+        self,
+        sequences: Sequence[TokenSequence],
+        *,
+        objective: Objective,
+        learning_rate: float,
+        num_updates: int = 1,
     ) -> dict[str, float]:
-        """One optimiser step on `sequences`.
+        """`num_updates` optimiser steps on `sequences`.
 
-        Returns means over the trained tokens of the whole step, the token count and the gradient
-        norm before clipping.
+        Returns, of the last one, means over the trained tokens of the whole step, the token count
+        and the gradient norm before clipping.
         """
         shards = pack(
             sequences,
@@ -131,7 +147,12 @@ class PolicyLearnerGroup(LearnerGroup):
             pad_id=self._pad_id(),
         )
         num_tokens = sum(batch.num_tokens for shard in shards for batch in shard)
-        common = dict(objective=objective, learning_rate=learning_rate, num_tokens=num_tokens)
+        common = dict(
+            objective=objective,
+            learning_rate=learning_rate,
+            num_tokens=num_tokens,
+            num_updates=num_updates,
+        )
         per_rank = self.call_all("train_step", [dict(micro_batches=s, **common) for s in shards])
         total = {k: sum(sums[k] for sums in per_rank) for k in per_rank[0]}
         means = {
@@ -144,6 +165,23 @@ class PolicyLearnerGroup(LearnerGroup):
             "trained_tokens": total["tokens"],
             "gradient_norm": per_rank[0]["gradient_norm"],
         }
+
+    def preflight(self, time: int, objective: Objective) -> None:
+        """Try the largest micro-batch of sequences of `time` tokens before anything is trained.
+
+        Raises TrainingError naming the settings to change where the learners have not the memory.
+        """
+        try:
+            self.call_all("preflight", [dict(time=time, objective=objective)] * len(self))
+        except TrainingError as error:
+            raise TrainingError(
+                f"no step of the longest sequences ({time} tokens) can be taken; if memory "
+                f"ran out, {_memory_mends(self.config.quasar, time)}. Cause: {error}"
+            ) from error
+
+    def rss_bytes(self) -> list[int]:
+        """Resident memory of each learner's process, in rank order."""
+        return self.call_all("rss_bytes", [{}] * len(self))
 
     def publish(self) -> list[ray.ObjectRef]:
         """A reference (in a list) to the current weights in the object store."""
@@ -172,3 +210,19 @@ class PolicyLearnerGroup(LearnerGroup):
     def restore_from_path(self, path, **kwargs) -> None:
         """All ranks read their shards from `path`."""
         self.call_all("load", [dict(directory=str(path))] * len(self))
+
+
+def _memory_mends(config: QuasarConfig, time: int) -> str:
+    """The settings that lower a learner's memory and are not yet at their end, cheapest first."""
+    learner, policy = config.learner, config.policy
+    mends = {
+        f"lower learner.micro_batch_tokens (now {learner.micro_batch_tokens})": (
+            learner.micro_batch_tokens >= 2 * time
+        ),
+        "set policy.gradient_checkpointing=true": not policy.gradient_checkpointing,
+        "set policy.lora_rank=16": not policy.lora_rank,
+        "set learner.zero_stage=3": learner.zero_stage < 3 and learner.num_learners > 1,
+        "set learner.offload=cpu": learner.offload == "none" and learner.gpus_per_learner > 0,
+    }
+    open_ones = [mend for mend, helps in mends.items() if helps]
+    return " or ".join([*open_ones, "lower generation.max_response_tokens"])

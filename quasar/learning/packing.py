@@ -16,13 +16,14 @@ from quasar.policy.legal import LegalTokens, concatenate
 
 @dataclass(frozen=True, slots=True)
 class TokenSequence:
-    """One trained sequence. `mask`, `old_log_probs` belong to the response tokens."""
+    """One trained sequence. `mask`, `sampler_log_probs` belong to the response tokens."""
 
     prompt_ids: np.ndarray  # (prompt,), int32
     response_ids: np.ndarray  # (response,), int32
     mask: np.ndarray  # (response,), 1 where the token is trained on
-    old_log_probs: np.ndarray  # (response,), float32
+    sampler_log_probs: np.ndarray  # (response,), float32, of the policy that sampled
     advantage: float = 0.0
+    weight: float = 1.0  # of each trained token in the loss, see losses.token_weights
     legal: LegalTokens | None = None  # (response,): what constrained tokens were drawn from
 
     def __len__(self) -> int:
@@ -36,8 +37,9 @@ class MicroBatch:
     input_ids: np.ndarray  # (rows, time), int64
     attention_mask: np.ndarray  # (rows, time), int64
     trained: np.ndarray  # (rows, time − 1), bool: the next token is trained on
-    old_log_probs: np.ndarray  # (rows, time − 1), float32
+    sampler_log_probs: np.ndarray  # (rows, time − 1), float32
     advantages: np.ndarray  # (rows,), float32
+    weights: np.ndarray  # (rows,), float32: of the row's trained tokens in the loss
     legal: LegalTokens | None = None  # of the trained tokens, row by row
 
     @property
@@ -81,15 +83,18 @@ def _pad(sequences: Sequence[TokenSequence], pad_id: int) -> MicroBatch:
     attention_mask = np.zeros((rows, width), np.int64)
     attention_mask[:, 0] = 1  # a row of an empty micro-batch still attends to something
     trained = np.zeros((rows, width - 1), bool)
-    old_log_probs = np.zeros((rows, width - 1), np.float32)
+    sampler_log_probs = np.zeros((rows, width - 1), np.float32)
     for r, s in enumerate(sequences):
         start, end = len(s.prompt_ids), len(s)
         input_ids[r, :start], input_ids[r, start:end] = s.prompt_ids, s.response_ids
         attention_mask[r, :end] = 1
         trained[r, start - 1 : end - 1] = s.mask
-        old_log_probs[r, start - 1 : end - 1] = s.old_log_probs
+        sampler_log_probs[r, start - 1 : end - 1] = s.sampler_log_probs
     advantages = np.array([s.advantage for s in sequences] or [0.0], np.float32)
+    weights = np.array([s.weight for s in sequences] or [1.0], np.float32)
     legal = concatenate(
         (int(s.mask.sum()), s.legal and s.legal.select(s.mask.astype(bool))) for s in sequences
     )
-    return MicroBatch(input_ids, attention_mask, trained, old_log_probs, advantages, legal)
+    return MicroBatch(
+        input_ids, attention_mask, trained, sampler_log_probs, advantages, weights, legal
+    )

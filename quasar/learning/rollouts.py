@@ -20,6 +20,7 @@ from ray.rllib.env import INPUT_ENV_SPACES
 from ray.rllib.env.env_runner import EnvRunner
 
 from quasar.errors import TrainingError
+from quasar.learning.memory import rss_bytes
 from quasar.policy.agent import AgentLoop, Episode, Task
 from quasar.policy.engine import load_engine
 from quasar.policy.models import pick_device
@@ -119,6 +120,10 @@ def _collect(runner: RolloutRunner, **kwargs) -> Share | WorkerFault:
     return runner.collect(**kwargs)
 
 
+def _rss_bytes(runner: RolloutRunner) -> int:
+    return rss_bytes()
+
+
 @dataclass(slots=True)
 class Collected:
     """A complete batch and how it came about."""
@@ -174,6 +179,11 @@ class RolloutCollector:
             for phase, value in share.seconds.items():
                 seconds[phase] = max(seconds.get(phase, 0.0), value)
         return Collected(episodes, len(tasks), remade, seconds)
+
+    def rss_bytes(self) -> list[int]:
+        """Resident memory of the healthy workers' processes."""
+        results = self.manager.foreach_actor(_rss_bytes, timeout_seconds=self.timeout_s)
+        return [r.get() for r in results if r.ok]
 
     def _run(self, jobs, shares, made) -> None:
         results = self.manager.foreach_actor(

@@ -1,7 +1,7 @@
 """Which prompts a step trains on: a position in a seeded sequence of epochs, nothing else.
 
-The step number is the whole state, so a resumed run goes on with the prompt that would have been
-next. Pure Python.
+A position is the whole state, so a resumed run goes on with the prompt that would have been next.
+Pure Python.
 """
 
 from collections.abc import Sequence
@@ -21,9 +21,12 @@ class EpochSampler:
         self.size, self.per_step, self.seed = size, per_step, seed
 
     def indices(self, step: int) -> list[int]:
-        """The indices of 0-based step `step`; an epoch's end is filled from the next epoch."""
-        first = step * self.per_step
-        return [self._at(position) for position in range(first, first + self.per_step)]
+        """The indices of 0-based step `step`, where each step takes `per_step`."""
+        return self.take(step * self.per_step, self.per_step)
+
+    def take(self, first: int, count: int) -> list[int]:
+        """`count` indices from position `first`; an epoch's end is filled from the next epoch."""
+        return [self._at(position) for position in range(first, first + count)]
 
     def _at(self, position: int) -> int:
         epoch, offset = divmod(position, self.size)
@@ -35,13 +38,17 @@ def rollout_tasks(
     indices: Sequence[int],
     *,
     step: int,
+    first_group: int = 0,
     samples: int,
     seed: int,
     style: str,
 ) -> list[Task]:
-    """`samples` tasks for each prompt, each with a random stream of its own."""
+    """`samples` tasks for each prompt, each with a random stream of its own.
+
+    first_group: number within the step of the first prompt's group.
+    """
     tasks = []
-    for group, index in enumerate(indices):
+    for group, index in enumerate(indices, start=first_group):
         record = records[index]
         messages = record_messages(record, style=style)
         for sample in range(samples):

@@ -99,6 +99,7 @@ def train_supervised(
     sampler = EpochSampler(len(sequences), per_step=config.sft.batch_size, seed=config.run.seed)
     group = GRPOConfig().run(config, model_directory=model_directory).build_learner_group()
     try:
+        group.preflight(max(map(len, sequences)), Objective("supervised"))
         if latest:
             group.restore_from_path(latest)
         while state.step < total:

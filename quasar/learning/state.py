@@ -26,6 +26,7 @@ class RunState:
 
     phase: str  # "sft" or "grpo"
     step: int = 0  # updates done
+    next_prompt: int = 0  # position in the sampler's order of the next step's first prompt (grpo)
     weights_version: int = 0  # of the weights that the learners hold
     empty_steps: int = 0  # steps in a row with nothing to train on
     seed: int = 0

@@ -46,12 +46,12 @@ def batch(generator, tiny_config, tiny_dataset):
 def scored(generator, batch, temperature, legal):
     arrays = (batch.input_ids, batch.attention_mask, batch.trained)
     ids, mask, trained = (torch.from_numpy(a) for a in arrays)
-    return TokenScorer(generator.model)(ids, mask, trained, temperature, legal)
+    return TokenScorer(generator.model)(ids, mask, trained, temperature, legal=legal)
 
 
 def test_the_mismatch_of_equal_weights_is_nothing(generator, batch):
     packed, temperature = batch
-    sampled = torch.from_numpy(packed.old_log_probs[packed.trained])
+    sampled = torch.from_numpy(packed.sampler_log_probs[packed.trained])
     log_probs, entropy = scored(generator, packed, temperature, packed.legal)
     torch.testing.assert_close(log_probs.detach(), sampled, atol=3e-5, rtol=1e-5)
     assert k3(sampled, log_probs).mean() < 1e-8

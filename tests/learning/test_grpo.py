@@ -4,21 +4,23 @@ import os
 import signal
 import threading
 import time
+from itertools import accumulate
 
 import numpy as np
 import pytest
 import ray
 
-from quasar.config import with_overrides
+from quasar.config import GrpoConfig, with_overrides
 from quasar.datasets.io import read_problems
 from quasar.errors import TrainingError
-from quasar.learning.batch import assign, episode_metrics
+from quasar.learning.batch import assign, episode_metrics, num_informative
 from quasar.learning.grpo import GRPOConfig
 from quasar.learning.rollouts import WorkerFault, _collect
 from quasar.learning.sft import train_supervised
 from quasar.learning.train import train_grpo
 from quasar.rewards import Failed, Scored
 
+DEFAULTS = dict(settings=GrpoConfig(), max_response_tokens=96)
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 
@@ -99,7 +101,8 @@ def algorithm(config, model, train_file, local_ray):
 
 
 def timeless(metrics):
-    return {k: v for k, v in metrics.items() if not k.startswith("seconds") and k != "tokens_per_s"}
+    changing = ("seconds", "memory", "tokens_per_s")
+    return {k: v for k, v in metrics.items() if not k.startswith(changing)}
 
 
 def weights(checkpoint):
@@ -134,6 +137,10 @@ def test_metrics_say_what_was_optimised(straight, config):
             )
         assert metrics["episodes_expected"] == metrics["episodes_received"] == 16
         assert abs(metrics["sampler_kl"]) < 1e-6  # sampler and learner agree on policy
+        memory = {k: v for k, v in metrics.items() if k.startswith("memory_mib/")}
+        assert len(memory) == 4
+        assert all(100 < v < 10_000 for k, v in memory.items() if "store" not in k)
+        assert metrics["memory_mib/object_store"] > 0.1  # the published weights at least
     assert straight[0][6]["reference_kl"] > 0
 
 
@@ -167,22 +174,22 @@ def test_a_killed_verifier_is_replaced_and_the_step_is_whole(straight, doomed):
 
 
 def test_stale_workers_and_stale_episodes_are_refused(algorithm):
-    tasks = algorithm._tasks(0)[:1]
+    tasks = algorithm.source.tasks(0, 0, count=1)[:1]
     worker = algorithm.env_runner_group._worker_manager.actors()[1]
     share = ray.get(worker.apply.remote(_collect, tasks=tasks, version=7))
     assert isinstance(share, WorkerFault)
     assert "asked for 7" in share.message
     episodes = algorithm.collector.collect(tasks).episodes
     with pytest.raises(TrainingError, match="weights"):
-        assign(episodes, weights_version=7, normalise_by_std=True)
+        assign(episodes, weights_version=7, **DEFAULTS)
 
 
 def test_a_fault_is_never_a_grade(algorithm, train_file):
-    episodes = algorithm.collector.collect(algorithm._tasks(0)).episodes
-    before = assign(episodes, weights_version=0, normalise_by_std=True)
+    episodes = algorithm.collector.collect(algorithm.source.tasks(0, 0, count=4)).episodes
+    before = assign(episodes, weights_version=0, **DEFAULTS)
     group = [e for e in episodes if e.group == 0]
     group[0].outcome = Failed("timeout", "killed after 20 s")
-    after = assign(episodes, weights_version=0, normalise_by_std=True)
+    after = assign(episodes, weights_version=0, **DEFAULTS)
     assert after.failed_fraction == 1 / len(episodes)
     assert after.main_failure == "timeout: killed after 20 s"
     assert len(after.sequences) <= len(before.sequences)
@@ -191,16 +198,16 @@ def test_a_fault_is_never_a_grade(algorithm, train_file):
 
     for e in episodes:
         e.outcome = Failed("worker", "lost")
-    hopeless = assign(episodes, weights_version=0, normalise_by_std=True)
+    hopeless = assign(episodes, weights_version=0, **DEFAULTS)
     with pytest.raises(TrainingError, match=r"100% of the verifications failed.*worker: lost"):
         algorithm._require_health(hopeless)
 
 
 def test_steps_without_anything_to_learn_stop_the_run(algorithm, config):
-    episodes = algorithm.collector.collect(algorithm._tasks(0)).episodes
+    episodes = algorithm.collector.collect(algorithm.source.tasks(0, 0, count=4)).episodes
     for e in episodes:
         e.outcome = Scored(0.5, {"syntax": 1.0}, {"syntax": 0.5})
-    flat = assign(episodes, weights_version=0, normalise_by_std=True)
+    flat = assign(episodes, weights_version=0, **DEFAULTS)
     assert flat.flat_fraction == 1.0
     assert not flat.sequences
     for _ in range(config.grpo.max_empty_steps - 1):
@@ -209,10 +216,57 @@ def test_steps_without_anything_to_learn_stop_the_run(algorithm, config):
         algorithm._require_health(flat)
 
 
+def test_flat_groups_are_replaced_by_further_prompts_up_to_the_bound(config, model, train_file):
+    settings = with_overrides(config, {"grpo.max_refills": 3, "grpo.staleness": 1})
+    algorithm = build(settings, model, train_file)
+    try:
+        sampled = algorithm.source.take(0, 0)
+        groups = [sorted({e.group for e in c.episodes}) for c in sampled.rounds]
+        numbers = [g for taken in groups for g in taken]
+        assert numbers == list(range(sampled.next_prompt))  # numbered on, none twice
+        limit = settings.generation.max_response_tokens
+        found = [num_informative(c.episodes, settings.grpo, limit) for c in sampled.rounds]
+        assert 1 < len(sampled.rounds) <= 4
+        for done, flat in zip(accumulate(found), groups[1:], strict=False):
+            assert len(flat) == 4 - done  # as many as were missing
+        assert sum(found) > found[0]  # and refilling brought something
+        batch = assign(sampled.episodes, weights_version=0, **DEFAULTS)
+        assert len(batch.sequences) == 4 * sum(found)
+
+        for _ in range(3):
+            algorithm.train()
+            state = algorithm.run_state
+            rounds = algorithm.last_metrics["refills"] + 1
+            assert algorithm.last_metrics["episodes_received"] >= 16 if rounds == 1 else 20
+            # from the second step on, written by the weights before the last update
+            versions = {e.weights_version for e in algorithm.episodes}
+            assert versions == {max(0, state.weights_version - 2)}
+        assert algorithm.last_metrics["sampler_kl"] > 1e-6  # learner and sampler now differ
+        assert algorithm.source._ahead[:2] == (state.step, state.next_prompt)
+    finally:
+        algorithm.stop()
+
+
+def test_a_learner_that_does_not_know_its_samples_stops_the_run(algorithm):
+    limit = algorithm.settings.grpo.max_sampler_kl
+    algorithm._require_agreement(limit)
+    with pytest.raises(TrainingError, match="rollout workers hold other weights"):
+        algorithm._require_agreement(2 * limit)
+
+
+def test_a_preflight_that_kills_a_learner_names_what_to_change(algorithm, monkeypatch):
+    def lost(*args, **kwargs):
+        raise TrainingError("learner 0 failed in preflight: out of memory")
+
+    monkeypatch.setattr(algorithm.learner_group, "call_all", lost)
+    with pytest.raises(TrainingError, match=r"learner.micro_batch_tokens \(now 4096\) or set pol"):
+        algorithm.learner_group.preflight(352, algorithm.objective)
+
+
 def test_the_ids_trained_are_the_ids_sampled(algorithm):
-    (episode,) = algorithm.collector.collect(algorithm._tasks(0)[:1]).episodes
+    (episode,) = algorithm.collector.collect(algorithm.source.tasks(0, 0, count=1)[:1]).episodes
     (sequence,) = assign(
-        [episode, _with_other_reward(episode)], weights_version=0, normalise_by_std=True
+        [episode, _with_other_reward(episode)], weights_version=0, **DEFAULTS
     ).sequences[:1]
     assert sequence.response_ids is episode.response_ids
     assert episode.mask.all()

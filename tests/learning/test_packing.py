@@ -37,9 +37,9 @@ def test_trained_targets_are_the_response_tokens_with_their_log_probs(shapes, ra
     targets, logs = [], []
     for batch in (b for shard in shards for b in shard):
         targets += batch.input_ids[:, 1:][batch.trained].tolist()
-        logs += batch.old_log_probs[batch.trained].tolist()
+        logs += batch.sampler_log_probs[batch.trained].tolist()
     assert sorted(targets) == sorted(t for s in sequences for t in s.response_ids.tolist())
-    assert sorted(logs) == sorted(v for s in sequences for v in s.old_log_probs.tolist())
+    assert sorted(logs) == sorted(v for s in sequences for v in s.sampler_log_probs.tolist())
 
 
 def test_observation_tokens_are_context_but_not_targets():
