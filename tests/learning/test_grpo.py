@@ -217,7 +217,17 @@ def test_steps_without_anything_to_learn_stop_the_run(algorithm, config):
 
 
 def test_flat_groups_are_replaced_by_further_prompts_up_to_the_bound(config, model, train_file):
-    settings = with_overrides(config, {"grpo.max_refills": 3, "grpo.staleness": 1})
+    settings = with_overrides(
+        config,
+        {
+            "grpo.max_refills": 3,
+            "grpo.staleness": 1,
+            # Two algorithms at once must fit Ray's two CPUs.
+            "learner.cpus_per_learner": 0.1,
+            "rollout.cpus_per_worker": 0.05,
+            "verification.cpus_per_worker": 0.05,
+        },
+    )
     algorithm = build(settings, model, train_file)
     try:
         sampled = algorithm.source.take(0, 0)
