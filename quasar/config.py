@@ -349,6 +349,10 @@ class LearnerConfig(Section):
     micro_batch_tokens: int = Field(
         4096, ge=64, description="most padded tokens in one micro-batch"
     )
+    share_prompts: bool = Field(
+        False,
+        description="compute a prompt once for the responses of its group in a micro-batch; not with gradient checkpointing",
+    )
     max_gradient_norm: float = Field(1.0, gt=0, description="gradient clipping norm")
     weight_decay: float = Field(0.01, ge=0, description="AdamW weight decay")
     adam_beta2: float = Field(0.99, gt=0, lt=1, description="AdamW second-moment decay")
@@ -538,6 +542,20 @@ class QuasarConfig(Section):
             raise ValueError(
                 "reward.weights.noise_aware_expectation needs a noise model; set "
                 "verification.noise.model, e.g. to depolarizing"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _limits_that_go_together(self):
+        if self.learner.share_prompts and self.policy.gradient_checkpointing:
+            raise ValueError(
+                "learner.share_prompts needs the keys and values that gradient checkpointing drops; "
+                "set one of learner.share_prompts, policy.gradient_checkpointing to false"
+            )
+        if self.grpo.overlong_buffer_tokens > self.generation.max_response_tokens:
+            raise ValueError(
+                f"grpo.overlong_buffer_tokens {self.grpo.overlong_buffer_tokens} is above "
+                f"generation.max_response_tokens {self.generation.max_response_tokens}"
             )
         return self
 

@@ -51,15 +51,18 @@ class TokenScorer(torch.nn.Module):
         temperature,
         entropy_gradient=False,
         legal=None,
+        prefix=None,
     ):
         """(tokens,) log-probabilities with gradient, (tokens,) entropies with it where asked.
 
-        input_ids, attention_mask: (rows, time); trained: (rows, time − 1) bool; legal: what
-        each trained token was drawn from (None: the vocabulary), the distribution being over that.
+        input_ids, attention_mask: (rows, time); trained: (rows, time − 1) bool; legal: what each
+        trained token was drawn from (None: the vocabulary), the distribution being over that;
+        prefix: what rows share, as (prefix_ids, prefix_lengths, prefix_of) of MicroBatch.
         """
-        hidden = self.policy.get_decoder()(
-            input_ids=input_ids, attention_mask=attention_mask, use_cache=False
-        ).last_hidden_state[:, :-1]
+        context: dict[str, Any] = {"attention_mask": attention_mask, "use_cache": False}
+        if prefix is not None:
+            context = self._after(*prefix, attention_mask)
+        hidden = self.policy.get_decoder()(input_ids=input_ids, **context).last_hidden_state[:, :-1]
         logits = self.policy.get_output_embeddings()(hidden[trained]).float() / temperature
         if legal is not None:
             table = torch.from_numpy(legal.table(logits.shape[-1])).to(logits.device)
@@ -72,6 +75,25 @@ class TokenScorer(torch.nn.Module):
             finite = log_probs.masked_fill(log_probs == -torch.inf, 0.0)
             entropy = -(log_probs.exp() * finite).sum(-1)
         return log_probs.gather(-1, targets[:, None])[:, 0], entropy
+
+    def _after(self, ids, lengths, of, attention_mask) -> dict[str, Any]:
+        """The decoder's arguments for rows that follow a prefix: its keys and values, computed once
+        and with gradient, spread over the rows."""
+        time = torch.arange(ids.shape[1], device=ids.device)[None]
+        cache = self.policy.get_decoder()(
+            input_ids=ids,
+            attention_mask=(time < lengths[:, None].clamp(min=1)).long(),
+            use_cache=True,
+        ).past_key_values
+        cache.batch_select_indices(of)
+        seen = (time < lengths[:, None]).long()[of]
+        rows = torch.arange(attention_mask.shape[1], device=ids.device)[None]
+        return dict(
+            attention_mask=torch.cat([seen, attention_mask], dim=1),
+            position_ids=lengths[of][:, None] + rows,
+            past_key_values=cache,
+            use_cache=True,
+        )
 
 
 class PolicyLearner:
@@ -186,13 +208,15 @@ class PolicyLearner:
 
     def _score(self, batch: MicroBatch, objective: Objective, policy: Any = None):
         """(tokens,) log-probabilities and entropies of the trained targets."""
-        ids, mask, trained = (
-            torch.from_numpy(a).to(self.device)
-            for a in (batch.input_ids, batch.attention_mask, batch.trained)
-        )
+        arrays = (batch.input_ids, batch.attention_mask, batch.trained)
+        ids, mask, trained = (torch.from_numpy(a).to(self.device) for a in arrays)
+        prefix = None
+        if batch.prefix_ids is not None:
+            arrays = (batch.prefix_ids, batch.prefix_lengths, batch.prefix_of)
+            prefix = tuple(torch.from_numpy(a).to(self.device) for a in arrays)
         wants_entropy = objective.kind == "grpo" and objective.grpo.entropy_coefficient > 0
         scorer = self.engine if policy is None else policy
-        return scorer(ids, mask, trained, objective.temperature, wants_entropy, batch.legal)
+        return scorer(ids, mask, trained, objective.temperature, wants_entropy, batch.legal, prefix)
 
     def _loss(self, batch: MicroBatch, objective: Objective, log_probs, entropy, old_log_probs):
         """Summed loss of a micro-batch, and sums of what is logged."""

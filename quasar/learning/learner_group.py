@@ -145,6 +145,7 @@ class PolicyLearnerGroup(LearnerGroup):
             num_ranks=len(self),
             max_tokens=self.config.quasar.learner.micro_batch_tokens,
             pad_id=self._pad_id(),
+            share_prompts=self.config.quasar.learner.share_prompts,
         )
         num_tokens = sum(batch.num_tokens for shard in shards for batch in shard)
         common = dict(

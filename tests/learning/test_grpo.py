@@ -94,7 +94,8 @@ def doomed(config, model, train_file, local_ray):
 
 @pytest.fixture(scope="module")
 def algorithm(config, model, train_file, local_ray):
-    """An algorithm that no test takes a step with."""
+    """An algorithm that no test takes a step with. On two cores no other fits beside it: tests
+    that build one of their own come before the first that uses it."""
     built = build(config, model, train_file)
     yield built
     built.stop()
@@ -173,6 +174,37 @@ def test_a_killed_verifier_is_replaced_and_the_step_is_whole(straight, doomed):
     assert doomed.last_metrics["reward"] == straight[0][2]["reward"]
 
 
+def test_flat_groups_are_replaced_by_further_prompts_up_to_the_bound(config, model, train_file):
+    settings = with_overrides(config, {"grpo.max_refills": 3, "grpo.staleness": 1})
+    algorithm = build(settings, model, train_file)
+    try:
+        sampled = algorithm.source.take(0, 0)
+        groups = [sorted({e.group for e in c.episodes}) for c in sampled.rounds]
+        numbers = [g for taken in groups for g in taken]
+        assert numbers == list(range(sampled.next_prompt))  # numbered on, none twice
+        limit = settings.generation.max_response_tokens
+        found = [num_informative(c.episodes, settings.grpo, limit) for c in sampled.rounds]
+        assert 1 < len(sampled.rounds) <= 4
+        for done, flat in zip(accumulate(found), groups[1:], strict=False):
+            assert len(flat) == 4 - done  # as many as were missing
+        assert sum(found) > found[0]  # and refilling brought something
+        batch = assign(sampled.episodes, weights_version=0, **DEFAULTS)
+        assert len(batch.sequences) == 4 * sum(found)
+
+        for _ in range(3):
+            algorithm.train()
+            state = algorithm.run_state
+            rounds = algorithm.last_metrics["refills"] + 1
+            assert algorithm.last_metrics["episodes_received"] >= 16 if rounds == 1 else 20
+            # from the second step on, written by the weights before the last update
+            versions = {e.weights_version for e in algorithm.episodes}
+            assert versions == {max(0, state.weights_version - 2)}
+        assert algorithm.last_metrics["sampler_kl"] > 1e-6  # learner and sampler now differ
+        assert algorithm.source._ahead[:2] == (state.step, state.next_prompt)
+    finally:
+        algorithm.stop()
+
+
 def test_stale_workers_and_stale_episodes_are_refused(algorithm):
     tasks = algorithm.source.tasks(0, 0, count=1)[:1]
     worker = algorithm.env_runner_group._worker_manager.actors()[1]
@@ -214,47 +246,6 @@ def test_steps_without_anything_to_learn_stop_the_run(algorithm, config):
         algorithm._require_health(flat)
     with pytest.raises(TrainingError, match="steps in a row"):
         algorithm._require_health(flat)
-
-
-def test_flat_groups_are_replaced_by_further_prompts_up_to_the_bound(config, model, train_file):
-    settings = with_overrides(
-        config,
-        {
-            "grpo.max_refills": 3,
-            "grpo.staleness": 1,
-            # Two algorithms at once must fit Ray's two CPUs.
-            "learner.cpus_per_learner": 0.1,
-            "rollout.cpus_per_worker": 0.05,
-            "verification.cpus_per_worker": 0.05,
-        },
-    )
-    algorithm = build(settings, model, train_file)
-    try:
-        sampled = algorithm.source.take(0, 0)
-        groups = [sorted({e.group for e in c.episodes}) for c in sampled.rounds]
-        numbers = [g for taken in groups for g in taken]
-        assert numbers == list(range(sampled.next_prompt))  # numbered on, none twice
-        limit = settings.generation.max_response_tokens
-        found = [num_informative(c.episodes, settings.grpo, limit) for c in sampled.rounds]
-        assert 1 < len(sampled.rounds) <= 4
-        for done, flat in zip(accumulate(found), groups[1:], strict=False):
-            assert len(flat) == 4 - done  # as many as were missing
-        assert sum(found) > found[0]  # and refilling brought something
-        batch = assign(sampled.episodes, weights_version=0, **DEFAULTS)
-        assert len(batch.sequences) == 4 * sum(found)
-
-        for _ in range(3):
-            algorithm.train()
-            state = algorithm.run_state
-            rounds = algorithm.last_metrics["refills"] + 1
-            assert algorithm.last_metrics["episodes_received"] >= 16 if rounds == 1 else 20
-            # from the second step on, written by the weights before the last update
-            versions = {e.weights_version for e in algorithm.episodes}
-            assert versions == {max(0, state.weights_version - 2)}
-        assert algorithm.last_metrics["sampler_kl"] > 1e-6  # learner and sampler now differ
-        assert algorithm.source._ahead[:2] == (state.step, state.next_prompt)
-    finally:
-        algorithm.stop()
 
 
 def test_a_learner_that_does_not_know_its_samples_stops_the_run(algorithm):

@@ -1,6 +1,7 @@
 """One rank of the learner, in this process: a real DeepSpeed engine over a process group of one."""
 
 import resource
+from dataclasses import replace
 
 import numpy as np
 import psutil
@@ -57,8 +58,14 @@ def sequences(count=6):
     return made
 
 
-def step(learner, made, *, rate=1e-2, budget=4096, num_updates=1, **settings):
-    (batches,) = pack(made, num_ranks=1, max_tokens=budget, pad_id=learner.pad_id)
+def step(learner, made, *, rate=1e-2, budget=4096, num_updates=1, share_prompts=False, **settings):
+    (batches,) = pack(
+        made,
+        num_ranks=1,
+        max_tokens=budget,
+        pad_id=learner.pad_id,
+        share_prompts=share_prompts,
+    )
     tokens = sum(b.num_tokens for b in batches)
     return learner.train_step(
         batches,
@@ -80,6 +87,24 @@ def test_gradient_accumulation_is_one_step_on_all_tokens(make):
     whole, parts = step(make(), made), step(make(), made, budget=32)
     for name in ("loss", "gradient_norm", "tokens", "entropy"):
         assert parts[name] == pytest.approx(whole[name], rel=1e-4), name
+
+
+def test_a_prompt_computed_once_gives_the_same_step(make):
+    prompts = [RANDOM.integers(5, 200, n).astype(np.int32) for n in (9, 17, 1)]
+    made = []
+    for i, s in enumerate(sequences(9)):
+        prompt = prompts[i % 3]
+        made.append(replace(s, prompt_ids=prompt))
+    whole, shared = make(), make()
+    expected = step(whole, made)
+    for budget in (4096, 120):
+        learner = shared if budget == 4096 else make()
+        got = step(learner, made, budget=budget, share_prompts=True)
+        assert got == pytest.approx(expected, rel=1e-4, abs=1e-5), budget
+    for name, value in whole.gather_weights().items():
+        np.testing.assert_allclose(shared.gather_weights()[name], value, atol=1e-3)
+    (batches,) = pack(made, num_ranks=1, max_tokens=4096, pad_id=0, share_prompts=True)
+    assert sum(b.padded_tokens for b in batches) < sum(map(len, made)) + 9 * 27
 
 
 def test_gradient_checkpointing_changes_nothing(make):
