@@ -211,7 +211,7 @@ def print_floor(formula: Formula) -> None:
     )
 
 
-def print_actors(checks: Sequence[Check], repeats: int) -> None:
+def print_actors(checks: Sequence[Check], repeats: int, formula: str) -> None:
     """Two actors against one, the same batch on both in turns."""
     from quasar.runtime import init_ray
     from quasar.verification.pool import VerifierPool
@@ -219,7 +219,8 @@ def print_actors(checks: Sequence[Check], repeats: int) -> None:
     init_ray(load_config("laptop"))
     batch = list(checks) * max(1, 2000 // len(checks))
     pools = {
-        n: VerifierPool(VerificationConfig(num_workers=n, cpus_per_worker=0.25)) for n in (1, 2)
+        n: VerifierPool(VerificationConfig(num_workers=n, cpus_per_worker=0.25), formula)
+        for n in (1, 2)
     }
     times: dict[int, list[float]] = {1: [], 2: []}
     for turn in range(repeats + 1):
@@ -230,7 +231,7 @@ def print_actors(checks: Sequence[Check], repeats: int) -> None:
                 times[n].append(time.perf_counter() - started)
     speeds = {n: len(batch) / statistics.median(times[n]) for n in pools}
     CONSOLE.print(
-        f"actors: one {speeds[1]:.0f} candidates/s, two {speeds[2]:.0f}, "
+        f"{formula}: one actor {speeds[1]:.0f} candidates/s, two {speeds[2]:.0f}, "
         f"ratio {speeds[2] / speeds[1]:.2f}; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
     )
     for pool in pools.values():
@@ -275,7 +276,8 @@ def main() -> None:
     print_shares(formulas)
     print_floor(formulas[0])
     if arguments.actors:
-        print_actors(checks, arguments.repeats)
+        for name in FORMULAS if recorded is not None else FORMULAS[:1]:
+            print_actors(checks, arguments.repeats, name)
 
 
 if __name__ == "__main__":
