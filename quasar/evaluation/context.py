@@ -13,12 +13,12 @@ from quasar.circuits.ansatz.recognition import recognise
 from quasar.circuits.circuit import Circuit
 from quasar.config import NoiseConfig
 from quasar.errors import SimulationError
-from quasar.evaluation.metrics import js_distance
 from quasar.problems.base import ProblemInstance
 from quasar.problems.hamiltonian import IsingHamiltonian
 from quasar.simulation.encoding import encode
 from quasar.simulation.exact import probabilities
 from quasar.verification.costly import UPDATES_PER_S
+from quasar.verification.readout import js_distance
 
 # The benchmark's "vqe" names no template: any of them will do.
 _ANY_TEMPLATE = "vqe"

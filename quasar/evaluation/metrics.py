@@ -60,13 +60,6 @@ def kl_bits(p: np.ndarray, q: np.ndarray) -> float:
         return float(np.sum(p[support] * np.log2(p[support] / q[support])))
 
 
-def js_distance(p: np.ndarray, q: np.ndarray) -> float:
-    """Jensen–Shannon distance: √JS with JS in bits, in [0, 1]; 1 for disjoint distributions."""
-    mixture = (p + q) / 2
-    divergence = (kl_bits(p, mixture) + kl_bits(q, mixture)) / 2
-    return float(np.sqrt(min(1.0, max(0.0, divergence))))
-
-
 def enrichment_bits(optimum_probability: float, uniform_probability: float) -> float:
     """log2(P_opt/P_uniform), in [−b, b] with b = log2(1/P_uniform).
 

@@ -24,7 +24,7 @@ from quasar.learning.packing import MicroBatch, TokenSequence, pack
 from quasar.policy.models import load_policy
 
 _TAG = "engine"
-_LARGEST_BUCKET = 500_000_000  # elements; DeepSpeed's own default
+LARGEST_BUCKET = 500_000_000  # elements; DeepSpeed's own default
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +313,7 @@ def engine_config(
 ) -> dict[str, Any]:
     """The DeepSpeed configuration that our configuration stands for."""
     # DeepSpeed allocates whole buckets in each backward pass, whatever the size of the model.
-    bucket = min(_LARGEST_BUCKET, num_parameters)
+    bucket = min(LARGEST_BUCKET, num_parameters)
     zero: dict[str, Any] = {
         "stage": config.zero_stage,
         "reduce_bucket_size": bucket,

@@ -21,6 +21,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, Qwen3Config
 
 from quasar.config import LearnerConfig, PolicyConfig, QuasarConfig
 from quasar.errors import CheckpointError
+from quasar.learning.learner import LARGEST_BUCKET
 from quasar.policy.models import policy_shape
 
 GIB = float(1 << 30)
@@ -29,8 +30,7 @@ _BYTES = {"float32": 4, "bfloat16": 2}
 # scaled, as log-probabilities, as probabilities (for the entropy) and as gradient.
 _FLOAT_LOGITS = 4
 # What the accelerator's runtime and its libraries take in each process.
-CONTEXT_GIB = {"cuda": 1.0, "cpu": 0.0}
-_LARGEST_BUCKET = 500_000_000  # elements, as in `quasar.learning.learner`
+CONTEXT_GIB = 1.0
 # Shapes of the published checkpoints (their config.json), for planning without a download.
 SHAPES: dict[str, dict[str, Any]] = {
     "0.6B": {"hidden_size": 1024, "intermediate_size": 3072, "num_hidden_layers": 28,
@@ -134,7 +134,7 @@ def learner_memory(
         "gradients": n * size * (shared if stage >= 2 else 1.0),
         # A float32 copy of the weights, and Adam's two moments, in every type of the weights.
         "optimiser": 0.0 if on_host else 12.0 * n * shared,
-        "buckets": 2.0 * min(_LARGEST_BUCKET, n) * size,
+        "buckets": 2.0 * min(LARGEST_BUCKET, n) * size,
     }
     if stage == 3 and on_host:
         parts["weights"] = 0.0
@@ -249,14 +249,13 @@ def _times(
 def _problems(config: QuasarConfig, found: Plan, hardware: Hardware) -> list[str]:
     """One line for each actor that does not fit, with the settings that would help it most."""
     lines = []
-    context = CONTEXT_GIB["cuda"]
-    room = hardware.memory_gib * min(1.0, config.learner.gpus_per_learner or 1.0) - context
+    room = hardware.memory_gib * min(1.0, config.learner.gpus_per_learner or 1.0) - CONTEXT_GIB
     if found.learner_gib > room:
         lines.append(
             f"a learner needs {found.learner_gib:.1f} GiB of {room:.1f}: "
             + "; ".join(_learner_mends(config, found))
         )
-    room = hardware.memory_gib * min(1.0, config.rollout.gpus_per_worker or 1.0) - context
+    room = hardware.memory_gib * min(1.0, config.rollout.gpus_per_worker or 1.0) - CONTEXT_GIB
     if found.worker_gib > room:
         if found.worker["weights"] > room:
             mend = "the weights alone do not fit; take GPUs with more memory"

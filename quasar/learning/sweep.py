@@ -5,6 +5,7 @@ schedules trials, restarts failed ones from their checkpoints, and logs each as 
 the sweep's own.
 """
 
+import hashlib
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -114,6 +115,11 @@ class SweepPlan:
             return space | {"run.seed": tune.grid_search(seeds)}
         return {path: _domain(values) for path, values in self.space.items()}
 
+    @property
+    def directory_name(self) -> str:
+        """One directory a plan: another plan in the same run must not go on with this one's."""
+        return f"sweep-{hashlib.sha256(repr(self).encode()).hexdigest()[:8]}"
+
     def name_of(self, values: Mapping[str, Any]) -> str:
         """The point's name, or the values themselves."""
         shown = {path: value for path, value in values.items() if path != "run.seed"}
@@ -152,7 +158,7 @@ def run_sweep(
     goes on. Each trial is an MLflow run, a child of `parent_run_id`.
     """
     plan.check(config)
-    name = "sweep"
+    name = plan.directory_name
     where = str(directory.resolve() / name)
     if tune.Tuner.can_restore(where):
         tuner = tune.Tuner.restore(where, GRPO, resume_unfinished=True, restart_errored=True)

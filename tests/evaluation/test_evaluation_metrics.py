@@ -11,10 +11,10 @@ from quasar.evaluation.metrics import (
     best_of_k,
     bootstrap_intervals,
     enrichment_bits,
-    js_distance,
     kl_bits,
     pass_at_k,
 )
+from quasar.verification.readout import js_distance
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=8), st.integers(1, 10))

@@ -195,7 +195,7 @@ def test_flat_groups_are_replaced_by_further_prompts_up_to_the_bound(config, mod
             algorithm.train()
             state = algorithm.run_state
             rounds = algorithm.last_metrics["refills"] + 1
-            assert algorithm.last_metrics["episodes_received"] >= 16 if rounds == 1 else 20
+            assert algorithm.last_metrics["episodes_received"] >= (16 if rounds == 1 else 20)
             # from the second step on, written by the weights before the last update
             versions = {e.weights_version for e in algorithm.episodes}
             assert versions == {max(0, state.weights_version - 2)}

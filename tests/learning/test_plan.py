@@ -42,9 +42,7 @@ def test_activations_are_what_a_real_forward_pass_keeps(checkpointing):
 
     ids = torch.zeros((1, tokens), dtype=torch.long)
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        hidden = model.get_decoder()(
-            input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False
-        )
+        model.get_decoder()(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False)
     kept = sum(s.nbytes() for key, s in storages.items() if key not in own)
     estimate = activation_bytes(SHAPE, tokens, dtype="float32", checkpointing=checkpointing)
     if checkpointing:  # and one layer while it is recomputed
@@ -55,7 +53,6 @@ def test_activations_are_what_a_real_forward_pass_keeps(checkpointing):
         )
     else:
         assert estimate == pytest.approx(kept, rel=0.1)
-    assert hidden is not None
 
 
 def test_model_states_are_partitioned_as_zero_says():

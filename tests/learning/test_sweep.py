@@ -47,6 +47,18 @@ def test_the_ablation_is_the_published_one():
     assert found[1] == {"reward.weights.expectation": 0.0, "run.seed": 0}
 
 
+def test_only_the_same_plan_goes_on_with_a_sweep():
+    space = {"grpo.iterations": [3, 4]}
+    names = [
+        SweepPlan(space=space).directory_name,
+        SweepPlan(space=space, num_samples=2).directory_name,
+        SweepPlan(space={"grpo.iterations": [3, 5]}).directory_name,
+        SweepPlan(points=PRESETS["ablation"]).directory_name,
+    ]
+    assert len(set(names)) == 4
+    assert names[0] == SweepPlan(space=dict(space)).directory_name
+
+
 def test_a_random_search_draws_within_its_range():
     plan = SweepPlan(
         space={"grpo.learning_rate": Range(1e-5, 1e-3, log=True)}, search="random", num_samples=4

@@ -191,7 +191,7 @@ def test_over_http_it_answers_several_clients_as_over_stdio(answers):
         found = [structured(answer) for answer in anyio.run(ask_together)]
     finally:
         server.terminate()
-        assert server.wait(timeout=30) is not None
+        server.wait(timeout=30)
     expected = structured(answers["verified"])
     for answer in (*found, expected):
         del answer["report"]["seconds"]
