@@ -15,7 +15,7 @@ from rich.table import Table
 from quasar.evaluation.charts import INK, MUTED, SERIES, Chart
 from quasar.learning.sweep import SHOWN, Trial
 
-HEADINGS = ("valid", "approx. ratio", "P(optimum)", "reward")  # of SHOWN, in the terminal
+HEADINGS = ("valid", "AR", "P(optimum)", "reward")  # of SHOWN, in the terminal
 MEASURES = ("optimum_probability", "approximation_ratio")  # x and y of the figure
 
 
@@ -32,10 +32,20 @@ def _dominates(first: Trial, second: Trial) -> bool:
 
 def sweep_table(trials: Sequence[Trial]) -> Table:
     """One row a trial, best approximation ratio first: mean of the last steps ± standard error."""
-    table = Table(title="trials, means of the last steps ± standard error", box=SIMPLE_HEAD)
-    for heading in ("trial", "seed", "steps", *HEADINGS, "front"):
+    table = Table(
+        title="trials: means of the last steps ± standard error, AR the approximation ratio",
+        box=SIMPLE_HEAD,
+        padding=0,
+        collapse_padding=True,
+    )
+    for heading in ("trial", "seed", "steps", *HEADINGS, "best"):
         is_name = heading == "trial"
-        table.add_column(heading, justify="left" if is_name else "right", no_wrap=is_name)
+        # In a narrow terminal the name is folded, and no figure is cut.
+        justify = "left" if is_name else "right"
+        width = 14 if is_name else None
+        table.add_column(
+            heading, justify=justify, no_wrap=not is_name, overflow="fold", min_width=width
+        )
     front = pareto_front(trials)
     for trial in sorted(trials, key=lambda t: -t.metrics.get(MEASURES[1], -1.0)):
         cells = [
