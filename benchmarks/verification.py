@@ -25,6 +25,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import psutil
 from openqasm3.parser import QASM3ParsingError
 from qiskit import QiskitError, qasm3
 from qiskit.quantum_info import SparsePauliOp, Statevector
@@ -55,6 +56,7 @@ circuit.remove_final_measurements()
 operator = SparsePauliOp("Z" * circuit.num_qubits)
 print(Statevector(circuit).expectation_value(operator).real)
 """
+ACTOR = "ray::_VerifierActor"
 CONSOLE = Console(width=120)
 
 
@@ -212,30 +214,50 @@ def print_floor(formula: Formula) -> None:
 
 
 def print_actors(checks: Sequence[Check], repeats: int, formula: str) -> None:
-    """Two actors against one, the same batch on both in turns."""
+    """Two actors against one, the same batch on both in turns, and what a check costs whom.
+
+    The caller needs a processor too: with as many actors as cores it takes its time from theirs.
+    """
     from quasar.runtime import init_ray
     from quasar.verification.pool import VerifierPool
 
     init_ray(load_config("laptop"))
-    batch = list(checks) * max(1, 2000 // len(checks))
+    batch = list(checks) * max(1, 4000 // len(checks))
     pools = {
         n: VerifierPool(VerificationConfig(num_workers=n, cpus_per_worker=0.25), formula)
         for n in (1, 2)
     }
     times: dict[int, list[float]] = {1: [], 2: []}
+    spent: dict[int, list[float]] = {1: [], 2: []}  # processor seconds of the actors
+    caller: dict[int, list[float]] = {1: [], 2: []}
     for turn in range(repeats + 1):
         for n, pool in pools.items():
+            actors, mine = processor_s(ACTOR), time.process_time()
             started = time.perf_counter()
             pool.verify(batch)
             if turn:
                 times[n].append(time.perf_counter() - started)
+                spent[n].append(processor_s(ACTOR) - actors)
+                caller[n].append(time.process_time() - mine)
     speeds = {n: len(batch) / statistics.median(times[n]) for n in pools}
+    work = {n: 1e3 * statistics.median(spent[n]) / len(batch) for n in pools}
+    call = {n: 1e3 * statistics.median(caller[n]) / len(batch) for n in pools}
     CONSOLE.print(
         f"{formula}: one actor {speeds[1]:.0f} candidates/s, two {speeds[2]:.0f}, "
         f"ratio {speeds[2] / speeds[1]:.2f}; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
     )
+    CONSOLE.print(
+        f"  processor ms a candidate: actors {work[1]:.3f} (one), {work[2]:.3f} (two); "
+        f"caller {call[1]:.3f}, {call[2]:.3f}"
+    )
     for pool in pools.values():
         pool.close()
+
+
+def processor_s(name: str) -> float:
+    """Processor seconds so far of all processes of this name."""
+    times = [p.cpu_times() for p in psutil.process_iter(["name"]) if p.info["name"] == name]
+    return sum(t.user + t.system for t in times)
 
 
 def seconds_each(call: Callable[[Check], object], checks: Sequence[Check]) -> float:

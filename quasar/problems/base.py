@@ -164,7 +164,8 @@ class ProblemInstance:
 
     def __getstate__(self):
         # The cached spectrum (2**n floats) is rebuilt on the other side rather than shipped.
-        return {name: self.__dict__[name] for name in self.__dataclass_fields__}
+        names = (*self.__dataclass_fields__, "key")
+        return {name: self.__dict__[name] for name in names if name in self.__dict__}
 
     def __setstate__(self, state):
         self.__dict__.update(state)

@@ -93,6 +93,13 @@ class IsingHamiltonian:
         energies.setflags(write=False)
         return energies
 
+    def __getstate__(self):
+        # The cached energies (2**n floats) are rebuilt on the other side rather than shipped.
+        return {name: self.__dict__[name] for name in self.__dataclass_fields__}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+
     def energy(self, state: int) -> float:
         """Energy of one basis state, index little-endian."""
         total = 0.0

@@ -1,15 +1,20 @@
 """One batch of checks on workers that may die: each check ends in exactly one result.
 
-Checks go out in chunks, large circuits first. Each problem has a home among the workers, so that
-its spectrum and reference are worked out once; a worker with nothing of its own left takes over
-from another. When a worker dies, it says after its restart which check it was at work on. The
-chunk's checks are then sent again, one at a time; a check that was at work when a worker died (or
-may have been) is tried twice in all, then it is a `Failed`. A check that was merely queued behind
-another one is sent again without being charged for it.
+Checks go out in chunks, large circuits first, in smaller ones towards the end, so that all workers
+end together. Each problem has a home among the workers, so that its spectrum and reference are
+worked out once; a worker with nothing of its own left takes over from another.
+
+When a worker dies, it says after its restart which check it was at work on. The chunk's checks are
+then sent again, one at a time; a check that was at work when a worker died (or may have been) is
+tried twice in all, then it is a `Failed`. A check that was merely queued behind another one is sent
+again without being charged for it.
 """
 
+import gc
 import uuid
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,12 +23,17 @@ from ray.exceptions import RayError, RayTaskError
 
 from quasar.rewards import Failed
 from quasar.verification.guard import REASONS, Death
+from quasar.verification.report import VerificationReport
 from quasar.verification.worker import Check, Result
 
 MAX_TRIES = 2
 # Deaths that a check may witness without fault before it is given up.
 MAX_WITNESSED = 20
-MAX_CHUNK = 32
+MAX_CHUNK = 64
+# Seconds of work in a chunk: a shorter one would cost the caller more than it saves the workers,
+# a longer one would keep a worker from its share of what comes last.
+_LEAST_S, _MOST_S = 0.005, 0.03
+_RUN = 8  # checks of one problem in a row
 _IN_FLIGHT = 2  # chunks a worker: one at work, one on its way
 RESTART_TIMEOUT_S = 180.0
 
@@ -57,28 +67,30 @@ class Dispatch:
         batch = uuid.uuid4().hex
         self._items = [_Item(check, f"{batch}-{k}") for k, check in enumerate(checks)]
         self._lanes = [_Lane(handle, number) for number, handle in enumerate(handles)]
-        self._num_homes = len(handles)
-        self._queue = chunks(self._items, workers=len(handles))
+        self._homes = by_home(self._items, workers=len(handles))
+        self._singles: deque[_Item] = deque()  # to be tried again, each alone
+        self._done, self._work_s = 0, 0.0  # reports so far, and the seconds of work in them
         self._refs: dict[Any, tuple[_Lane, list[_Item] | None]] = {}  # None: an autopsy
 
     def run(self) -> list[Result]:
         """One result for each check, in order."""
-        while self._queue or self._refs:
-            self._send()
-            if not self._refs:
-                self._give_up("no verifier is left")
-                break
-            ready, _ = ray.wait(list(self._refs), num_returns=1, timeout=RESTART_TIMEOUT_S)
-            for ref in ready:
-                self._receive(ref)
-            if not ready and all(chunk is None for _, chunk in self._refs.values()):
-                self._give_up(f"no verifier came back within {RESTART_TIMEOUT_S:.0f} s")
-                break
+        with _collector_paused():
+            while self._waiting() or self._refs:
+                self._send()
+                if not self._refs:
+                    self._give_up("no verifier is left")
+                    break
+                ready, _ = ray.wait(list(self._refs), num_returns=1, timeout=RESTART_TIMEOUT_S)
+                for ref in ready:
+                    self._receive(ref)
+                if not ready and all(chunk is None for _, chunk in self._refs.values()):
+                    self._give_up(f"no verifier came back within {RESTART_TIMEOUT_S:.0f} s")
+                    break
         return [item.result for item in self._items]
 
     def _send(self) -> None:
         """Chunks to workers, the least busy first."""
-        while self._queue:
+        while self._waiting():
             free = [
                 lane for lane in self._lanes if not lane.recovering and lane.in_flight < _IN_FLIGHT
             ]
@@ -90,14 +102,18 @@ class Dispatch:
             self._refs[ref] = (lane, chunk)
             lane.in_flight += 1
 
+    def _waiting(self) -> int:
+        """Checks that no worker has yet."""
+        return len(self._singles) + sum(len(items) for items in self._homes)
+
     def _next_for(self, lane: _Lane) -> list[_Item]:
-        """A chunk from home, or the last one of all."""
-        place = -1
-        for k, chunk in enumerate(self._queue):
-            if home(chunk[0].check, self._num_homes) == lane.number:
-                place = k
-                break
-        return self._queue.pop(place)
+        """A chunk from home, or else of the worker with the most left; the large ones first."""
+        if self._singles:
+            return [self._singles.popleft()]
+        mean_s = self._work_s / self._done if self._done else _LEAST_S
+        size = chunk_size(self._waiting(), workers=len(self._lanes), mean_s=mean_s)
+        items = self._homes[lane.number] or max(self._homes, key=len)
+        return [items.popleft() for _ in range(min(size, len(items)))]
 
     def _receive(self, ref: Any) -> None:
         lane, chunk = self._refs.pop(ref)
@@ -114,6 +130,9 @@ class Dispatch:
         else:
             for item, result in zip(chunk, results, strict=True):
                 item.result = result
+                if isinstance(result, VerificationReport):
+                    self._done += 1
+                    self._work_s += sum(result.seconds.values())
 
     def _bury(self, lane: _Lane, chunk: list[_Item]) -> None:
         """The worker died with this chunk: ask it about that once it is back."""
@@ -160,7 +179,7 @@ class Dispatch:
 
     def _again(self, item: _Item) -> None:
         item.check_id = f"{item.check_id}+"
-        self._queue.append([item])
+        self._singles.append(item)
 
     def _give_up(self, reason: str) -> None:
         for item in self._items:
@@ -178,22 +197,42 @@ def home(check: Check, workers: int) -> int:
     return int(check.problem.key, 16) % max(workers, 1)
 
 
-def chunks(items: Sequence[_Item], *, workers: int) -> list[list[_Item]]:
-    """All items in chunks of one home each, ordered by qubits (most first), then by problem.
+def by_home(items: Sequence[_Item], *, workers: int) -> list[deque[_Item]]:
+    """For each worker the items at home there, most qubits first.
 
-    Enough chunks that all workers stay busy to the end, few enough to keep calls rare.
+    Those of a problem stay together, as its text is then sent once, but in short runs: a problem
+    that is costly for reasons of its own shall not fill the last chunk.
     """
-    size = max(1, min(MAX_CHUNK, -(-len(items) // (4 * max(workers, 1)))))
-    homes: dict[int, list[_Item]] = {}
+    seen: Counter[str] = Counter()
+    order = {}
     for item in items:
-        homes.setdefault(home(item.check, workers), []).append(item)
-    parts = []
-    for own in homes.values():
-        own.sort(key=_size_and_problem)
-        parts += [own[k : k + size] for k in range(0, len(own), size)]
-    return sorted(parts, key=lambda part: _size_and_problem(part[0]))
+        problem = item.check.problem
+        order[item.check_id] = (-problem.num_qubits, seen[problem.key] // _RUN, problem.key)
+        seen[problem.key] += 1
+    homes: list[deque[_Item]] = [deque() for _ in range(max(workers, 1))]
+    for item in sorted(items, key=lambda item: order[item.check_id]):
+        homes[home(item.check, workers)].append(item)
+    return homes
 
 
-def _size_and_problem(item: _Item) -> tuple[int, str]:
-    problem = item.check.problem
-    return -problem.num_qubits, problem.key
+def chunk_size(waiting: int, *, workers: int, mean_s: float) -> int:
+    """Guided self-scheduling: a share of what is left, so that the last chunks are short, within
+    bounds on its work. mean_s: seconds of work of a check, by those done so far.
+    """
+    mean_s = max(mean_s, 1e-6)
+    least, most = max(1, round(_LEAST_S / mean_s)), max(1, round(_MOST_S / mean_s))
+    return min(MAX_CHUNK, most, max(least, waiting // (8 * workers)))
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Reports hold no cycles, but come so fast that the cyclic garbage collector would walk the
+    whole process again and again: five times the cost of reading the reports.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

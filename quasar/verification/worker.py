@@ -3,6 +3,7 @@
 A plain class; `quasar.verification.pool` makes actors of it.
 """
 
+import gc
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -75,6 +76,8 @@ class VerifierWorker:
         journal: Path,
     ):
         self._verifier = factory(config, formula)
+        gc.collect()
+        gc.freeze()  # what is loaded now stays: no later collection need walk it
         self._guard = Guard(
             journal,
             time_limit_s=config.time_limit_s,

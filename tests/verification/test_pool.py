@@ -8,6 +8,8 @@ import time
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from quasar.circuits.ansatz.qaoa import qaoa_circuit
 from quasar.circuits.circuit import Circuit, Gate
@@ -15,7 +17,7 @@ from quasar.config import VerificationConfig
 from quasar.datasets.candidates import Cell, make_candidate
 from quasar.problems import build_instance
 from quasar.rewards import Failed
-from quasar.verification.dispatch import MAX_CHUNK, Dispatch, home
+from quasar.verification.dispatch import MAX_CHUNK, Dispatch, by_home, chunk_size, home
 from quasar.verification.pool import Check, LocalVerifierPool, VerifierClient, VerifierPool
 from quasar.verification.report import VerificationReport
 
@@ -116,26 +118,39 @@ def measured(results) -> list:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
-def test_batches_are_cut_by_home_and_size(workers):
-    checks = mixed_checks(9)
-    queue = Dispatch(["worker"] * workers, checks)._queue
-    ids = [item.check_id for chunk in queue for item in chunk]
+def test_checks_wait_at_home_the_large_ones_first(workers):
+    checks = mixed_checks(40)
+    homes = by_home(Dispatch(["worker"] * workers, checks)._items, workers=workers)
+    assert len(homes) == workers
+    ids = [item.check_id for items in homes for item in items]
     assert len(set(ids)) == len(ids) == len(checks)
-    assert max(map(len, queue)) <= MAX_CHUNK
-    assert len(queue) >= 3 * workers  # some left for whoever is first
-    for chunk in queue:
-        assert len({home(item.check, workers) for item in chunk}) == 1
-    largest = [chunk[0].check.problem.num_qubits for chunk in queue]
-    assert largest == sorted(largest, reverse=True)
-    # A problem's checks stand together, so that it travels and is worked out once.
-    together = [item.check.problem.key for chunk in queue for item in chunk if len(chunk) > 1]
-    changes = sum(a != b for a, b in itertools.pairwise(together))
-    assert changes < 2 * (len(MIXED) + len(queue))
+    for number, items in enumerate(homes):
+        assert {home(item.check, workers) for item in items} <= {number}
+        sizes = [item.check.problem.num_qubits for item in items]
+        assert sizes == sorted(sizes, reverse=True)
+        # A problem's checks stand together, so that it travels and is worked out once; in runs, so
+        # that a costly problem is spread among those of its size.
+        for _, group in itertools.groupby(items, key=lambda item: item.check.problem.num_qubits):
+            keys = [item.check.problem.key for item in group]
+            assert set(keys[: 8 * len(set(keys))]) == set(keys)
+            assert sum(a != b for a, b in itertools.pairwise(keys)) < 6 * len(set(keys))
 
 
-def test_an_empty_batch_or_no_worker_gives_no_chunks():
-    assert Dispatch([], [])._queue == []
-    assert len(Dispatch([], mixed_checks(1))._queue) > 0
+@given(waiting=st.integers(1, 10_000), workers=st.integers(1, 64), mean_s=st.floats(1e-9, 1e3))
+def test_chunks_shrink_towards_the_end(waiting, workers, mean_s):
+    size = chunk_size(waiting, workers=workers, mean_s=mean_s)
+    assert 1 <= size <= MAX_CHUNK
+    assert size >= chunk_size(waiting // 2 + 1, workers=workers, mean_s=mean_s)
+    assert size == 1 or size * mean_s <= 0.05  # no worker sits on much that another could do
+    if waiting >= 1000 * workers:
+        assert size == MAX_CHUNK or size * mean_s >= 0.015  # nor is the caller kept busy
+
+
+def test_no_worker_gives_a_fault_for_each():
+    assert Dispatch([], []).run() == []
+    results = Dispatch([], mixed_checks(1)).run()
+    assert {result.kind for result in results} == {"worker"}
+    assert len(results) == len(MIXED)
 
 
 @pytest.mark.ray
