@@ -388,6 +388,30 @@ class SftConfig(Section):
     checkpoint_every: int = Field(100, ge=1, description="steps between checkpoints")
 
 
+class CurriculumConfig(Section):
+    balance: tuple[Literal["primitive", "qubits"], ...] = Field(
+        (),
+        description="prompts are drawn evenly over primitives, numbers of qubits, or pairs of both, "
+        "not over rows; problems of a rare kind come more often",
+    )
+    start_qubits: int = Field(
+        0, ge=0, description="most qubits of a problem at the first update; 0: all sizes"
+    )
+    widen_over: float = Field(
+        0.5, gt=0, le=1, description="share of the updates until all sizes are in, one by one"
+    )
+    widen_at_reward: float | None = Field(
+        None,
+        description="mean reward of a step on the largest size that brings the next size early; "
+        "null: by the schedule alone",
+    )
+
+    @field_validator("balance", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value):
+        return (value,) if isinstance(value, str) else value
+
+
 class GrpoConfig(Section):
     iterations: int = Field(120, ge=0, description="updates")
     prompts_per_step: int = Field(8, ge=1, description="distinct prompts an update")
@@ -454,6 +478,9 @@ class GrpoConfig(Section):
     )
     max_empty_steps: int = Field(
         5, ge=1, description="steps in a row with nothing to train on after which the run stops"
+    )
+    curriculum: CurriculumConfig = Field(
+        default_factory=CurriculumConfig, description="which problems are drawn, and when"
     )
     checkpoint_every: int = Field(10, ge=1, description="updates between checkpoints")
     keep_checkpoints: int = Field(2, ge=1, description="checkpoints kept")
@@ -551,6 +578,12 @@ class QuasarConfig(Section):
             raise ValueError(
                 "learner.share_prompts needs the keys and values that gradient checkpointing drops; "
                 "set one of learner.share_prompts, policy.gradient_checkpointing to false"
+            )
+        start = self.grpo.curriculum.start_qubits
+        if 0 < start < self.dataset.min_qubits:
+            raise ValueError(
+                f"grpo.curriculum.start_qubits {start} is below dataset.min_qubits "
+                f"{self.dataset.min_qubits}: there would be nothing to start with"
             )
         if self.grpo.overlong_buffer_tokens > self.generation.max_response_tokens:
             raise ValueError(

@@ -146,7 +146,7 @@ class GRPO(Algorithm):
         seconds: dict[str, float] = {}
         self.collector.revive()
         with _timed(seconds, "rollout"):
-            sampled = self.source.take(state.step, state.next_prompt)
+            sampled = self.source.take(state.step, state.position)
         batch = assign(
             sampled.episodes,
             weights_version=state.weights_version,
@@ -155,7 +155,7 @@ class GRPO(Algorithm):
         )
         self._require_health(batch)
         if settings.staleness and state.step + 1 < settings.iterations:
-            self.source.start(state.step + 1, sampled.next_prompt)
+            self.source.start(state.step + 1, sampled.following)
         update: dict[str, float] = {}
         if batch.sequences:
             with _timed(seconds, "update"):
@@ -173,7 +173,7 @@ class GRPO(Algorithm):
                 self._publish()
         self.source.settle()
         state.step += 1
-        state.next_prompt = sampled.next_prompt
+        state.move_to(sampled.following)
         self.episodes = sampled.episodes
         self._record(sampled, batch, update, seconds)
 

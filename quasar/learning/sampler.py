@@ -1,7 +1,7 @@
-"""Which prompts a step trains on: a position in a seeded sequence of epochs, nothing else.
+"""The order of examples in seeded epochs, and the rollouts to make of a step's prompts.
 
-A position is the whole state, so a resumed run goes on with the prompt that would have been next.
-Pure Python.
+A position in the order is the whole state, so a resumed run goes on with the example that would
+have been next. Pure Python. Prompts of GRPO: `quasar.learning.curriculum`.
 """
 
 from collections.abc import Sequence
@@ -22,15 +22,17 @@ class EpochSampler:
 
     def indices(self, step: int) -> list[int]:
         """The indices of 0-based step `step`, where each step takes `per_step`."""
-        return self.take(step * self.per_step, self.per_step)
-
-    def take(self, first: int, count: int) -> list[int]:
-        """`count` indices from position `first`; an epoch's end is filled from the next epoch."""
-        return [self._at(position) for position in range(first, first + count)]
+        first = step * self.per_step
+        return [self._at(position) for position in range(first, first + self.per_step)]
 
     def _at(self, position: int) -> int:
         epoch, offset = divmod(position, self.size)
-        return int(np.random.default_rng((self.seed, epoch)).permutation(self.size)[offset])
+        return shuffled(self.size, self.seed, epoch)[offset]
+
+
+def shuffled(size: int, *key: int) -> list[int]:
+    """0…size−1 in the order of `key` (seed, epoch, …). Trailing zeros change nothing."""
+    return np.random.default_rng(key).permutation(size).tolist()
 
 
 def rollout_tasks(

@@ -1,4 +1,4 @@
-"""Where a step's rollouts come from: prompts in the sampler's order, refills, one step ahead.
+"""Where a step's rollouts come from: prompts of the curriculum, refills, one step ahead.
 
 A step takes `grpo.prompts_per_step` prompts. With `grpo.max_refills`, groups whose rewards are all
 equal are replaced by groups of further prompts, at most that many times. With `grpo.staleness` 1
@@ -7,22 +7,25 @@ the next step's rollouts are made, by the weights that the workers hold, while t
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from quasar.config import QuasarConfig
 from quasar.datasets.records import ProblemRecord
 from quasar.learning.batch import num_informative
+from quasar.learning.curriculum import Position, PromptSampler
 from quasar.learning.rollouts import Collected, RolloutCollector
-from quasar.learning.sampler import EpochSampler, rollout_tasks
+from quasar.learning.sampler import rollout_tasks
 from quasar.policy.agent import Episode, Task
+from quasar.rewards import Scored
 
 
 @dataclass(slots=True)
 class StepRollouts:
     """What was sampled for a step."""
 
-    next_prompt: int  # position in the sampler's order after this step
-    rounds: list[Collected] = field(default_factory=list)  # the first, then the refills
+    following: Position  # of the next step
+    max_qubits: int  # of this step's problems, by the curriculum
+    rounds: list[Collected]  # the first, then the refills
 
     @property
     def episodes(self) -> list[Episode]:
@@ -40,6 +43,7 @@ class StepRollouts:
             "episodes_received": sum(len(c.episodes) for c in self.rounds),
             "episodes_remade": sum(c.remade for c in self.rounds),
             "refills": len(self.rounds) - 1,
+            "curriculum_qubits": self.max_qubits,
             **seconds,
         }
 
@@ -51,23 +55,21 @@ class RolloutSource:
         self, records: Sequence[ProblemRecord], config: QuasarConfig, collector: RolloutCollector
     ):
         self.records, self.config, self.collector = records, config, collector
-        self.sampler = EpochSampler(
-            len(records), per_step=config.grpo.prompts_per_step, seed=config.run.seed
-        )
+        self.sampler = PromptSampler(records, config.grpo.curriculum, seed=config.run.seed)
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="rollouts")
-        self._ahead: tuple[int, int, Future[StepRollouts]] | None = None
+        self._ahead: tuple[int, Position, Future[StepRollouts]] | None = None
 
-    def take(self, step: int, first_prompt: int) -> StepRollouts:
+    def take(self, step: int, position: Position) -> StepRollouts:
         """The rollouts of a step: those made ahead for it, or made now."""
         ahead, self._ahead = self._ahead, None
-        if ahead is not None and ahead[:2] == (step, first_prompt):
+        if ahead is not None and ahead[:2] == (step, position):
             return ahead[2].result()
-        return self._collect(step, first_prompt)
+        return self._collect(step, position)
 
-    def start(self, step: int, first_prompt: int) -> None:
+    def start(self, step: int, position: Position) -> None:
         """Begin a step's rollouts in the background, with the weights that the workers hold."""
-        future = self._threads.submit(self._collect, step, first_prompt)
-        self._ahead = (step, first_prompt, future)
+        future = self._threads.submit(self._collect, step, position)
+        self._ahead = (step, position, future)
 
     def settle(self) -> None:
         """Wait until nothing runs in the background; raises what it raised."""
@@ -79,12 +81,12 @@ class RolloutSource:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def tasks(
-        self, step: int, first_prompt: int, *, count: int, first_group: int = 0
+        self, step: int, position: Position, *, count: int, first_group: int = 0
     ) -> list[Task]:
         """Tasks of `count` groups, numbered from `first_group` within the step."""
         return rollout_tasks(
             self.records,
-            self.sampler.take(first_prompt, count),
+            self.sampler.take(position, count),
             step=step,
             first_group=first_group,
             samples=self.config.grpo.samples_per_prompt,
@@ -92,16 +94,31 @@ class RolloutSource:
             style=self.config.dataset.prompts,
         )
 
-    def _collect(self, step: int, first_prompt: int) -> StepRollouts:
+    def _collect(self, step: int, position: Position) -> StepRollouts:
         settings, limit = self.config.grpo, self.config.generation.max_response_tokens
-        made = StepRollouts(first_prompt)
-        missing = settings.prompts_per_step
+        largest = self.sampler.levels[position.level]
+        rounds: list[Collected] = []
+        missing, drawn = settings.prompts_per_step, 0
         while missing:
-            group = made.next_prompt - first_prompt
-            tasks = self.tasks(step, made.next_prompt, count=missing, first_group=group)
-            made.next_prompt += missing
-            made.rounds.append(self.collector.collect(tasks))
-            if len(made.rounds) > settings.max_refills:
+            here = replace(position, next_prompt=position.next_prompt + drawn)
+            rounds.append(
+                self.collector.collect(self.tasks(step, here, count=missing, first_group=drawn))
+            )
+            drawn += missing
+            if len(rounds) > settings.max_refills:
                 break
-            missing -= num_informative(made.rounds[-1].episodes, settings, limit)
-        return made
+            missing -= num_informative(rounds[-1].episodes, settings, limit)
+        rewards = [
+            e.outcome.value
+            for collected in rounds
+            for e in collected.episodes
+            if e.num_qubits == largest and isinstance(e.outcome, Scored)
+        ]
+        following = self.sampler.following(
+            position,
+            drawn=drawn,
+            step=step + 1,
+            iterations=settings.iterations,
+            reward=sum(rewards) / len(rewards) if rewards else None,
+        )
+        return StepRollouts(following, largest, rounds)

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from quasar.errors import CheckpointError
+from quasar.learning.curriculum import Position
 
 _STATE_FILE = "run_state.json"
 _PARTIAL = ".partial"
@@ -26,10 +27,22 @@ class RunState:
 
     phase: str  # "sft" or "grpo"
     step: int = 0  # updates done
-    next_prompt: int = 0  # position in the sampler's order of the next step's first prompt (grpo)
+    next_prompt: int = 0  # of the next step: see `curriculum.Position`, as the two below (grpo)
+    level: int = 0
+    level_start: int = 0
     weights_version: int = 0  # of the weights that the learners hold
     empty_steps: int = 0  # steps in a row with nothing to train on
     seed: int = 0
+
+    @property
+    def position(self) -> Position:
+        """Of the next step's prompts."""
+        return Position(self.next_prompt, self.level, self.level_start)
+
+    def move_to(self, position: Position) -> None:
+        """Go on from another position."""
+        self.next_prompt, self.level = position.next_prompt, position.level
+        self.level_start = position.level_start
 
 
 class CheckpointStore:

@@ -14,6 +14,7 @@ from quasar.config import GrpoConfig, with_overrides
 from quasar.datasets.io import read_problems
 from quasar.errors import TrainingError
 from quasar.learning.batch import assign, episode_metrics, num_informative
+from quasar.learning.curriculum import Position
 from quasar.learning.grpo import GRPOConfig
 from quasar.learning.rollouts import WorkerFault, _collect
 from quasar.learning.sft import train_supervised
@@ -178,10 +179,10 @@ def test_flat_groups_are_replaced_by_further_prompts_up_to_the_bound(config, mod
     settings = with_overrides(config, {"grpo.max_refills": 3, "grpo.staleness": 1})
     algorithm = build(settings, model, train_file)
     try:
-        sampled = algorithm.source.take(0, 0)
+        sampled = algorithm.source.take(0, Position())
         groups = [sorted({e.group for e in c.episodes}) for c in sampled.rounds]
         numbers = [g for taken in groups for g in taken]
-        assert numbers == list(range(sampled.next_prompt))  # numbered on, none twice
+        assert numbers == list(range(sampled.following.next_prompt))  # numbered on, none twice
         limit = settings.generation.max_response_tokens
         found = [num_informative(c.episodes, settings.grpo, limit) for c in sampled.rounds]
         assert 1 < len(sampled.rounds) <= 4
@@ -200,13 +201,13 @@ def test_flat_groups_are_replaced_by_further_prompts_up_to_the_bound(config, mod
             versions = {e.weights_version for e in algorithm.episodes}
             assert versions == {max(0, state.weights_version - 2)}
         assert algorithm.last_metrics["sampler_kl"] > 1e-6  # learner and sampler now differ
-        assert algorithm.source._ahead[:2] == (state.step, state.next_prompt)
+        assert algorithm.source._ahead[:2] == (state.step, state.position)
     finally:
         algorithm.stop()
 
 
 def test_stale_workers_and_stale_episodes_are_refused(algorithm):
-    tasks = algorithm.source.tasks(0, 0, count=1)[:1]
+    tasks = algorithm.source.tasks(0, Position(), count=1)[:1]
     worker = algorithm.env_runner_group._worker_manager.actors()[1]
     share = ray.get(worker.apply.remote(_collect, tasks=tasks, version=7))
     assert isinstance(share, WorkerFault)
@@ -217,7 +218,7 @@ def test_stale_workers_and_stale_episodes_are_refused(algorithm):
 
 
 def test_a_fault_is_never_a_grade(algorithm, train_file):
-    episodes = algorithm.collector.collect(algorithm.source.tasks(0, 0, count=4)).episodes
+    episodes = algorithm.collector.collect(algorithm.source.tasks(0, Position(), count=4)).episodes
     before = assign(episodes, weights_version=0, **DEFAULTS)
     group = [e for e in episodes if e.group == 0]
     group[0].outcome = Failed("timeout", "killed after 20 s")
@@ -236,7 +237,7 @@ def test_a_fault_is_never_a_grade(algorithm, train_file):
 
 
 def test_steps_without_anything_to_learn_stop_the_run(algorithm, config):
-    episodes = algorithm.collector.collect(algorithm.source.tasks(0, 0, count=4)).episodes
+    episodes = algorithm.collector.collect(algorithm.source.tasks(0, Position(), count=4)).episodes
     for e in episodes:
         e.outcome = Scored(0.5, {"syntax": 1.0}, {"syntax": 0.5})
     flat = assign(episodes, weights_version=0, **DEFAULTS)
@@ -265,7 +266,9 @@ def test_a_preflight_that_kills_a_learner_names_what_to_change(algorithm, monkey
 
 
 def test_the_ids_trained_are_the_ids_sampled(algorithm):
-    (episode,) = algorithm.collector.collect(algorithm.source.tasks(0, 0, count=1)[:1]).episodes
+    (episode,) = algorithm.collector.collect(
+        algorithm.source.tasks(0, Position(), count=1)[:1]
+    ).episodes
     (sequence,) = assign(
         [episode, _with_other_reward(episode)], weights_version=0, **DEFAULTS
     ).sequences[:1]
