@@ -21,9 +21,9 @@ from quasar.errors import CheckpointError, TrainingError
 from quasar.learning.lora import add_adapters, plain_weights, save_adapter
 from quasar.learning.losses import PolicyLoss, grpo_loss, supervised_loss
 from quasar.learning.packing import MicroBatch, TokenSequence, pack
+from quasar.learning.reshard import ENGINE, UNIVERSAL
 from quasar.policy.models import load_policy
 
-_TAG = "engine"
 LARGEST_BUCKET = 500_000_000  # elements; DeepSpeed's own default
 
 
@@ -284,7 +284,7 @@ class PolicyLearner:
         Collective. The directory must be one that all ranks see.
         """
         weights = self.gather_weights()
-        self.engine.save_checkpoint(str(directory), tag=_TAG)
+        self.engine.save_checkpoint(str(directory), tag=ENGINE)
         with self._gathered() as policy:
             adapted = isinstance(policy, PeftModel)
             if rank == 0 and adapted:
@@ -295,15 +295,14 @@ class PolicyLearner:
             plain.save_pretrained(directory / "huggingface", state_dict=tensors)
             self.tokenizer.save_pretrained(directory / "huggingface")
 
-    def load(self, directory: Path) -> None:
-        """Model and optimiser as `save` left them. Collective; same number of ranks as then."""
-        saved = len(list(Path(directory, _TAG).glob("*optim_states.pt"))) or 1
-        if saved != self.world_size:
-            raise CheckpointError(
-                f"{directory}: written by {saved} learners, this run has {self.world_size}; set "
-                f"learner.num_learners={saved}, or start from its huggingface/ directory"
-            )
-        path, _ = self.engine.load_checkpoint(str(directory), tag=_TAG)
+    def load(self, directory: Path, *, universal: bool = False) -> None:
+        """Model and optimiser as `save` left them. Collective.
+
+        universal: from a directory of `reshard.universal`, else by as many ranks as saved it.
+        """
+        engine = self.engine
+        engine._config.load_universal_checkpoint = universal  # how DeepSpeed's loader is told
+        path, _ = engine.load_checkpoint(str(directory), tag=UNIVERSAL if universal else ENGINE)
         if path is None:
             raise CheckpointError(f"{directory}: holds no learner checkpoint")
 

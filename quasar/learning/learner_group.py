@@ -6,6 +6,7 @@ second set of weights). `PolicyLearnerGroup` calls all ranks together: gathering
 ZeRO-3 are collective, and a call that fails on one rank fails as a whole.
 """
 
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +25,10 @@ from quasar.learning.learner import Objective, PolicyLearner
 from quasar.learning.memory import rss_bytes
 from quasar.learning.native_ops import load_cpu_communication_op
 from quasar.learning.packing import TokenSequence, pack
+from quasar.learning.reshard import num_saved, require_stage, universal
 from quasar.policy.models import pick_device
+
+logger = logging.getLogger(__name__)
 
 
 class PlaceholderModule(TorchRLModule):
@@ -104,9 +108,9 @@ class DeepSpeedLearner(TorchLearner):
         """See PolicyLearner.save."""
         self.policy_learner.save(Path(directory), rank=self.rank)
 
-    def load(self, directory: str) -> None:
+    def load(self, directory: str, universal: bool = False) -> None:
         """See PolicyLearner.load."""
-        self.policy_learner.load(Path(directory))
+        self.policy_learner.load(Path(directory), universal=universal)
 
 
 class PolicyLearnerGroup(LearnerGroup):
@@ -209,8 +213,22 @@ class PolicyLearnerGroup(LearnerGroup):
         return str(path)
 
     def restore_from_path(self, path, **kwargs) -> None:
-        """All ranks read their shards from `path`."""
-        self.call_all("load", [dict(directory=str(path))] * len(self))
+        """All ranks read their shards from `path`, cut anew where another number wrote them.
+
+        Raises CheckpointError where there are none, or of another kind of ZeRO stage.
+        """
+        checkpoint = Path(path)
+        saved = num_saved(checkpoint)
+        require_stage(checkpoint, self.config.quasar.learner.zero_stage)
+        if saved == len(self):
+            self.call_all("load", [dict(directory=str(checkpoint))] * len(self))
+            return
+        logger.warning(
+            "%s: written by %d learners, going on with %d; cutting its shards anew",
+            checkpoint, saved, len(self),
+        )  # fmt: skip
+        with universal(checkpoint) as place:
+            self.call_all("load", [dict(directory=str(place), universal=True)] * len(self))
 
 
 def _memory_mends(config: QuasarConfig, time: int) -> str:

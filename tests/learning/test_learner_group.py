@@ -11,6 +11,7 @@ from quasar.errors import CheckpointError, TrainingError
 from quasar.learning.grpo import GRPOConfig
 from quasar.learning.learner import Objective
 from quasar.learning.packing import TokenSequence
+from quasar.learning.reshard import universal
 from quasar.learning.sft import supervised_sequence
 from quasar.policy.chat import ChatFormat
 from quasar.policy.models import load_policy
@@ -89,6 +90,90 @@ def test_spread_over_ranks_and_micro_batches_changes_nothing_and_a_checkpoint_go
     group.restore_from_path(tmp_path)
     again = group.update_policy(sequences, objective=GRPO_LOSS, learning_rate=1e-3)
     assert again == second  # bit for bit
+
+
+def optimizer_steps(group):
+    """Adam's step counters, of each learner."""
+    answers = group._worker_manager.foreach_actor(
+        lambda learner: {
+            float(s["step"]) for s in learner.policy_learner.optimizer.state.values() if s
+        }
+    )
+    return [answer.get() for answer in answers]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", [1, 3])
+def test_a_checkpoint_goes_on_with_two_learners_and_back(
+    make_group, sequences, tmp_path, local_ray, stage
+):
+    def weights(group):
+        return local_ray.get(group.publish()[0])
+
+    def step(group):
+        group.update_policy(sequences, objective=GRPO_LOSS, learning_rate=1e-3)
+        return weights(group)
+
+    one = make_group(num_learners=1, zero_stage=stage)
+    steps(one, sequences, 2)
+    one.save_to_path(tmp_path / "one")
+    before, after = weights(one), step(one)
+    one.shutdown()
+
+    two = make_group(num_learners=2, zero_stage=stage)
+    two.restore_from_path(tmp_path / "one")
+    assert optimizer_steps(two) == [{2.0}, {2.0}]
+    for name, value in weights(two).items():
+        np.testing.assert_array_equal(value, before[name])
+    again = step(two)
+    for name, value in after.items():  # with fresh moments a weight would be 1e-3 off
+        np.testing.assert_allclose(again[name], value, atol=5e-5)
+    two.save_to_path(tmp_path / "two")
+    assert not list(tmp_path.rglob("*.partial"))
+    after = step(two)
+    two.shutdown()
+
+    back = make_group(num_learners=1, zero_stage=stage)
+    back.restore_from_path(tmp_path / "two")
+    assert optimizer_steps(back) == [{3.0}]
+    for name, value in weights(back).items():
+        np.testing.assert_array_equal(value, again[name])
+    last = step(back)
+    for name, value in after.items():
+        np.testing.assert_allclose(last[name], value, atol=5e-5)
+
+
+def test_other_zero_stages_read_a_checkpoint_as_far_as_they_can(
+    make_group, sequences, tmp_path, local_ray
+):
+    first = make_group(num_learners=1, zero_stage=1)
+    steps(first, sequences, 1)
+    first.save_to_path(tmp_path)
+    expected = local_ray.get(first.publish()[0])
+    first.shutdown()
+
+    second = make_group(num_learners=2, zero_stage=2)
+    second.restore_from_path(tmp_path)
+    for name, value in local_ray.get(second.publish()[0]).items():
+        np.testing.assert_array_equal(value, expected[name])
+    second.shutdown()
+
+    third = make_group(num_learners=1, zero_stage=3)
+    with pytest.raises(CheckpointError, match="ZeRO stage 1 or 2, this run has 3"):
+        third.restore_from_path(tmp_path)
+
+
+def test_shards_that_cannot_be_cut_anew_are_named(make_group, sequences, tmp_path):
+    one = make_group(num_learners=1)
+    steps(one, sequences, 1)
+    one.save_to_path(tmp_path)
+    (shard,) = (tmp_path / "engine").glob("*optim_states.pt")
+    shard.write_bytes(shard.read_bytes()[:1000])
+    with (
+        pytest.raises(CheckpointError, match=r"cannot be cut anew \(.*num_learners=1"),
+        universal(tmp_path),
+    ):
+        pass
 
 
 def test_the_checkpoint_holds_a_model_that_agrees_with_the_engine(
