@@ -412,6 +412,34 @@ class CurriculumConfig(Section):
         return (value,) if isinstance(value, str) else value
 
 
+class ValidationConfig(Section):
+    every: int = Field(
+        0,
+        ge=0,
+        description="updates between validations on the validation split, with one before the first "
+        "update and one after the last; 0: none",
+    )
+    num_problems: int = Field(64, ge=1, description="problems of a validation, the split's first")
+    samples: int = Field(2, ge=1, description="completions a problem, drawn as in the evaluation")
+    metric: Literal[
+        "reward",
+        "valid",
+        "approximation_ratio",
+        "optimum_probability",
+        "decoded_correct",
+        "at_least_reference",
+    ] = Field("reward", description="evaluation metric that tells which weights are better")
+    min_improvement: float = Field(
+        0.0, ge=0, description="gain over the best value, in the metric's unit, that counts as one"
+    )
+    patience: int = Field(
+        0, ge=0, description="validations in a row without a gain that end training; 0: none do"
+    )
+    result: Literal["best", "last"] = Field(
+        "best", description="weights that training gives on; best: of the best validation"
+    )
+
+
 class GrpoConfig(Section):
     iterations: int = Field(120, ge=0, description="updates")
     prompts_per_step: int = Field(8, ge=1, description="distinct prompts an update")
@@ -482,8 +510,13 @@ class GrpoConfig(Section):
     curriculum: CurriculumConfig = Field(
         default_factory=CurriculumConfig, description="which problems are drawn, and when"
     )
+    validation: ValidationConfig = Field(
+        default_factory=ValidationConfig, description="validation within training"
+    )
     checkpoint_every: int = Field(10, ge=1, description="updates between checkpoints")
-    keep_checkpoints: int = Field(2, ge=1, description="checkpoints kept")
+    keep_checkpoints: int = Field(
+        2, ge=1, description="newest checkpoints kept, beside that of the best validation"
+    )
 
     @field_validator("dual_clip")
     @classmethod
@@ -578,6 +611,10 @@ class QuasarConfig(Section):
             raise ValueError(
                 "learner.share_prompts needs the keys and values that gradient checkpointing drops; "
                 "set one of learner.share_prompts, policy.gradient_checkpointing to false"
+            )
+        if self.grpo.validation.patience and not self.grpo.validation.every:
+            raise ValueError(
+                "grpo.validation.patience needs validations; set grpo.validation.every, e.g. to 20"
             )
         start = self.grpo.curriculum.start_qubits
         if 0 < start < self.dataset.min_qubits:

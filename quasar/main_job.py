@@ -15,7 +15,7 @@ from there, so that calling again after an interruption continues the run:
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,25 +24,45 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from quasar.config import QuasarConfig, load_config, to_commented_yaml
+from quasar.config import QuasarConfig, flatten, load_config, to_commented_yaml, with_overrides
 from quasar.datasets.generate import generate_dataset
-from quasar.datasets.io import read_problems, write_problems
+from quasar.datasets.io import read_problems, write_problems, write_text
 from quasar.datasets.prompts import record_messages
+from quasar.datasets.records import ProblemRecord
 from quasar.datasets.traces import read_traces, write_traces
 from quasar.errors import ConfigError
-from quasar.evaluation.evaluate import evaluate_files
+from quasar.evaluation.evaluate import evaluate_files, evaluate_rows
 from quasar.evaluation.report import main_report
 from quasar.evaluation.summary import Summary, read_summary
 from quasar.evaluation.table import COMPARED, compare_rows
 from quasar.learning.sft import num_steps, train_supervised
 from quasar.learning.state import CheckpointStore, StepLog, read_state
-from quasar.learning.train import train_grpo
+from quasar.learning.train import finished, train_grpo
+from quasar.learning.validation import Validation
 from quasar.policy.batch import generate_file
 from quasar.policy.models import build_policy, load_policy
 from quasar.runtime import init_ray, warn_if_waiting
 from quasar.tracking import Tracker, tracking_uri
 
 BASELINE_ROWS = ("H on every qubit", "references")  # of the final table
+
+
+# What may change where a run goes on: where it runs and on how much, not what it computes.
+_PLACEMENT = (
+    "run.name",
+    "run.directory",
+    "cluster.",
+    "serving.",
+    "dataset.num_workers",
+    "rollout.",
+    "verification.num_workers",
+    "verification.cpus_per_worker",
+    "verification.gpus_per_worker",
+    "learner.num_learners",
+    "learner.cpus_per_learner",
+    "learner.gpus_per_learner",
+    "learner.torch_threads",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +75,7 @@ class MainJobResult:
 
 
 class Run:
-    """Paths of a run, and its configuration written down (a run has one configuration for ever)."""
+    """Paths of a run, and its configuration written down: one for ever, but for `_PLACEMENT`."""
 
     def __init__(self, config: QuasarConfig):
         self.config = config
@@ -66,17 +86,26 @@ class Run:
         self.directory.mkdir(parents=True, exist_ok=True)
         written = self.directory / "config.yaml"
         if written.is_file():
-            if load_config(written).model_copy(update={"run": config.run}) != config:
+            there, here = (_training(c) for c in (load_config(written), config))
+            differing = [
+                f"{k} is {there[k]!r}, not {v!r}" for k, v in here.items() if v != there[k]
+            ]
+            if differing:
                 raise ConfigError(
-                    f"{self.directory} holds a run with another configuration; name a new one with "
-                    "--set run.name=NAME, or delete that directory"
+                    f"{self.directory} holds a run with another configuration "
+                    f"({', '.join(differing[:3])}{', …' if differing[3:] else ''}); name a new one "
+                    "with --set run.name=NAME, or delete that directory"
                 )
-        else:
-            written.write_text(to_commented_yaml(config) + "\n")
+        write_text(written, to_commented_yaml(config) + "\n")
 
     def split(self, name: str) -> Path:
         """The file of a split: train, validation or test."""
         return self.dataset / f"{name}.{self.config.dataset.format}"
+
+
+def _training(config: QuasarConfig) -> dict[str, Any]:
+    """What a run computes, by dotted path."""
+    return {k: v for k, v, _ in flatten(config) if not k.startswith(_PLACEMENT)}
 
 
 def run_main_job(config: QuasarConfig) -> MainJobResult:
@@ -175,28 +204,53 @@ def _traces(run: Run) -> Path | None:
 
 def _reinforced(run: Run, model: Path, tracker: Tracker, console: Console) -> Path:
     config, directory = run.config, run.directory / "grpo"
-    store = CheckpointStore(directory / "checkpoints")
-    latest = store.latest()
-    if latest and read_state(latest).step >= config.grpo.iterations:
-        return latest / "huggingface"
-    with _phase("GRPO", directory, store, config.grpo.iterations, tracker, console) as on_step:
+    result = finished(config, directory)
+    if result is not None:
+        return result.chosen / "huggingface"
+    store, settings = CheckpointStore(directory / "checkpoints"), config.grpo
+    watched = f"validation/{settings.validation.metric}"
+    with _phase(
+        "GRPO", directory, store, settings.iterations, tracker, console, watched=watched
+    ) as on_step:
 
         def on_update(step: int, metrics: dict[str, float], episodes: list) -> None:
             on_step(step, metrics)
-            if step % config.grpo.checkpoint_every == 0:
+            if step % settings.checkpoint_every == 0:
                 shown = episodes[: config.tracking.sample_circuits]
                 rows = [{"reward": _reward(e), "text": e.texts[-1]} for e in shown]
                 tracker.log_table(rows, f"samples/grpo-{step:06d}.json")
 
-        checkpoint = train_grpo(
+        result = train_grpo(
             config,
             model_directory=model,
             problems_file=run.split("train"),
             run_directory=directory,
             resume=True,
             on_step=on_update,
+            validation=_validation(run),
         )
-    return checkpoint / "huggingface"
+    if result.stopped:
+        console.print(f"GRPO ended after {result.step}/{settings.iterations}: {result.stopped}")
+    if result.chosen != result.last:
+        console.print(f"GRPO: going on with the weights after update {result.chosen_step}")
+    return result.chosen / "huggingface"
+
+
+def _validation(run: Run) -> Validation | None:
+    """Graded as `quasar evaluate` does it, without what costs most and no metric here needs."""
+    if not run.config.grpo.validation.every:
+        return None
+    config = with_overrides(
+        run.config,
+        {"evaluation.device": "none", "evaluation.noise": False, "evaluation.random_draws": 0},
+    )
+    names = dict.fromkeys([*COMPARED, config.grpo.validation.metric])
+
+    def grade(answers: Sequence[tuple[ProblemRecord, Sequence[str]]]) -> dict[str, float | None]:
+        summary = evaluate_rows(answers, config=config, workers=config.dataset.num_workers)
+        return {name: summary.get(name).value for name in names}
+
+    return Validation(config, run.split("validation"), grade)
 
 
 def _reward(episode: Any) -> float | None:
@@ -211,11 +265,16 @@ def _phase(
     total: int,
     tracker: Tracker,
     console: Console,
+    *,
+    watched: str = "",
 ) -> Iterator[Any]:
-    """A progress bar and the step log of one phase; yields on_step(step, metrics)."""
+    """A progress bar and the step log of one phase; yields on_step(step, metrics).
+
+    watched: metric whose last value stays on the bar.
+    """
     latest = store.latest()
     done = read_state(latest).step if latest else 0
-    log = StepLog(directory / "steps.jsonl", resume_at=done)
+    log = StepLog(directory / "steps.jsonl", resume_at=done if latest else -1)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -224,21 +283,26 @@ def _phase(
         TimeElapsedColumn(),
         console=console,
     )
+    seen: dict[str, float] = {}
     with bar:
         task = bar.add_task(name, total=total, completed=done, shown="")
 
         def on_step(step: int, metrics: dict[str, float]) -> None:
             log.append(step, metrics)
             tracker.log_metrics({f"{name.lower()}/{k}": v for k, v in metrics.items()}, step)
-            bar.update(task, completed=step, shown=_shown(metrics))
-            if not console.is_terminal and (step == 1 or step % 10 == 0 or step == total):
-                console.print(f"{name} {step}/{total}  {_shown(metrics)}")
+            seen.update({k: v for k, v in metrics.items() if k == watched})
+            shown = _shown(metrics | seen, watched)
+            bar.update(task, completed=step, shown=shown)
+            told = step in (0, 1, total) or step % 10 == 0
+            if not console.is_terminal and told:
+                console.print(f"{name} {step}/{total}  {shown}")
 
         yield on_step
 
 
-def _shown(metrics: dict[str, float]) -> str:
+def _shown(metrics: dict[str, float], watched: str) -> str:
     names = {"reward": "reward", "valid_fraction": "valid", "loss": "loss", "tokens_per_s": "tok/s"}
+    names[watched] = watched.replace("/", " ").replace("_", " ")
     return "  ".join(
         f"{label} {metrics[key]:.3g}" for key, label in names.items() if key in metrics
     )

@@ -6,7 +6,7 @@ update → sync. Groups are complete or absent; a fault is never a grade.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +22,7 @@ from ray.tune import PlacementGroupFactory
 
 from quasar.config import GenerationConfig, QuasarConfig, with_overrides
 from quasar.datasets.io import read_problems
+from quasar.datasets.records import ProblemRecord
 from quasar.errors import ConfigError, TrainingError
 from quasar.learning.batch import TrainingBatch, assign, episode_metrics
 from quasar.learning.learner import Objective
@@ -176,6 +177,12 @@ class GRPO(Algorithm):
         state.move_to(sampled.following)
         self.episodes = sampled.episodes
         self._record(sampled, batch, update, seconds)
+
+    def complete(self, records: Sequence[ProblemRecord], *, samples: int) -> list[list[str]]:
+        """`samples` answers of the current weights to each problem, as `quasar generate` draws
+        them; by the rollout workers, which are idle between steps."""
+        self.collector.revive()
+        return self.collector.complete(records, samples=samples)
 
     def _publish(self) -> None:
         self.collector.publish(self.learner_group.publish(), self.run_state.weights_version)

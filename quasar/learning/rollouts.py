@@ -8,7 +8,7 @@ weights of the version that was asked for: a worker that came back holds none un
 import logging
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -19,9 +19,11 @@ from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.env import INPUT_ENV_SPACES
 from ray.rllib.env.env_runner import EnvRunner
 
+from quasar.datasets.records import ProblemRecord
 from quasar.errors import TrainingError
 from quasar.learning.memory import rss_bytes
 from quasar.policy.agent import AgentLoop, Episode, Task
+from quasar.policy.batch import complete
 from quasar.policy.engine import load_engine
 from quasar.policy.models import pick_device
 from quasar.verification.pool import VerifierClient
@@ -85,6 +87,17 @@ class RolloutRunner(EnvRunner):
             return WorkerFault(f"{type(error).__name__}: {error}", traceback.format_exc())
         return Share(episodes, self.loop.take_seconds())
 
+    def complete(
+        self, *, records: Sequence[ProblemRecord], samples: int, version: int
+    ) -> list[list[str]] | WorkerFault:
+        """`samples` answers to each problem, drawn as `quasar generate` draws them."""
+        if self.weights_version != version:
+            return WorkerFault(f"holds weights {self.weights_version}, asked for {version}", "")
+        try:
+            return complete(self.engine, records, samples=samples, config=self.config.quasar)
+        except Exception as error:
+            return WorkerFault(f"{type(error).__name__}: {error}", traceback.format_exc())
+
     # What RLlib asks of an EnvRunner -----------------------------------------------------------
 
     def sample(self, **kwargs):
@@ -118,6 +131,10 @@ def _receive(runner: RolloutRunner, **kwargs) -> int:
 
 def _collect(runner: RolloutRunner, **kwargs) -> Share | WorkerFault:
     return runner.collect(**kwargs)
+
+
+def _complete(runner: RolloutRunner, **kwargs) -> list[list[str]] | WorkerFault:
+    return runner.complete(**kwargs)
 
 
 def _rss_bytes(runner: RolloutRunner) -> int:
@@ -159,17 +176,10 @@ class RolloutCollector:
         return back
 
     def collect(self, tasks: Sequence[Task]) -> Collected:
-        """Episodes of all tasks, in order. Shares are fixed by the number of configured workers."""
-        count = self.group.num_remote_env_runners()
-        shares = {i: list(tasks[i::count]) for i in range(count) if tasks[i::count]}
-        made: dict[int, Share] = {}
-        remade = 0
-        while len(made) < len(shares):
-            missing = [i for i in shares if i not in made]
-            workers = self._workers()
-            jobs = list(zip(workers, missing, strict=False))
-            self._run(jobs, shares, made)
-            remade += sum(len(shares[i]) for _, i in jobs if i not in made)
+        """Episodes of all tasks, in order."""
+        made, remade = self._spread(
+            tasks, lambda share: partial(_collect, tasks=share, version=self.version)
+        )
         episodes = [e for i in sorted(made) for e in made[i].episodes]
         episodes.sort(key=lambda e: (e.group, e.sample))
         if len(episodes) != len(tasks):
@@ -180,14 +190,42 @@ class RolloutCollector:
                 seconds[phase] = max(seconds.get(phase, 0.0), value)
         return Collected(episodes, len(tasks), remade, seconds)
 
+    def complete(self, records: Sequence[ProblemRecord], *, samples: int) -> list[list[str]]:
+        """`samples` answers to each problem by the current weights, in order."""
+        made, _ = self._spread(
+            records,
+            lambda share: partial(_complete, records=share, samples=samples, version=self.version),
+        )
+        answers: list[list[str]] = [[] for _ in records]
+        for i, share in made.items():
+            answers[i :: self.group.num_remote_env_runners()] = share
+        return answers
+
     def rss_bytes(self) -> list[int]:
         """Resident memory of the healthy workers' processes."""
         results = self.manager.foreach_actor(_rss_bytes, timeout_seconds=self.timeout_s)
         return [r.get() for r in results if r.ok]
 
-    def _run(self, jobs, shares, made) -> None:
+    def _spread(
+        self, items: Sequence[Any], ask: Callable[[Sequence[Any]], Callable]
+    ) -> tuple[dict[int, Any], int]:
+        """What the workers made of the items: by number of the share (items i, i + workers, …),
+        and how many items had to be made again. Shares are fixed by the configured workers.
+        """
+        count = self.group.num_remote_env_runners()
+        shares = {i: list(items[i::count]) for i in range(count) if items[i::count]}
+        made: dict[int, Any] = {}
+        remade = 0
+        while len(made) < len(shares):
+            missing = [i for i in shares if i not in made]
+            jobs = list(zip(self._workers(), missing, strict=False))
+            self._run(jobs, {i: ask(shares[i]) for i in missing}, made)
+            remade += sum(len(shares[i]) for _, i in jobs if i not in made)
+        return made, remade
+
+    def _run(self, jobs, calls, made) -> None:
         results = self.manager.foreach_actor(
-            [partial(_collect, tasks=shares[i], version=self.version) for _, i in jobs],
+            [calls[i] for _, i in jobs],
             remote_actor_ids=[worker for worker, _ in jobs],
             timeout_seconds=self.timeout_s,
         )

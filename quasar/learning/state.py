@@ -33,6 +33,11 @@ class RunState:
     weights_version: int = 0  # of the weights that the learners hold
     empty_steps: int = 0  # steps in a row with nothing to train on
     seed: int = 0
+    # Of the validations (grpo), see `quasar.learning.validation`.
+    best_step: int | None = None  # whose weights had the best metric
+    best_value: float | None = None
+    validations_since_best: int = 0
+    stopped: str = ""  # why training ended early; "" where it did not
 
     @property
     def position(self) -> Position:
@@ -46,7 +51,7 @@ class RunState:
 
 
 class CheckpointStore:
-    """Checkpoints of one phase: `<directory>/step-000012/`, the newest `keep` of them."""
+    """Checkpoints of one phase: `<directory>/step-000012/`, the newest `keep` and the best one."""
 
     def __init__(self, directory: Path, *, keep: int = 2):
         self.directory = directory
@@ -54,37 +59,69 @@ class CheckpointStore:
 
     @contextmanager
     def writing(self, state: RunState) -> Iterator[Path]:
-        """Yields a fresh directory to fill; on leaving without error it becomes the checkpoint."""
-        final = self.directory / f"step-{state.step:06d}"
+        """Yields a fresh directory to fill; on leaving without error it becomes the checkpoint.
+
+        Raises CheckpointError where it cannot be written whole; what was there before stays.
+        """
+        final = self._place(state.step)
         partial = final.with_name(final.name + _PARTIAL)
         shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        yield partial
-        if not (partial / "huggingface" / "config.json").is_file():
-            raise CheckpointError(f"{partial}: the learner wrote no model; disk full?")
-        with open(partial / _STATE_FILE, "w") as file:
-            json.dump(asdict(state), file)
-            file.flush()
-            os.fsync(file.fileno())
-        if final.exists():
-            shutil.rmtree(final)
+        try:
+            partial.mkdir(parents=True)
+            yield partial
+            if not (partial / "huggingface" / "config.json").is_file():
+                raise CheckpointError(f"{partial}: the learner wrote no model; disk full?")
+            with open(partial / _STATE_FILE, "w") as file:
+                json.dump(asdict(state), file)
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException as error:
+            shutil.rmtree(partial, ignore_errors=True)  # its share of a full disk
+            if isinstance(error, OSError):
+                raise CheckpointError(
+                    f"{final}: cannot be written ({error}); free space there and start again, the "
+                    f"last good checkpoint is {self.latest() or 'none'}"
+                ) from error
+            raise
+        self._remove(final)
         partial.rename(final)
-        self._prune()
+        self._prune(state.best_step)
 
     def latest(self) -> Path | None:
         """The newest complete checkpoint, or None."""
         steps = self._complete()
         return steps[-1] if steps else None
 
+    def best(self) -> Path | None:
+        """The checkpoint with the best validation metric as the newest one knows it, or None."""
+        latest = self.latest()
+        step = read_state(latest).best_step if latest else None
+        return self._place(step) if step is not None and self._is_complete(step) else None
+
+    def _place(self, step: int) -> Path:
+        return self.directory / f"step-{step:06d}"
+
+    def _is_complete(self, step: int) -> bool:
+        return (self._place(step) / _STATE_FILE).is_file()
+
     def _complete(self) -> list[Path]:
         found = self.directory.glob("step-*")
         return sorted(p for p in found if p.suffix != _PARTIAL and (p / _STATE_FILE).is_file())
 
-    def _prune(self) -> None:
+    def _prune(self, best_step: int | None) -> None:
         for old in self._complete()[: -self.keep]:
-            shutil.rmtree(old, ignore_errors=True)
+            if best_step is None or old != self._place(best_step):
+                self._remove(old)
         for partial in self.directory.glob(f"step-*{_PARTIAL}"):
             shutil.rmtree(partial, ignore_errors=True)
+
+    def _remove(self, checkpoint: Path) -> None:
+        """Renamed first: one that a kill left half removed must not look complete."""
+        if checkpoint.exists():
+            doomed = checkpoint.with_name(f"{checkpoint.name}.old{_PARTIAL}")
+            shutil.rmtree(doomed, ignore_errors=True)
+            checkpoint.rename(doomed)
+            shutil.rmtree(doomed, ignore_errors=True)
 
 
 def read_state(checkpoint: Path) -> RunState:

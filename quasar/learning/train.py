@@ -1,16 +1,29 @@
-"""The loop around GRPO: build or resume, step, checkpoint, write rollouts down."""
+"""The loop around GRPO: build or resume, step, validate, checkpoint, write rollouts down."""
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from quasar.config import QuasarConfig
 from quasar.learning.grpo import GRPO, GRPOConfig
-from quasar.learning.state import CheckpointStore
+from quasar.learning.state import CheckpointStore, RunState, read_state
+from quasar.learning.validation import Validation
 from quasar.policy.agent import Episode
 from quasar.rewards import Failed
 
 OnStep = Callable[[int, dict[str, float], list[Episode]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class GrpoResult:
+    """What training left."""
+
+    last: Path  # newest checkpoint
+    chosen: Path  # the checkpoint whose weights are the result
+    step: int  # updates done
+    chosen_step: int
+    stopped: str  # why it ended before the configured number of updates; "" where it did not
 
 
 def train_grpo(
@@ -21,15 +34,19 @@ def train_grpo(
     run_directory: Path,
     resume: bool = False,
     on_step: OnStep | None = None,
-) -> Path:
-    """Train for the configured number of updates; returns the last checkpoint's directory.
+    validation: Validation | None = None,
+) -> GrpoResult:
+    """Train for the configured number of updates, or until validation ends it.
 
     Checkpoints go to run_directory/checkpoints, every rollout to run_directory/rollouts. Ray must
-    be up. `on_step(step, metrics, episodes)` is called after each of the steps 1…iterations.
+    be up. `on_step(step, metrics, episodes)` is called after each of the steps 1…iterations, and
+    with step 0 and no episodes after a validation before the first.
     """
-    store = CheckpointStore(run_directory / "checkpoints", keep=config.grpo.keep_checkpoints)
+    store = _store(config, run_directory)
+    done = finished(config, run_directory) if resume else None
+    if done is not None:
+        return done
     latest = store.latest() if resume else None
-    total = config.grpo.iterations
     algorithm: GRPO = (
         GRPOConfig()
         .run(config, model_directory=model_directory, problems_file=problems_file)
@@ -38,23 +55,66 @@ def train_grpo(
     try:
         if latest:
             algorithm.restore_from_path(str(latest))
-        while algorithm.run_state.step < total:
+        if latest is None:
+            _close_step(algorithm, store, config, on_step, validation, metrics={})
+        while not _is_over(algorithm.run_state, config):
             algorithm.train()
-            step = algorithm.run_state.step
-            write_rollouts(
-                run_directory / "rollouts" / f"step-{step:06d}.jsonl", algorithm.episodes
-            )
-            if on_step is not None:
-                on_step(step, algorithm.last_metrics, algorithm.episodes)
-            if step % config.grpo.checkpoint_every == 0 or step == total:
-                with store.writing(algorithm.run_state) as directory:
-                    algorithm.save_to_path(str(directory))
-        if store.latest() is None:  # no update asked for: the starting model is the result
-            with store.writing(algorithm.run_state) as directory:
-                algorithm.save_to_path(str(directory))
+            name = f"step-{algorithm.run_state.step:06d}.jsonl"
+            write_rollouts(run_directory / "rollouts" / name, algorithm.episodes)
+            metrics = dict(algorithm.last_metrics)
+            _close_step(algorithm, store, config, on_step, validation, metrics=metrics)
     finally:
         algorithm.stop()
-    return store.latest()
+    return _result(store, config)
+
+
+def finished(config: QuasarConfig, run_directory: Path) -> GrpoResult | None:
+    """The result of a run that has nothing left to do, else None."""
+    store = _store(config, run_directory)
+    latest = store.latest()
+    if latest is None or not _is_over(read_state(latest), config):
+        return None
+    return _result(store, config)
+
+
+def _close_step(
+    algorithm: GRPO,
+    store: CheckpointStore,
+    config: QuasarConfig,
+    on_step: OnStep | None,
+    validation: Validation | None,
+    *,
+    metrics: dict[str, float],
+) -> None:
+    """What follows an update (or precedes the first): validation, report, checkpoint."""
+    state = algorithm.run_state
+    is_best = False
+    if validation is not None and validation.is_due(state):
+        metrics = metrics | validation.run(algorithm)
+        is_best = state.best_step == state.step
+    if metrics and on_step is not None:
+        on_step(state.step, metrics, algorithm.episodes)
+    is_regular = state.step > 0 and state.step % config.grpo.checkpoint_every == 0
+    if is_best or is_regular or _is_over(state, config):
+        with store.writing(state) as directory:
+            algorithm.save_to_path(str(directory))
+
+
+def _store(config: QuasarConfig, run_directory: Path) -> CheckpointStore:
+    return CheckpointStore(run_directory / "checkpoints", keep=config.grpo.keep_checkpoints)
+
+
+def _is_over(state: RunState, config: QuasarConfig) -> bool:
+    return state.step >= config.grpo.iterations or bool(state.stopped)
+
+
+def _result(store: CheckpointStore, config: QuasarConfig) -> GrpoResult:
+    last = store.latest()
+    state = read_state(last)
+    chosen = last
+    if config.grpo.validation.result == "best":
+        chosen = store.best() or last
+    return GrpoResult(last, chosen, state.step, read_state(chosen).step, state.stopped)
 
 
 def write_rollouts(path: Path, episodes: list[Episode]) -> None:

@@ -6,6 +6,7 @@ sample), so the file does not depend on where it was interrupted.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -40,12 +41,6 @@ def generate_file(
     partial = output.with_name(output.name + ".partial")
     done = _rows_done(partial, records, samples)
     engine = load_engine(checkpoint, config, device=pick_device(config.cluster.accelerator))
-    sampling = Sampling(
-        config.evaluation.temperature,
-        config.evaluation.top_p,
-        config.generation.max_response_tokens,
-        config.generation.stop_at_program_end,
-    )
     output.parent.mkdir(parents=True, exist_ok=True)
     per_batch = max(1, config.generation.batch_size // samples)
     with _bar(progress) as bar, open(partial, "a") as file:
@@ -53,7 +48,7 @@ def generate_file(
         for start in range(done, len(records), per_batch):
             chunk = records[start : start + per_batch]
             for record, texts in zip(
-                chunk, _complete(engine, chunk, samples, sampling, config), strict=True
+                chunk, complete(engine, chunk, samples=samples, config=config), strict=True
             ):
                 row = {"sample_index": record.sample_index, "completions": texts}
                 file.write(json.dumps(row) + "\n")
@@ -62,13 +57,23 @@ def generate_file(
     partial.rename(output)
 
 
-def _complete(
+def complete(
     engine: GenerationEngine,
-    records: list[ProblemRecord],
+    records: Sequence[ProblemRecord],
+    *,
     samples: int,
-    sampling: Sampling,
     config: QuasarConfig,
 ) -> list[list[str]]:
+    """`samples` answers to each problem, sampled as `config.evaluation` says.
+
+    Streams are keyed by (seed, sample_index, sample).
+    """
+    sampling = Sampling(
+        config.evaluation.temperature,
+        config.evaluation.top_p,
+        config.generation.max_response_tokens,
+        config.generation.stop_at_program_end,
+    )
     prompts, seeds, sizes = [], [], []
     for record in records:
         messages = record_messages(record, style=config.dataset.prompts)

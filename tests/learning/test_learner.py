@@ -15,6 +15,7 @@ from quasar.errors import TrainingError
 from quasar.learning.learner import Objective, PolicyLearner
 from quasar.learning.native_ops import load_cpu_communication_op
 from quasar.learning.packing import TokenSequence, pack
+from quasar.learning.state import CheckpointStore, RunState
 from quasar.policy.models import load_policy
 
 pytestmark = pytest.mark.slow
@@ -210,3 +211,31 @@ def test_the_reference_under_adapters_is_the_starting_model(make):
     for learner in (full, adapted):
         assert step(learner, made, kl_coefficient=0.1)["reference_kl"] == pytest.approx(0, abs=1e-3)
         assert step(learner, made, kl_coefficient=0.1)["reference_kl"] > 0.01
+
+
+def test_a_disk_that_is_full_leaves_the_last_good_checkpoint(make, tmp_path):
+    made, learner, store = sequences(), make(), CheckpointStore(tmp_path, keep=1)
+    step(learner, made)
+    with store.writing(RunState("grpo", step=1)) as directory:
+        learner.save(directory, rank=0)
+    good = learner.gather_weights()
+    step(learner, made)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for limit in (1_000, 300_000):  # in the small files, and in the middle of the shards
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+        try:
+            with pytest.raises(Exception, match=r"File too large|iostream|unexpected pos|write"):
+                save_step(store, learner, 2)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert [p.name for p in tmp_path.iterdir()] == ["step-000001"]
+    resumed = make()
+    resumed.load(store.latest())
+    assert_same(resumed.gather_weights(), good)
+    save_step(store, learner, 2)  # with space again
+    assert store.latest().name == "step-000002"
+
+
+def save_step(store, learner, number):
+    with store.writing(RunState("grpo", step=number)) as directory:
+        learner.save(directory, rank=0)

@@ -1,0 +1,69 @@
+"""Validation within training: the current weights' answers to held-out problems, graded.
+
+The answers come from the rollout workers, which hold the weights already, and are those that
+`quasar generate` would draw. They are graded by a function that is handed in, since evaluation
+stands above learning. The metric decides which step is the best so far, and whether to stop.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from quasar.config import QuasarConfig, ValidationConfig
+from quasar.datasets.io import read_problems
+from quasar.datasets.records import ProblemRecord
+from quasar.errors import InputError
+from quasar.learning.grpo import GRPO
+from quasar.learning.state import RunState
+
+# Values by metric name (`quasar.evaluation.summary`) of answers to problems; None: not defined.
+Grade = Callable[[Sequence[tuple[ProblemRecord, Sequence[str]]]], Mapping[str, float | None]]
+
+
+class Validation:
+    """Validates a run; what it finds is kept in the run's state."""
+
+    def __init__(self, config: QuasarConfig, problems_file: Path, grade: Grade):
+        """Raises InputError where the file has no problems."""
+        self.settings = config.grpo.validation
+        self._last = config.grpo.iterations
+        records = read_problems(problems_file, max_qubits=config.verification.max_qubits)
+        if not records:
+            raise InputError(
+                f"{problems_file}: no problems to validate on; raise dataset.num_examples, or set "
+                "grpo.validation.every=0"
+            )
+        self.records = records[: self.settings.num_problems]
+        self._grade = grade
+
+    def is_due(self, state: RunState) -> bool:
+        """Before the first update, after each `every` updates, and after the last one."""
+        return state.step % self.settings.every == 0 or state.step == self._last
+
+    def run(self, algorithm: GRPO) -> dict[str, float]:
+        """Validate the weights that the workers hold and note it; metrics `validation/…`."""
+        started = time.perf_counter()
+        answers = algorithm.complete(self.records, samples=self.settings.samples)
+        values = self._grade(list(zip(self.records, answers, strict=True)))
+        note(algorithm.run_state, values.get(self.settings.metric), self.settings)
+        defined = {f"validation/{k}": v for k, v in values.items() if v is not None}
+        return defined | {"seconds/validation": time.perf_counter() - started}
+
+
+def note(state: RunState, value: float | None, settings: ValidationConfig) -> None:
+    """Enter the metric of the weights of `state.step`: is it the best, is it time to stop?
+
+    value: None where no verification gave a grade, which then counts for nothing.
+    """
+    if value is None:
+        return
+    if state.best_value is None or value > state.best_value + settings.min_improvement:
+        state.best_step, state.best_value, state.validations_since_best = state.step, value, 0
+        return
+    state.validations_since_best += 1
+    if 0 < settings.patience <= state.validations_since_best:
+        by = f" by more than {settings.min_improvement:g}" if settings.min_improvement else ""
+        state.stopped = (
+            f"validation/{settings.metric} did not rise{by} in {state.validations_since_best} "
+            f"validations (best {state.best_value:.3f} after update {state.best_step})"
+        )
