@@ -1,5 +1,6 @@
 """The GRPO Algorithm with its real actors: resume, deaths, faults, staleness."""
 
+import json
 import os
 import signal
 import threading
@@ -11,14 +12,18 @@ import pytest
 import ray
 
 from quasar.config import GrpoConfig, with_overrides
-from quasar.datasets.io import read_problems
+from quasar.datasets.io import read_problems, write_problems
 from quasar.errors import TrainingError
+from quasar.evaluation.evaluate import evaluate_files, evaluate_rows
 from quasar.learning.batch import assign, episode_metrics, num_informative
 from quasar.learning.curriculum import Position
 from quasar.learning.grpo import GRPOConfig
 from quasar.learning.rollouts import WorkerFault, _collect
 from quasar.learning.sft import train_supervised
+from quasar.learning.state import read_state
 from quasar.learning.train import train_grpo
+from quasar.learning.validation import Validation
+from quasar.policy.batch import generate_file
 from quasar.rewards import Failed, Scored
 
 DEFAULTS = dict(settings=GrpoConfig(), max_response_tokens=96)
@@ -64,7 +69,7 @@ def model(local_ray, config, tiny_policy, train_file, tmp_path_factory):
 def run(config, model, train_file, directory, *, resume=False):
     """Train; returns the metrics of each step and the last checkpoint."""
     steps = {}
-    checkpoint = train_grpo(
+    result = train_grpo(
         config,
         model_directory=model,
         problems_file=train_file,
@@ -72,13 +77,48 @@ def run(config, model, train_file, directory, *, resume=False):
         resume=resume,
         on_step=lambda step, metrics, _: steps.__setitem__(step, metrics),
     )
-    return steps, checkpoint
+    return steps, result.last
 
 
 @pytest.fixture(scope="module")
 def straight(config, model, train_file, tmp_path_factory):
     """Six steps without interruption."""
     return run(config, model, train_file, tmp_path_factory.mktemp("straight"))
+
+
+class Interrupted(Exception):
+    """What ends a run in the middle."""
+
+
+def validated(
+    config, model, directories, *, resume=False, steps=None, metric=None, interrupt_at=None
+):
+    """Train with validations by the real evaluation; `metric` replaces what it finds, by step."""
+    dataset, directory = directories
+    settings = with_overrides(config, {"evaluation.device": "none", "evaluation.random_draws": 0})
+    steps = {} if steps is None else steps
+
+    def grade(answers):
+        summary = evaluate_rows(answers, config=settings)
+        values = {name: summary.get(name).value for name in ("reward", "valid")}
+        done = len([s for s in steps.values() if "validation/valid" in s])
+        return values if metric is None else values | {"reward": metric[done]}
+
+    def on_step(step, metrics, _):
+        steps[step] = metrics
+        if step == interrupt_at:
+            raise Interrupted
+
+    result = train_grpo(
+        config,
+        model_directory=model,
+        problems_file=dataset / "train.jsonl",
+        run_directory=directory,
+        resume=resume,
+        on_step=on_step,
+        validation=Validation(config, dataset / "validation.jsonl", grade),
+    )
+    return steps, result
 
 
 def build(config, model, train_file):
@@ -126,6 +166,101 @@ def test_six_steps_equal_three_a_resume_and_three(straight, config, model, train
     assert expected.keys() == got.keys()
     for name in expected:
         np.testing.assert_array_equal(got[name], expected[name])
+
+
+@pytest.fixture(scope="module")
+def watched(config):
+    """Validations every second update, a curriculum, and a checkpoint every third update."""
+    return with_overrides(
+        config,
+        {
+            "grpo.validation": {"every": 2, "num_problems": 2, "samples": 3},
+            "grpo.curriculum": {"balance": ["primitive"], "start_qubits": 3, "widen_over": 0.8},
+        },
+    )
+
+
+def test_a_watched_run_that_was_interrupted_ends_as_the_whole_one(
+    watched, model, tiny_dataset, tmp_path
+):
+    steps, result = validated(watched, model, (tiny_dataset, tmp_path / "whole"))
+    assert [k for k, v in steps.items() if "validation/reward" in v] == [0, 2, 4, 6]
+    sizes = [steps[k]["curriculum_qubits"] for k in range(1, 7)]
+    assert (sizes[0], sizes[-1]) == (3, 4)
+    assert sizes == sorted(sizes)
+    for line in (tmp_path / "whole" / "rollouts" / "step-000001.jsonl").read_text().splitlines():
+        assert json.loads(line)["num_qubits"] <= 3
+
+    place, again = (tiny_dataset, tmp_path / "parts"), {}
+    with pytest.raises(Interrupted):  # after update 5 was reported, the last checkpoint is older
+        validated(watched, model, place, steps=again, interrupt_at=5)
+    _, resumed = validated(watched, model, place, steps=again, resume=True)
+    assert again.keys() == steps.keys()
+    for step, metrics in steps.items():
+        assert timeless(again[step]) == timeless(metrics), step
+    for a, b in ((result.last, resumed.last), (result.chosen, resumed.chosen)):
+        assert (a.name, read_state(a)) == (b.name, read_state(b))
+        expected, got = weights(a), weights(b)
+        for name in expected:
+            np.testing.assert_array_equal(got[name], expected[name])
+
+
+def test_a_validation_is_the_evaluation_of_what_the_checkpoint_would_generate(
+    watched, model, tiny_dataset, tmp_path
+):
+    settings = with_overrides(watched, {"grpo.iterations": 1})
+    steps, result = validated(settings, model, (tiny_dataset, tmp_path))
+    problems = tmp_path / "problems.jsonl"
+    records = read_problems(tiny_dataset / "validation.jsonl")[:2]
+    write_problems(problems, records)
+    for source, metrics in ((model, steps[0]), (result.last / "huggingface", steps[1])):
+        generations = tmp_path / f"{metrics is steps[0]}.jsonl"
+        generate_file(source, problems, samples=3, output=generations, config=settings)
+        summary = evaluate_files(
+            problems,
+            generations,
+            tmp_path / generations.stem,
+            config=settings,
+            baselines=(),
+            progress=False,
+        )
+        for name in ("reward", "valid"):
+            assert metrics[f"validation/{name}"] == pytest.approx(summary.get(name).value)
+
+
+def test_early_stopping_ends_training_and_a_resumed_run_does_not_train_on(
+    watched, model, tiny_dataset, tmp_path
+):
+    settings = with_overrides(watched, {"grpo.validation.patience": 1, "grpo.keep_checkpoints": 1})
+    place = (tiny_dataset, tmp_path)
+    steps, result = validated(settings, model, place, metric=[0.1, 0.5, 0.4])
+    assert max(steps) == 4
+    assert result.stopped.startswith("validation/reward did not rise in 1 validations")
+    assert (result.last.name, result.chosen.name) == ("step-000004", "step-000002")
+    kept = {p.name for p in (tmp_path / "checkpoints").iterdir()}
+    assert kept == {"step-000002", "step-000004"}
+    assert read_state(result.last).best_step == 2
+
+    more, again = validated(settings, model, place, resume=True)
+    assert more == {}
+    assert again == result
+    last = with_overrides(settings, {"grpo.validation.result": "last"})
+    assert validated(last, model, place, resume=True)[1].chosen == result.last
+
+
+def test_a_run_goes_on_with_another_number_of_learners(
+    straight, config, model, train_file, tmp_path
+):
+    half = with_overrides(config, {"grpo.iterations": 3})
+    run(half, model, train_file, tmp_path)
+    wider = with_overrides(config, {"learner.num_learners": 2, "learner.cpus_per_learner": 0.25})
+    second, resumed = run(wider, model, train_file, tmp_path, resume=True)
+    assert sorted(second) == [4, 5, 6]
+    assert read_state(resumed).weights_version == 6
+    # the same rollouts by the same weights, and a step on the same moments
+    assert second[4]["reward"] == straight[0][4]["reward"]
+    for name in ("loss", "gradient_norm"):
+        assert second[4][name] == pytest.approx(straight[0][4][name], rel=2e-3, abs=1e-5)
 
 
 def test_metrics_say_what_was_optimised(straight, config):
