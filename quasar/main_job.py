@@ -24,13 +24,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from quasar.config import QuasarConfig, flatten, load_config, to_commented_yaml, with_overrides
+from quasar.config import QuasarConfig, with_overrides
 from quasar.datasets.generate import generate_dataset
-from quasar.datasets.io import read_problems, write_problems, write_text
+from quasar.datasets.io import read_problems, write_problems
 from quasar.datasets.prompts import record_messages
 from quasar.datasets.records import ProblemRecord
 from quasar.datasets.traces import read_traces, write_traces
-from quasar.errors import ConfigError
 from quasar.evaluation.evaluate import evaluate_files, evaluate_rows
 from quasar.evaluation.report import main_report
 from quasar.evaluation.summary import Summary, read_summary
@@ -41,28 +40,11 @@ from quasar.learning.train import finished, train_grpo
 from quasar.learning.validation import Validation
 from quasar.policy.batch import generate_file
 from quasar.policy.models import build_policy, load_policy
+from quasar.run_directory import Run
 from quasar.runtime import init_ray, warn_if_waiting
 from quasar.tracking import Tracker, tracking_uri
 
 BASELINE_ROWS = ("H on every qubit", "references")  # of the final table
-
-
-# What may change where a run goes on: where it runs and on how much, not what it computes.
-_PLACEMENT = (
-    "run.name",
-    "run.directory",
-    "cluster.",
-    "serving.",
-    "dataset.num_workers",
-    "rollout.",
-    "verification.num_workers",
-    "verification.cpus_per_worker",
-    "verification.gpus_per_worker",
-    "learner.num_learners",
-    "learner.cpus_per_learner",
-    "learner.gpus_per_learner",
-    "learner.torch_threads",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,40 +54,6 @@ class MainJobResult:
     directory: Path
     rows: dict[str, Summary]  # name of the row -> evaluation on held-out problems
     report: Path
-
-
-class Run:
-    """Paths of a run, and its configuration written down: one for ever, but for `_PLACEMENT`."""
-
-    def __init__(self, config: QuasarConfig):
-        self.config = config
-        self.directory = config.run_directory
-        self.dataset = self.directory / "dataset"
-        self.initial_model = self.directory / "model" / "initial"
-        self.final_model = self.directory / "model" / "final"
-        self.directory.mkdir(parents=True, exist_ok=True)
-        written = self.directory / "config.yaml"
-        if written.is_file():
-            there, here = (_training(c) for c in (load_config(written), config))
-            differing = [
-                f"{k} is {there[k]!r}, not {v!r}" for k, v in here.items() if v != there[k]
-            ]
-            if differing:
-                raise ConfigError(
-                    f"{self.directory} holds a run with another configuration "
-                    f"({', '.join(differing[:3])}{', …' if differing[3:] else ''}); name a new one "
-                    "with --set run.name=NAME, or delete that directory"
-                )
-        write_text(written, to_commented_yaml(config) + "\n")
-
-    def split(self, name: str) -> Path:
-        """The file of a split: train, validation or test."""
-        return self.dataset / f"{name}.{self.config.dataset.format}"
-
-
-def _training(config: QuasarConfig) -> dict[str, Any]:
-    """What a run computes, by dotted path."""
-    return {k: v for k, v, _ in flatten(config) if not k.startswith(_PLACEMENT)}
 
 
 def run_main_job(config: QuasarConfig) -> MainJobResult:

@@ -25,6 +25,7 @@ FLOORS = {
     "serving": 7,
     "tracking": 7,
     "doctor": 7,
+    "run_directory": 7,
     "main_job": 8,
     "commands": 8,
     "data_commands": 8,

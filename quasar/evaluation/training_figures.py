@@ -14,8 +14,8 @@ def training_charts(curves: Mapping[str, Sequence[Any]]) -> list[Chart]:
     """Panels of curves over steps.
 
     A value is either a list of numbers, one a step, or the step log of a stage: dicts with "step"
-    and metrics, of which reward (and its parts), valid fraction and loss are drawn. Numbers whose
-    names agree before a `/` share a panel (`reward/total`, `reward/distribution`).
+    and metrics, of which reward (and its parts), valid fraction, validation reward and loss are drawn.
+    Numbers whose names agree before a `/` share a panel (`reward/total`, `reward/distribution`).
     """
     panels: dict[str, dict[str, Points]] = {}
     for name, values in curves.items():
@@ -33,17 +33,18 @@ def training_charts(curves: Mapping[str, Sequence[Any]]) -> list[Chart]:
 
 
 def _stage_panels(stage: str, steps: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Points]]:
-    """Panels of a step log: reward with its parts, valid fraction, loss."""
+    """Panels of a step log: reward with its parts, valid fraction, validation, loss."""
     names = dict.fromkeys(name for step in steps for name in step)
     parts = [name for name in names if name.startswith("reward_part/")]
     panels = {}
     for panel, shown in (
         ("reward", ["reward", *parts]),
         ("valid fraction", ["valid_fraction"]),
+        ("validation reward", ["validation/reward"]),
         ("loss", ["loss"]),
     ):
         series = {
-            name.rpartition("/")[2] if "/" in name else "": [
+            name.removeprefix("reward_part/") if name in parts else "": [
                 (step["step"], step[name]) for step in steps if name in step
             ]
             for name in shown

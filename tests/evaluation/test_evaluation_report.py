@@ -275,6 +275,16 @@ def test_titles_say_the_finding(tmp_path):
     assert (tmp_path / "figures" / "training_grpo_reward.svg").is_file()
 
 
+def test_validations_have_a_panel_of_their_own():
+    log = [{"step": i, "reward": 0.3} | {"validation/reward": i / 10} for i in range(0, 5)]
+    log[1].pop("validation/reward")
+    titles = [chart.title for chart in training_charts({"grpo": log})]
+    assert titles == [
+        "GRPO reward stays from 0.3 to 0.3 over 4 steps",
+        "GRPO validation reward rises from 0 to 0.4 over 4 steps",
+    ]
+
+
 def test_curves_without_numbers_are_left_out():
     nan = float("nan")
     assert training_charts({"a/b": [nan, None], "sft": [], "c": [{"step": 1, "loss": nan}]}) == []
