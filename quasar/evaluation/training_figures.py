@@ -14,7 +14,8 @@ def training_charts(curves: Mapping[str, Sequence[Any]]) -> list[Chart]:
     """Panels of curves over steps.
 
     A value is either a list of numbers, one a step, or the step log of a stage: dicts with "step"
-    and metrics, of which reward (and its parts), valid fraction, validation reward and loss are drawn.
+    and metrics, of which reward (and its parts), valid fraction, validation reward and loss are
+    drawn.
     Numbers whose names agree before a `/` share a panel (`reward/total`, `reward/distribution`).
     """
     panels: dict[str, dict[str, Points]] = {}
