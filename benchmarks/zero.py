@@ -3,9 +3,9 @@
     python benchmarks/zero.py --checkpoint runs/laptop/model/initial \
         --problems runs/laptop/dataset/train.jsonl [--steps 20] [--set policy.lora_rank=8]
 
-Supervised steps on the same sequences in the same order, each prompt twice in a step; one learner at
-ZeRO 1 is what the others are measured against. Memory: resident bytes of a learner's process (with
-its libraries, some 500 MiB) after the last step.
+Supervised steps on the same sequences in the same order, each prompt twice in a step; one learner
+at ZeRO 1 is what the others are measured against. Memory: resident bytes of a learner's process
+(with its libraries, some 500 MiB) after the last step.
 Ends with exit code 1 where a loss differs by more than 1e-4.
 """
 
