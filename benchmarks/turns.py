@@ -81,7 +81,7 @@ def answers(
     else:
         rewards = np.array([(e.turn_rewards[0], e.turn_rewards[-1]) for e in episodes])
     best = [max(e.turn_rewards) for e in episodes] if turns > 1 else rewards.max(axis=1)
-    tokens = sum(int(e.mask.sum()) for e in episodes)
+    tokens = sum(e.counts.sampled for e in episodes)
     values = (
         rewards[:, 0].mean() if turns > 1 else rewards.mean(),
         rewards[:, 1].mean() if turns > 1 else rewards.mean(),

@@ -10,7 +10,7 @@ from quasar.config import GrpoConfig
 from quasar.errors import TrainingError
 from quasar.learning.advantages import advantages_of, flat_groups, overlong_penalty
 from quasar.learning.losses import token_weights
-from quasar.learning.packing import TokenSequence
+from quasar.learning.packing import Trained
 from quasar.policy.agent import Episode
 from quasar.rewards import Failed, Scored
 
@@ -19,7 +19,7 @@ from quasar.rewards import Failed, Scored
 class TrainingBatch:
     """Sequences with a non-zero advantage, and what was counted on the way."""
 
-    sequences: list[TokenSequence]
+    sequences: list[Trained]
     failed_fraction: float  # of episodes: not graded, masked
     flat_fraction: float  # of groups: all rewards equal
     overlong_penalty: float  # mean over the graded episodes, ≤ 0
@@ -55,12 +55,12 @@ def assign(
     trained = [
         (e, float(advantage))
         for e, advantage in zip(episodes, advantages, strict=True)
-        if advantage != 0.0 and e.mask.any() and (e.finished or not settings.mask_cut_episodes)
+        if advantage != 0.0 and e.counts.sampled and (e.finished or not settings.mask_cut_episodes)
     ]
-    lengths = torch.tensor([int(e.mask.sum()) for e, _ in trained])
+    lengths = torch.tensor([e.counts.sampled for e, _ in trained])
     weights = token_weights(lengths, settings.aggregation).tolist()
     sequences = [
-        TokenSequence(e.prompt_ids, e.response_ids, e.mask, e.log_probs, advantage, weight, e.legal)
+        Trained(e.tokens, e.counts, advantage, weight)
         for (e, advantage), weight in zip(trained, weights, strict=True)
     ]
     faults = [e.outcome for e in episodes if isinstance(e.outcome, Failed)]
@@ -90,7 +90,7 @@ def _shaped(
     """(episodes,) rewards with the penalty for length, NaN where ungraded, and the penalties."""
     rewards = [e.outcome.value if isinstance(e.outcome, Scored) else np.nan for e in episodes]
     penalties = overlong_penalty(
-        np.array([e.mask.sum() for e in episodes]),
+        np.array([e.counts.sampled for e in episodes]),
         max_tokens=max_response_tokens,
         buffer_tokens=settings.overlong_buffer_tokens,
     )
@@ -111,7 +111,7 @@ def episode_metrics(episodes: Sequence[Episode]) -> dict[str, float]:
         "reward_std": float(rewards.std()),
         "valid_fraction": float(np.mean([e.report.valid for e in graded])),
         "finished_fraction": float(np.mean([e.finished for e in graded])),
-        "response_tokens": float(np.mean([len(e.response_ids) for e in graded])),
+        "response_tokens": float(np.mean([e.counts.response for e in graded])),
         "turns": float(np.mean([len(e.texts) for e in graded])),
         "calls": float(np.mean([e.num_calls for e in graded])),
         "improvement": float(np.mean([e.improvement for e in graded])),

@@ -224,7 +224,7 @@ class GRPO(Algorithm):
             )
 
     def _record(self, sampled: StepRollouts, batch, update, seconds) -> None:
-        tokens = sum(len(e.response_ids) for e in sampled.episodes)
+        tokens = sum(e.counts.response for e in sampled.episodes)
         self.last_metrics = {
             **episode_metrics(sampled.episodes),
             **update,

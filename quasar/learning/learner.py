@@ -20,9 +20,10 @@ from quasar.config import GrpoConfig, LearnerConfig, PolicyConfig
 from quasar.errors import CheckpointError, TrainingError
 from quasar.learning.lora import add_adapters, plain_weights, save_adapter
 from quasar.learning.losses import PolicyLoss, grpo_loss, supervised_loss
-from quasar.learning.packing import MicroBatch, TokenSequence, pack
+from quasar.learning.packing import MicroBatch, Trained, pad
 from quasar.learning.reshard import ENGINE, UNIVERSAL
 from quasar.policy.models import load_policy
+from quasar.policy.sequence import TokenSequence
 
 LARGEST_BUCKET = 500_000_000  # elements; DeepSpeed's own default
 
@@ -193,9 +194,7 @@ class PolicyLearner:
         rows = max(1, self.config.micro_batch_tokens // time)
         ones = np.ones(time - 1)
         longest = TokenSequence(ones[:1], ones * self.pad_id, ones, -ones)
-        (batch,) = pack([longest] * rows, num_ranks=1, max_tokens=rows * time, pad_id=self.pad_id)[
-            0
-        ]
+        batch = pad([Trained.of(longest)] * rows, pad_id=self.pad_id)
         self.engine.set_gradient_accumulation_boundary(False)
         try:
             log_probs, entropy = self._score(batch, objective)

@@ -9,6 +9,7 @@ ZeRO-3 are collective, and a call that fails on one rank fails as a whole.
 import logging
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ from quasar.errors import TrainingError
 from quasar.learning.learner import Objective, PolicyLearner
 from quasar.learning.memory import rss_bytes
 from quasar.learning.native_ops import load_cpu_communication_op
-from quasar.learning.packing import TokenSequence, pack
+from quasar.learning.packing import Trained, deal, pad
 from quasar.learning.reshard import num_saved, require_stage, universal
+from quasar.learning.token_store import fetch
 from quasar.policy.models import pick_device
 
 logger = logging.getLogger(__name__)
@@ -79,13 +81,19 @@ class DeepSpeedLearner(TorchLearner):
         """RLlib's own update path is not used."""
         raise NotImplementedError("losses are computed in PolicyLearner.train_step")
 
-    def pad_id(self) -> int:
-        """Token id that fills the padding."""
-        return self.policy_learner.pad_id
-
-    def train_step(self, **kwargs) -> dict[str, float]:
-        """See PolicyLearner.train_step; runs on this rank's micro-batches."""
-        return self.policy_learner.train_step(**kwargs)
+    def train_step(self, micro_batches: list[list[Trained]], **kwargs) -> dict[str, float]:
+        """See PolicyLearner.train_step; reads the tokens of this rank's micro-batches."""
+        members = [s for batch in micro_batches for s in batch]
+        tokens = iter(fetch(s.tokens for s in members))
+        share = self.config.quasar.learner.share_prompts
+        pad_id = self.policy_learner.pad_id
+        batches = [
+            pad(
+                [replace(s, tokens=next(tokens)) for s in batch], pad_id=pad_id, share_prompts=share
+            )
+            for batch in micro_batches
+        ]
+        return self.policy_learner.train_step(batches, **kwargs)
 
     def preflight(self, **kwargs) -> None:
         """See PolicyLearner.preflight."""
@@ -133,7 +141,7 @@ class PolicyLearnerGroup(LearnerGroup):
 
     def update_policy(
         self,
-        sequences: Sequence[TokenSequence],
+        sequences: Sequence[Trained],
         *,
         objective: Objective,
         learning_rate: float,
@@ -144,14 +152,13 @@ class PolicyLearnerGroup(LearnerGroup):
         Returns, of the last one, means over the trained tokens of the whole step, the token count
         and the gradient norm before clipping.
         """
-        shards = pack(
+        shards = deal(
             sequences,
             num_ranks=len(self),
             max_tokens=self.config.quasar.learner.micro_batch_tokens,
-            pad_id=self._pad_id(),
             share_prompts=self.config.quasar.learner.share_prompts,
         )
-        num_tokens = sum(batch.num_tokens for shard in shards for batch in shard)
+        num_tokens = sum(s.counts.sampled for s in sequences)
         common = dict(
             objective=objective,
             learning_rate=learning_rate,
@@ -191,11 +198,6 @@ class PolicyLearnerGroup(LearnerGroup):
     def publish(self) -> list[ray.ObjectRef]:
         """A reference (in a list) to the current weights in the object store."""
         return self.call_all("publish", [{}] * len(self))[0]
-
-    def _pad_id(self) -> int:
-        if not hasattr(self, "_pad"):
-            self._pad = self.call_all("pad_id", [{}] * len(self))[0]
-        return self._pad
 
     # What RLlib calls -----------------------------------------------------------------------
 

@@ -1,33 +1,35 @@
 """From token sequences to micro-batches.
 
-Takes sequences (prompt + response with a mask); gives each rank the same number of right-padded
-micro-batches under a token budget. Sequences of similar length share a micro-batch. Where the
-number does not divide, a rank gets an empty micro-batch of weight zero: every rank must run the
-same number of forward and backward passes, or collectives hang. Pure numpy.
+Takes sequences (prompt + response with a mask). `deal` gives each rank the same number of
+right-padded micro-batches under a token budget, by the sequences' counts alone; `pad` makes the
+arrays of one. Sequences of similar length share a micro-batch. Where the number does not divide, a
+rank gets an empty micro-batch of weight zero: every rank must run the same number of forward and
+backward passes, or collectives hang. Pure numpy.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from quasar.policy.legal import LegalTokens, concatenate
+from quasar.policy.sequence import TokenCounts, TokenSequence
 
 
 @dataclass(frozen=True, slots=True)
-class TokenSequence:
-    """One trained sequence. `mask`, `sampler_log_probs` belong to the response tokens."""
+class Trained:
+    """A sequence as it enters the loss. Its tokens, or where they are."""
 
-    prompt_ids: np.ndarray  # (prompt,), int32
-    response_ids: np.ndarray  # (response,), int32
-    mask: np.ndarray  # (response,), 1 where the token is trained on
-    sampler_log_probs: np.ndarray  # (response,), float32, of the policy that sampled
+    tokens: Any  # TokenSequence, or StoredTokens until a learner fetches them
+    counts: TokenCounts
     advantage: float = 0.0
     weight: float = 1.0  # of each trained token in the loss, see losses.token_weights
-    legal: LegalTokens | None = None  # (response,): what constrained tokens were drawn from
 
-    def __len__(self) -> int:
-        return len(self.prompt_ids) + len(self.response_ids)
+    @classmethod
+    def of(cls, tokens: TokenSequence, advantage: float = 0.0) -> "Trained":
+        """A sequence at hand."""
+        return cls(tokens, tokens.counts, advantage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +62,21 @@ class MicroBatch:
         return self.input_ids.size + (0 if self.prefix_ids is None else self.prefix_ids.size)
 
 
-def pack(
-    sequences: Sequence[TokenSequence],
-    *,
-    num_ranks: int,
-    max_tokens: int,
-    pad_id: int,
-    share_prompts: bool = False,
-) -> list[list[MicroBatch]]:
-    """Micro-batches for each rank: equal count, each at most `max_tokens` padded tokens (one
-    sequence that is longer than that gets a micro-batch of its own). Deterministic.
+def deal(
+    sequences: Sequence[Trained], *, num_ranks: int, max_tokens: int, share_prompts: bool = False
+) -> list[list[list[Trained]]]:
+    """Micro-batches for each rank, by the sequences' counts alone: equal number, each at most
+    `max_tokens` padded tokens (one sequence that is longer than that gets a micro-batch of its
+    own). Deterministic.
 
     share_prompts: a prompt that several sequences of a micro-batch begin with is computed once.
     """
-    bins: list[list[int]] = []
-    for i in _order(sequences, share_prompts):
-        if bins and _padded([sequences[j] for j in [*bins[-1], i]], share_prompts) <= max_tokens:
-            bins[-1].append(i)
+    bins: list[list[Trained]] = []
+    for sequence in sorted(sequences, key=_order(sequences, share_prompts)):
+        if bins and _padded([*bins[-1], sequence], share_prompts) <= max_tokens:
+            bins[-1].append(sequence)
         else:
-            bins.append([i])
+            bins.append([sequence])
     while len(bins) % num_ranks or not bins:
         largest = max(range(len(bins)), key=lambda b: len(bins[b]), default=None)
         if largest is None or len(bins[largest]) < 2:
@@ -87,42 +85,38 @@ def pack(
             full = bins[largest]
             bins[largest] = full[: len(full) // 2]
             bins.append(full[len(full) // 2 :])
-    batches = [_pad([sequences[i] for i in members], pad_id, share_prompts) for members in bins]
-    by_cost = sorted(range(len(batches)), key=lambda b: (-batches[b].padded_tokens, b))
     # Deal the micro-batches out in turns, costliest first, so that ranks carry equal work.
-    return [[batches[b] for b in by_cost[rank::num_ranks]] for rank in range(num_ranks)]
+    by_cost = sorted(bins, key=lambda members: -_padded(members, share_prompts))
+    return [by_cost[rank::num_ranks] for rank in range(num_ranks)]
 
 
-def _order(sequences: Sequence[TokenSequence], share_prompts: bool) -> list[int]:
+def _order(sequences: Sequence[Trained], share_prompts: bool) -> Callable[[Trained], Any]:
     """Ascending lengths; with shared prompts, those of a prompt together."""
-    lengths = [len(s) for s in sequences]
-    longest = dict.fromkeys((_key(s) for s in sequences), 0) if share_prompts else {}
-    for s in sequences if share_prompts else ():
-        longest[_key(s)] = max(longest[_key(s)], len(s))
+    longest: dict[int, int] = {}
+    for s in sequences:
+        key = s.counts.prompt_key
+        longest[key] = max(longest.get(key, 0), s.counts.total)
 
-    def place(i: int):
-        if not share_prompts:
-            return lengths[i], i
-        key = _key(sequences[i])
-        return longest[key], key, lengths[i], i
+    def place(s: Trained) -> Any:
+        key, length = s.counts.prompt_key, s.counts.total
+        return (longest[key], key, length) if share_prompts else length
 
-    return sorted(range(len(sequences)), key=place)
+    return place
 
 
-def _key(sequence: TokenSequence) -> bytes:
-    return sequence.prompt_ids.tobytes()
-
-
-def _padded(sequences: Sequence[TokenSequence], share_prompts: bool) -> int:
+def _padded(sequences: Sequence[Trained], share_prompts: bool) -> int:
     """Padded tokens of a micro-batch of these."""
+    counts = [s.counts for s in sequences]
     if not share_prompts:
-        return len(sequences) * max(map(len, sequences))
-    prompts = {_key(s): len(s.prompt_ids) - 1 for s in sequences}
-    rows = len(sequences) * max(len(s.response_ids) + 1 for s in sequences)
-    return rows + len(prompts) * max(1, *prompts.values())
+        return len(counts) * max((c.total for c in counts), default=0)
+    prompts = {c.prompt_key: c.prompt - 1 for c in counts}
+    rows = len(counts) * max((c.response + 1 for c in counts), default=0)
+    return rows + len(prompts) * max(1, *prompts.values(), 0)
 
 
-def _pad(sequences: Sequence[TokenSequence], pad_id: int, share_prompts: bool) -> MicroBatch:
+def pad(members: Sequence[Trained], *, pad_id: int, share_prompts: bool = False) -> MicroBatch:
+    """One micro-batch of sequences whose tokens are at hand."""
+    sequences = [s.tokens for s in members]
     prefix: dict[str, np.ndarray] = {}
     prompts = [s.prompt_ids for s in sequences]
     if share_prompts:
@@ -140,9 +134,9 @@ def _pad(sequences: Sequence[TokenSequence], pad_id: int, share_prompts: bool) -
         input_ids[r, :start], input_ids[r, start:end] = prompt, s.response_ids
         attention_mask[r, :end] = 1
         trained[r, start - 1 : end - 1] = s.mask
-        sampler_log_probs[r, start - 1 : end - 1] = s.sampler_log_probs
-    advantages = np.array([s.advantage for s in sequences] or [0.0], np.float32)
-    weights = np.array([s.weight for s in sequences] or [1.0], np.float32)
+        sampler_log_probs[r, start - 1 : end - 1] = s.log_probs
+    advantages = np.array([s.advantage for s in members] or [0.0], np.float32)
+    weights = np.array([s.weight for s in members] or [1.0], np.float32)
     legal = concatenate(
         (int(s.mask.sum()), s.legal and s.legal.select(s.mask.astype(bool))) for s in sequences
     )

@@ -9,12 +9,13 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import ray
 import torch
+from ray.exceptions import RayError
 from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.env import INPUT_ENV_SPACES
 from ray.rllib.env.env_runner import EnvRunner
@@ -22,10 +23,12 @@ from ray.rllib.env.env_runner import EnvRunner
 from quasar.datasets.records import ProblemRecord
 from quasar.errors import TrainingError
 from quasar.learning.memory import rss_bytes
+from quasar.learning.token_store import StoredTokens
 from quasar.policy.agent import AgentLoop, Episode, Task
 from quasar.policy.batch import complete
 from quasar.policy.engine import load_engine
 from quasar.policy.models import pick_device
+from quasar.policy.sequence import TokenSequence
 from quasar.verification.pool import VerifierClient
 
 logger = logging.getLogger(__name__)
@@ -37,7 +40,7 @@ _RESTART_WAIT_S = 120.0
 class Share:
     """What one worker made of its tasks."""
 
-    episodes: list[Episode]
+    episodes: list[Episode]  # without their tokens
     seconds: dict[str, float]  # by phase: generate, verify
 
 
@@ -77,15 +80,22 @@ class RolloutRunner(EnvRunner):
         self.weights_version = version
         return version
 
-    def collect(self, *, tasks: Sequence[Task], version: int) -> Share | WorkerFault:
-        """Make the episodes of `tasks` with the weights of `version`, which must be held."""
+    def collect(
+        self, *, tasks: Sequence[Task], version: int
+    ) -> tuple[Share | WorkerFault, list[TokenSequence]]:
+        """Make the episodes of `tasks` with the weights of `version`, which must be held.
+
+        Their tokens apart, so that they may stay where they are until a learner asks for them.
+        """
         if self.weights_version != version or self.loop is None:
-            return WorkerFault(f"holds weights {self.weights_version}, asked for {version}", "")
+            held = f"holds weights {self.weights_version}, asked for {version}"
+            return WorkerFault(held, ""), []
         try:
             episodes = self.loop.run(tasks, weights_version=version)
         except Exception as error:
-            return WorkerFault(f"{type(error).__name__}: {error}", traceback.format_exc())
-        return Share(episodes, self.loop.take_seconds())
+            return WorkerFault(f"{type(error).__name__}: {error}", traceback.format_exc()), []
+        heads = [replace(e, tokens=None) for e in episodes]
+        return Share(heads, self.loop.take_seconds()), [e.tokens for e in episodes]
 
     def complete(
         self, *, records: Sequence[ProblemRecord], samples: int, version: int
@@ -129,12 +139,12 @@ def _receive(runner: RolloutRunner, **kwargs) -> int:
     return runner.receive(**kwargs)
 
 
-def _collect(runner: RolloutRunner, **kwargs) -> Share | WorkerFault:
+def _collect(runner: RolloutRunner, **kwargs) -> tuple[Share | WorkerFault, list[TokenSequence]]:
     return runner.collect(**kwargs)
 
 
-def _complete(runner: RolloutRunner, **kwargs) -> list[list[str]] | WorkerFault:
-    return runner.complete(**kwargs)
+def _complete(runner: RolloutRunner, **kwargs) -> tuple[list[list[str]] | WorkerFault, None]:
+    return runner.complete(**kwargs), None
 
 
 def _rss_bytes(runner: RolloutRunner) -> int:
@@ -180,12 +190,16 @@ class RolloutCollector:
         made, remade = self._spread(
             tasks, lambda share: partial(_collect, tasks=share, version=self.version)
         )
-        episodes = [e for i in sorted(made) for e in made[i].episodes]
+        episodes = [
+            replace(e, tokens=StoredTokens(tokens, index))
+            for share, tokens in made.values()
+            for index, e in enumerate(share.episodes)
+        ]
         episodes.sort(key=lambda e: (e.group, e.sample))
         if len(episodes) != len(tasks):
             raise TrainingError(f"collected {len(episodes)} episodes for {len(tasks)} tasks")
         seconds: dict[str, float] = {}
-        for share in made.values():
+        for share, _ in made.values():
             for phase, value in share.seconds.items():
                 seconds[phase] = max(seconds.get(phase, 0.0), value)
         return Collected(episodes, len(tasks), remade, seconds)
@@ -197,7 +211,7 @@ class RolloutCollector:
             lambda share: partial(_complete, records=share, samples=samples, version=self.version),
         )
         answers: list[list[str]] = [[] for _ in records]
-        for i, share in made.items():
+        for i, (share, _) in made.items():
             answers[i :: self.group.num_remote_env_runners()] = share
         return answers
 
@@ -208,9 +222,11 @@ class RolloutCollector:
 
     def _spread(
         self, items: Sequence[Any], ask: Callable[[Sequence[Any]], Callable]
-    ) -> tuple[dict[int, Any], int]:
+    ) -> tuple[dict[int, tuple[Any, ray.ObjectRef]], int]:
         """What the workers made of the items: by number of the share (items i, i + workers, …),
         and how many items had to be made again. Shares are fixed by the configured workers.
+
+        Each with a reference to what belongs to it and stays in the object store.
         """
         count = self.group.num_remote_env_runners()
         shares = {i: list(items[i::count]) for i in range(count) if items[i::count]}
@@ -224,28 +240,31 @@ class RolloutCollector:
         return made, remade
 
     def _run(self, jobs, calls, made) -> None:
-        results = self.manager.foreach_actor(
-            [calls[i] for _, i in jobs],
-            remote_actor_ids=[worker for worker, _ in jobs],
-            timeout_seconds=self.timeout_s,
-        )
-        share_of = dict(jobs)
-        answered = set()
-        for result in results:
-            answered.add(result.actor_id)
-            if not result.ok:
-                logger.warning("rollout worker %d died: %s", result.actor_id, result.get())
+        """One call a worker. RLlib's own way would fetch all that they return, tokens too."""
+        actors = self.manager.actors()
+        pending = {}
+        for worker, i in jobs:
+            head, rest = actors[worker].apply.options(num_returns=2).remote(calls[i])
+            pending[head] = (worker, i, rest)
+        done, late = ray.wait(list(pending), num_returns=len(pending), timeout=self.timeout_s)
+        for ref in done:
+            worker, i, rest = pending[ref]
+            try:
+                value = ray.get(ref)
+            except RayError as error:
+                logger.warning("rollout worker %d died: %s", worker, error)
+                self.manager.set_actor_state(worker, healthy=False)
                 continue
-            value = result.get()
             if isinstance(value, WorkerFault):
                 raise TrainingError(
-                    f"rollout worker {result.actor_id}: {value.message}\n{value.trace}".strip()
+                    f"rollout worker {worker}: {value.message}\n{value.trace}".strip()
                 )
-            made[share_of[result.actor_id]] = value
-        for worker in set(share_of) - answered:
+            made[i] = (value, rest)
+        for ref in late:
+            worker, _, _ = pending[ref]
             logger.warning("rollout worker %d gave nothing in %.0f s", worker, self.timeout_s)
             self.manager.set_actor_state(worker, healthy=False)
-            ray.kill(self.manager.actors()[worker], no_restart=False)
+            ray.kill(actors[worker], no_restart=False)
 
     def _workers(self) -> list[int]:
         """Healthy workers that hold the current weights; waits for restarts if there is none."""

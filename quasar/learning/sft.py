@@ -6,7 +6,7 @@ step is the position in the seeded order of examples.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +19,13 @@ from quasar.datasets.traces import Trace, read_traces
 from quasar.errors import InputError
 from quasar.learning.grpo import GRPOConfig
 from quasar.learning.learner import Objective
-from quasar.learning.packing import TokenSequence
+from quasar.learning.packing import Trained
 from quasar.learning.sampler import EpochSampler
 from quasar.learning.schedules import supervised_rate
 from quasar.learning.state import CheckpointStore, RunState, read_state
 from quasar.policy.chat import ChatFormat
 from quasar.policy.models import load_policy
+from quasar.policy.sequence import TokenSequence
 
 OnStep = Callable[[int, dict[str, float]], None]
 
@@ -36,19 +37,14 @@ def num_steps(config: QuasarConfig, num_examples: int) -> int:
 
 def supervised_sequence(
     record: ProblemRecord, chat: ChatFormat, *, style: str = "structured"
-) -> TokenSequence:
+) -> Trained:
     """Prompt and reference circuit of an example; all answer tokens are trained on."""
     messages = record_messages(record, style=style)
     answer = chat.answer_ids(record.problem.reference_circuit or "")
-    return TokenSequence(
-        np.asarray(chat.prompt_ids(messages), np.int32),
-        np.asarray(answer, np.int32),
-        np.ones(len(answer), np.int8),
-        np.zeros(len(answer), np.float32),
-    )
+    return _trained(chat.prompt_ids(messages), answer, [1] * len(answer))
 
 
-def trace_sequence(trace: Trace, chat: ChatFormat, *, max_observation: int) -> TokenSequence:
+def trace_sequence(trace: Trace, chat: ChatFormat, *, max_observation: int) -> Trained:
     """A trace as a rollout reads it; only the corrected circuit is trained on.
 
     max_observation: tokens of the tool's turn, as in rollouts.
@@ -58,11 +54,17 @@ def trace_sequence(trace: Trace, chat: ChatFormat, *, max_observation: int) -> T
     context = chat.answer_ids(wrong)
     context += chat.observation_ids(observed, max_tokens=max_observation)
     answer = chat.answer_ids(right)
-    return TokenSequence(
-        np.asarray(prompt, np.int32),
-        np.asarray(context + answer, np.int32),
-        np.asarray([0] * len(context) + [1] * len(answer), np.int8),
-        np.zeros(len(context) + len(answer), np.float32),
+    return _trained(prompt, context + answer, [0] * len(context) + [1] * len(answer))
+
+
+def _trained(prompt: Sequence[int], response: Sequence[int], mask: Sequence[int]) -> Trained:
+    return Trained.of(
+        TokenSequence(
+            np.asarray(prompt, np.int32),
+            np.asarray(response, np.int32),
+            np.asarray(mask, np.int8),
+            np.zeros(len(response), np.float32),
+        )
     )
 
 
@@ -99,7 +101,7 @@ def train_supervised(
     sampler = EpochSampler(len(sequences), per_step=config.sft.batch_size, seed=config.run.seed)
     group = GRPOConfig().run(config, model_directory=model_directory).build_learner_group()
     try:
-        group.preflight(max(map(len, sequences)), Objective("supervised"))
+        group.preflight(max(s.counts.total for s in sequences), Objective("supervised"))
         if latest:
             group.restore_from_path(latest)
         while state.step < total:

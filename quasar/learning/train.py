@@ -132,7 +132,7 @@ def write_rollouts(path: Path, episodes: list[Episode]) -> None:
                 "texts": e.texts,
                 "observations": e.observations,
                 "finished": e.finished,
-                "tokens": int(e.mask.sum()),
+                "tokens": e.counts.sampled,
                 "reward": None if failed else e.outcome.value,
                 "parts": {} if failed else dict(e.outcome.parts),
                 "fault": f"{e.outcome.kind}: {e.outcome.detail}" if failed else None,

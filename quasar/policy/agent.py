@@ -11,12 +11,14 @@ Grades come from the verifications through structured fields, never from text.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from quasar.config import GenerationConfig, RewardConfig
 from quasar.policy.engine import Completion, GenerationEngine, Sampling, stream_seed
 from quasar.policy.legal import LegalTokens, concatenate
+from quasar.policy.sequence import TokenCounts, TokenSequence
 from quasar.policy.tool_calls import called_circuit
 from quasar.problems.base import ProblemInstance
 from quasar.rewards import Failed, Outcome, score, with_call_cost
@@ -46,10 +48,8 @@ class Episode:
     group: int
     sample: int
     weights_version: int
-    prompt_ids: np.ndarray  # (prompt,), int32
-    response_ids: np.ndarray  # (response,), int32: sampled and observation tokens
-    mask: np.ndarray  # (response,), 1 where the policy sampled the token
-    log_probs: np.ndarray  # (response,), float32, 0 where mask is 0
+    tokens: Any  # TokenSequence, or where the learner finds it
+    counts: TokenCounts
     texts: tuple[str, ...]  # the policy's turns
     observations: tuple[str, ...]  # the tool's answers between them
     outcome: Outcome  # Scored or Failed
@@ -58,7 +58,6 @@ class Episode:
     primitive: str = ""
     num_qubits: int = 0
     turn_rewards: tuple[float, ...] = ()  # of each verified circuit in turn, without the call cost
-    legal: LegalTokens | None = None  # (response,): what each token was drawn from, if constrained
 
     @property
     def num_calls(self) -> int:
@@ -215,14 +214,19 @@ class AgentLoop:
     def _episode(self, buffer: _Buffer, weights_version: int) -> Episode:
         result = buffer.result
         failed = isinstance(result, Failed)
+        tokens = TokenSequence(
+            np.asarray(buffer.prompt, np.int32),
+            np.asarray(buffer.ids, np.int32),
+            np.asarray(buffer.mask, np.int8),
+            np.asarray(buffer.log_probs, np.float32),
+            concatenate(buffer.legal),
+        )
         return Episode(
             group=buffer.task.group,
             sample=buffer.task.sample,
             weights_version=weights_version,
-            prompt_ids=np.asarray(buffer.prompt, np.int32),
-            response_ids=np.asarray(buffer.ids, np.int32),
-            mask=np.asarray(buffer.mask, np.int8),
-            log_probs=np.asarray(buffer.log_probs, np.float32),
+            tokens=tokens,
+            counts=tokens.counts,
             texts=tuple(buffer.texts),
             observations=tuple(buffer.observations),
             outcome=result if failed else self._grade(result, len(buffer.turn_rewards)),
@@ -231,7 +235,6 @@ class AgentLoop:
             primitive=buffer.task.problem.primitive,
             num_qubits=buffer.task.problem.num_qubits,
             turn_rewards=tuple(buffer.turn_rewards),
-            legal=concatenate(buffer.legal),
         )
 
     def _grade(self, report: VerificationReport, num_calls: int) -> Outcome:

@@ -8,7 +8,7 @@ from quasar.datasets.io import read_problems
 from quasar.datasets.prompts import build_messages
 from quasar.learning.learner import TokenScorer
 from quasar.learning.losses import k3
-from quasar.learning.packing import TokenSequence, pack
+from quasar.learning.packing import Trained, pad
 from quasar.policy.agent import AgentLoop, Task
 from quasar.policy.generation import CircuitGenerator
 from quasar.verification.pool import LocalVerifierPool
@@ -35,12 +35,8 @@ def batch(generator, tiny_config, tiny_dataset):
     loop = AgentLoop(generator, tool, config=config.generation, reward=config.reward)
     records = read_problems(tiny_dataset / "train.jsonl")[:5]
     tasks = [Task(r.problem, build_messages(r.problem), 0, i, i) for i, r in enumerate(records)]
-    sequences = [
-        TokenSequence(e.prompt_ids, e.response_ids, e.mask, e.log_probs, 1.0, legal=e.legal)
-        for e in loop.run(tasks, weights_version=0)
-    ]
-    ((packed,),) = pack(sequences, num_ranks=1, max_tokens=100_000, pad_id=0)
-    return packed, config.generation.temperature
+    sequences = [Trained.of(e.tokens, 1.0) for e in loop.run(tasks, weights_version=0)]
+    return pad(sequences, pad_id=0), config.generation.temperature
 
 
 def scored(generator, batch, temperature, legal):

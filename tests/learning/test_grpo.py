@@ -21,9 +21,11 @@ from quasar.learning.grpo import GRPOConfig
 from quasar.learning.rollouts import WorkerFault, _collect
 from quasar.learning.sft import train_supervised
 from quasar.learning.state import read_state
+from quasar.learning.token_store import StoredTokens, fetch
 from quasar.learning.train import train_grpo
 from quasar.learning.validation import Validation
 from quasar.policy.batch import generate_file
+from quasar.policy.models import load_policy
 from quasar.rewards import Failed, Scored
 
 DEFAULTS = dict(settings=GrpoConfig(), max_response_tokens=96)
@@ -344,7 +346,7 @@ def test_flat_groups_are_replaced_by_further_prompts_up_to_the_bound(config, mod
 def test_stale_workers_and_stale_episodes_are_refused(algorithm):
     tasks = algorithm.source.tasks(0, Position(), count=1)[:1]
     worker = algorithm.env_runner_group._worker_manager.actors()[1]
-    share = ray.get(worker.apply.remote(_collect, tasks=tasks, version=7))
+    share, _ = ray.get(worker.apply.remote(_collect, tasks=tasks, version=7))
     assert isinstance(share, WorkerFault)
     assert "asked for 7" in share.message
     episodes = algorithm.collector.collect(tasks).episodes
@@ -400,16 +402,35 @@ def test_a_preflight_that_kills_a_learner_names_what_to_change(algorithm, monkey
         algorithm.learner_group.preflight(352, algorithm.objective)
 
 
-def test_the_ids_trained_are_the_ids_sampled(algorithm):
-    (episode,) = algorithm.collector.collect(
-        algorithm.source.tasks(0, Position(), count=1)[:1]
-    ).episodes
-    (sequence,) = assign(
-        [episode, _with_other_reward(episode)], weights_version=0, **DEFAULTS
-    ).sequences[:1]
-    assert sequence.response_ids is episode.response_ids
-    assert episode.mask.all()
-    assert len(episode.log_probs) == len(episode.response_ids)
+def test_the_ids_trained_are_the_ids_sampled_and_stay_in_the_object_store(algorithm):
+    tasks = algorithm.source.tasks(0, Position(), count=1)[:3]
+    episodes = algorithm.collector.collect(tasks).episodes
+    changed = [_with_other_reward(e) if e.sample else e for e in episodes]
+    trained = assign(changed, weights_version=0, **DEFAULTS).sequences
+    assert trained
+    for sequence in trained:
+        assert isinstance(sequence.tokens, StoredTokens)
+    # Two workers made them; whoever fetches gets each by its own address.
+    for e, tokens in zip(episodes, fetch(e.tokens for e in episodes), strict=True):
+        assert tokens.counts == e.counts
+        assert tokens.mask.all()
+        assert len(tokens.log_probs) == len(tokens.response_ids) == e.counts.sampled
+        tokenizer = load_policy(algorithm.config.model_directory)[1]
+        assert tokenizer.decode(tokens.response_ids, skip_special_tokens=True) == e.texts[0]
+
+
+def test_tokens_outlive_the_worker_that_made_them(straight, doomed):
+    collect = doomed.collector.collect
+
+    def collect_and_lose(tasks):
+        made = collect(tasks)
+        for handle in doomed.collector.manager.actors().values():
+            ray.kill(handle, no_restart=False)
+        return made
+
+    doomed.collector.collect = collect_and_lose
+    doomed.train()
+    assert doomed.last_metrics["loss"] == straight[0][1]["loss"]
 
 
 def _with_other_reward(episode):

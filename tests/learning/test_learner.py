@@ -14,9 +14,10 @@ from quasar.config import GrpoConfig, LearnerConfig, PolicyConfig
 from quasar.errors import TrainingError
 from quasar.learning.learner import Objective, PolicyLearner
 from quasar.learning.native_ops import load_cpu_communication_op
-from quasar.learning.packing import TokenSequence, pack
+from quasar.learning.packing import Trained, deal, pad
 from quasar.learning.state import CheckpointStore, RunState
 from quasar.policy.models import load_policy
+from quasar.policy.sequence import TokenSequence
 
 pytestmark = pytest.mark.slow
 RANDOM = np.random.default_rng(5)
@@ -55,18 +56,18 @@ def sequences(count=6):
     for i in range(count):
         ids = RANDOM.integers(5, 200, 10 + 3 * i).astype(np.int32)
         old = RANDOM.normal(-6.0, 0.1, len(ids) - 4).astype(np.float32)
-        made.append(TokenSequence(ids[:4], ids[4:], np.ones(len(ids) - 4), old, (-1.0) ** i))
+        tokens = TokenSequence(ids[:4], ids[4:], np.ones(len(ids) - 4), old)
+        made.append(Trained.of(tokens, (-1.0) ** i))
     return made
 
 
+def packed(made, budget, *, pad_id, share_prompts):
+    (shard,) = deal(made, num_ranks=1, max_tokens=budget, share_prompts=share_prompts)
+    return [pad(members, pad_id=pad_id, share_prompts=share_prompts) for members in shard]
+
+
 def step(learner, made, *, rate=1e-2, budget=4096, num_updates=1, share_prompts=False, **settings):
-    (batches,) = pack(
-        made,
-        num_ranks=1,
-        max_tokens=budget,
-        pad_id=learner.pad_id,
-        share_prompts=share_prompts,
-    )
+    batches = packed(made, budget, pad_id=learner.pad_id, share_prompts=share_prompts)
     tokens = sum(b.num_tokens for b in batches)
     return learner.train_step(
         batches,
@@ -95,7 +96,7 @@ def test_a_prompt_computed_once_gives_the_same_step(make):
     made = []
     for i, s in enumerate(sequences(9)):
         prompt = prompts[i % 3]
-        made.append(replace(s, prompt_ids=prompt))
+        made.append(Trained.of(replace(s.tokens, prompt_ids=prompt), s.advantage))
     whole, shared = make(), make()
     expected = step(whole, made)
     for budget in (4096, 120):
@@ -104,8 +105,8 @@ def test_a_prompt_computed_once_gives_the_same_step(make):
         assert got == pytest.approx(expected, rel=1e-4, abs=1e-5), budget
     for name, value in whole.gather_weights().items():
         np.testing.assert_allclose(shared.gather_weights()[name], value, atol=1e-3)
-    (batches,) = pack(made, num_ranks=1, max_tokens=4096, pad_id=0, share_prompts=True)
-    assert sum(b.padded_tokens for b in batches) < sum(map(len, made)) + 9 * 27
+    batches = packed(made, 4096, pad_id=0, share_prompts=True)
+    assert sum(b.padded_tokens for b in batches) < sum(s.counts.total for s in made) + 9 * 27
 
 
 def test_gradient_checkpointing_changes_nothing(make):

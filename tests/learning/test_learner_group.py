@@ -1,5 +1,7 @@
 """Real DeepSpeed ZeRO engines in real Ray actors over gloo."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from quasar.datasets.io import read_problems
 from quasar.errors import CheckpointError, TrainingError
 from quasar.learning.grpo import GRPOConfig
 from quasar.learning.learner import Objective
-from quasar.learning.packing import TokenSequence
+from quasar.learning.packing import Trained
 from quasar.learning.reshard import universal
 from quasar.learning.sft import supervised_sequence
 from quasar.policy.chat import ChatFormat
@@ -28,12 +30,8 @@ def sequences(tiny_policy, tiny_dataset):
     made = []
     for record in read_problems(tiny_dataset / "train.jsonl")[:7]:
         plain = supervised_sequence(record, chat)
-        old = rng.normal(-7.0, 0.1, len(plain.response_ids)).astype(np.float32)
-        made.append(
-            TokenSequence(
-                plain.prompt_ids, plain.response_ids, plain.mask, old, float(rng.normal())
-            )
-        )
+        old = rng.normal(-7.0, 0.1, plain.counts.response).astype(np.float32)
+        made.append(Trained.of(replace(plain.tokens, log_probs=old), float(rng.normal())))
     return made
 
 

@@ -65,10 +65,13 @@ def test_one_turn_is_sampled_verified_and_graded(generator, records, verify, tin
     assert [e.sample for e in episodes] == [0, 1, 2, 3]
     for e in episodes:
         assert e.weights_version == 3
-        assert e.mask.all()
-        assert len(e.response_ids) == len(e.log_probs) == len(e.mask)
+        assert e.tokens.mask.all()
+        assert len(e.tokens.response_ids) == len(e.tokens.log_probs) == len(e.tokens.mask)
         assert isinstance(e.outcome, Scored)
-        assert generator.tokenizer.decode(e.response_ids, skip_special_tokens=True) == e.texts[0]
+        assert (
+            generator.tokenizer.decode(e.tokens.response_ids, skip_special_tokens=True)
+            == e.texts[0]
+        )
 
 
 def test_a_second_turn_reads_the_observation_without_training_on_it(
@@ -84,9 +87,9 @@ def test_a_second_turn_reads_the_observation_without_training_on_it(
     first, second = scripted.seen
     assert second[0][: len(first[0])] == first[0]  # the buffer only grew
     sampled = [*scripted.chat.answer_ids(broken), *scripted.chat.answer_ids(good)]
-    assert episode.response_ids[episode.mask == 1].tolist() == sampled
-    assert (episode.log_probs[episode.mask == 0] == 0).all()
-    assert second[0] == [*first[0], *episode.response_ids[: len(second[0]) - len(first[0])]]
+    assert episode.tokens.response_ids[episode.tokens.mask == 1].tolist() == sampled
+    assert (episode.tokens.log_probs[episode.tokens.mask == 0] == 0).all()
+    assert second[0] == [*first[0], *episode.tokens.response_ids[: len(second[0]) - len(first[0])]]
 
 
 def test_only_a_turn_that_may_be_followed_is_told_what_to_mend(
@@ -193,25 +196,29 @@ def test_a_turn_that_is_cut_at_its_own_budget_may_be_followed(
         assert len(runs) == len(e.texts)
         assert all(len(run) <= 20 for run in runs)
         assert sum(map(len, runs)) <= 50
-        assert (e.log_probs[e.mask == 0] == 0).all()
+        assert (e.tokens.log_probs[e.tokens.mask == 0] == 0).all()
         # what closes a cut turn is read, not trained on: each turn has one end-of-turn token
         for before, after in zip(*boundaries(e), strict=True):
-            between = e.response_ids[before:after].tolist()
-            assert between[0] == eos or e.response_ids[before - 1] == eos
-            assert not (between[0] == eos and e.response_ids[before - 1] == eos)
+            between = e.tokens.response_ids[before:after].tolist()
+            assert between[0] == eos or e.tokens.response_ids[before - 1] == eos
+            assert not (between[0] == eos and e.tokens.response_ids[before - 1] == eos)
     assert any(len(e.texts) == 3 for e in episodes)
 
 
 def boundaries(episode):
     """Where observations start and where they end."""
-    change = [i for i in range(1, len(episode.mask)) if episode.mask[i] != episode.mask[i - 1]]
+    change = [
+        i
+        for i in range(1, len(episode.tokens.mask))
+        if episode.tokens.mask[i] != episode.tokens.mask[i - 1]
+    ]
     return change[0::2], change[1::2]
 
 
 def turns_of(episode):
     starts, ends = boundaries(episode)
-    edges = [0, *ends], [*starts, len(episode.mask)]
-    return [episode.response_ids[a:b] for a, b in zip(*edges, strict=True)]
+    edges = [0, *ends], [*starts, len(episode.tokens.mask)]
+    return [episode.tokens.response_ids[a:b] for a, b in zip(*edges, strict=True)]
 
 
 def test_constrained_turns_are_programs_and_their_legal_sets_travel(
@@ -235,9 +242,9 @@ def test_constrained_turns_are_programs_and_their_legal_sets_travel(
         assert e.report.valid
         assert e.finished
         assert all(read_qasm(text).num_qubits == e.num_qubits for text in e.texts)
-        assert ((e.legal.index < 0) == (e.mask == 0)).all()
-        for token, place in zip(e.response_ids, e.legal.index, strict=True):
-            assert place < 0 or token in e.legal.sets[place]
+        assert ((e.tokens.legal.index < 0) == (e.tokens.mask == 0)).all()
+        for token, place in zip(e.tokens.response_ids, e.tokens.legal.index, strict=True):
+            assert place < 0 or token in e.tokens.legal.sets[place]
 
 
 def test_tool_calls_of_the_template_and_a_final_answer(
@@ -273,4 +280,4 @@ def test_tool_calls_of_the_template_and_a_final_answer(
     at_once = run("It is done, reward 1.0")
     assert len(at_once.texts) == 1  # an answer without a call ends the rollout
     assert at_once.outcome.value == -tiny_config.reward.weights.syntax
-    assert "<tool_response>" in tool_tokenizer.decode(talked.response_ids)
+    assert "<tool_response>" in tool_tokenizer.decode(talked.tokens.response_ids)
