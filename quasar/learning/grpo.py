@@ -135,7 +135,9 @@ class GRPO(Algorithm):
         self.source = RolloutSource(self.records, settings, self.collector)
         self.objective = Objective("grpo", settings.generation.temperature, settings.grpo)
         self.run_state = RunState("grpo", seed=settings.run.seed)
-        self.episodes: list[Episode] = []  # of the last step, for whoever writes them down
+        # Of the last step, for whoever writes them down.
+        self.episodes: list[Episode] = []
+        self.advantages: list[float] = []
         self.last_metrics: dict[str, float] = {}
         self.learner_group.preflight(longest_sequence(settings.generation), self.objective)
         self._publish()
@@ -174,7 +176,7 @@ class GRPO(Algorithm):
         self.source.settle()
         state.step += 1
         state.next_prompt = sampled.next_prompt
-        self.episodes = sampled.episodes
+        self.episodes, self.advantages = sampled.episodes, batch.advantages.tolist()
         self._record(sampled, batch, update, seconds)
 
     def _publish(self) -> None:

@@ -1,9 +1,9 @@
 """Log-probabilities and entropies of tokens, without the logits of all tokens at once.
 
-Logits of 16,384 tokens over Qwen3's vocabulary of 151,936 are 9.3 GiB in float32, and a softmax with
-its gradient keeps several copies. `ScoringHead` makes them for a chunk of tokens at a time and again
-in the backward pass. The chunks lie inside one call of one module: DeepSpeed gathers its weights once
-a pass, whatever the number of chunks, which differs from rank to rank.
+Logits of 16,384 tokens over Qwen3's vocabulary of 151,936 are 9.3 GiB in float32, and a softmax
+with its gradient keeps several copies. `ScoringHead` makes them for a chunk of tokens at a time and
+again in the backward pass. The chunks lie inside one call of one module: DeepSpeed gathers its
+weights once a pass, whatever the number of chunks, which differs from rank to rank.
 """
 
 from collections.abc import Iterator

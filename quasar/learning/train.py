@@ -1,14 +1,13 @@
 """The loop around GRPO: build or resume, step, checkpoint, write rollouts down."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 from quasar.config import QuasarConfig
 from quasar.learning.grpo import GRPO, GRPOConfig
+from quasar.learning.rollout_log import step_file, write_rollouts
 from quasar.learning.state import CheckpointStore
 from quasar.policy.agent import Episode
-from quasar.rewards import Failed
 
 OnStep = Callable[[int, dict[str, float], list[Episode]], None]
 
@@ -42,7 +41,9 @@ def train_grpo(
             algorithm.train()
             step = algorithm.run_state.step
             write_rollouts(
-                run_directory / "rollouts" / f"step-{step:06d}.jsonl", algorithm.episodes
+                step_file(run_directory / "rollouts", step),
+                algorithm.episodes,
+                algorithm.advantages,
             )
             if on_step is not None:
                 on_step(step, algorithm.last_metrics, algorithm.episodes)
@@ -55,26 +56,3 @@ def train_grpo(
     finally:
         algorithm.stop()
     return store.latest()
-
-
-def write_rollouts(path: Path, episodes: list[Episode]) -> None:
-    """One JSON line an episode: texts, observations, reward parts or the fault, weights version."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as file:
-        for e in episodes:
-            failed = isinstance(e.outcome, Failed)
-            row = {
-                "group": e.group,
-                "sample": e.sample,
-                "primitive": e.primitive,
-                "num_qubits": e.num_qubits,
-                "weights_version": e.weights_version,
-                "texts": e.texts,
-                "observations": e.observations,
-                "finished": e.finished,
-                "tokens": int(e.mask.sum()),
-                "reward": None if failed else e.outcome.value,
-                "parts": {} if failed else dict(e.outcome.parts),
-                "fault": f"{e.outcome.kind}: {e.outcome.detail}" if failed else None,
-            }
-            file.write(json.dumps(row) + "\n")
