@@ -20,7 +20,7 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.utils.checkpoints import Checkpointable
 from ray.tune import PlacementGroupFactory
 
-from quasar.config import GenerationConfig, QuasarConfig, with_overrides
+from quasar.config import QuasarConfig, with_overrides
 from quasar.datasets.io import read_problems
 from quasar.errors import ConfigError, TrainingError
 from quasar.learning.batch import TrainingBatch, assign, episode_metrics
@@ -139,7 +139,7 @@ class GRPO(Algorithm):
         self.episodes: list[Episode] = []
         self.advantages: list[float] = []
         self.last_metrics: dict[str, float] = {}
-        self.learner_group.preflight(longest_sequence(settings.generation), self.objective)
+        self.learner_group.preflight(settings.generation.max_context_tokens, self.objective)
         self._publish()
 
     def training_step(self) -> None:
@@ -305,9 +305,3 @@ def _timed(seconds: dict[str, float], phase: str) -> Iterator[None]:
     started = time.perf_counter()
     yield
     seconds[phase] = seconds.get(phase, 0.0) + time.perf_counter() - started
-
-
-def longest_sequence(config: GenerationConfig) -> int:
-    """Tokens of the longest rollout that the limits allow: prompt, all turns, observations."""
-    observed = (config.max_turns - 1) * config.max_observation_tokens
-    return config.max_prompt_tokens + config.max_response_tokens + observed

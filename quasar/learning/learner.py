@@ -58,7 +58,6 @@ class PolicyLearner:
         self._deepspeed = deepspeed
         self.config, self.device, self.world_size = config, device, world_size
         network, self.tokenizer = load_policy(model, device=device, dtype=policy.dtype)
-        num_parameters = network.num_parameters()
         if policy.gradient_checkpointing:
             network.gradient_checkpointing_enable()
         if policy.lora_rank:
@@ -69,8 +68,10 @@ class PolicyLearner:
             frozen, _ = load_policy(model, device=device, dtype=policy.dtype)
             self.reference = TokenScorer(frozen.requires_grad_(False))
         scorer = TokenScorer(network.train())
+        trained = [p for p in scorer.parameters() if p.requires_grad]
+        num_trained = sum(p.numel() for p in trained)
         optimizer = torch.optim.AdamW(
-            [p for p in scorer.parameters() if p.requires_grad],
+            trained,
             lr=1e-6,  # set at each step
             betas=(0.9, config.adam_beta2),
             weight_decay=config.weight_decay,
@@ -78,7 +79,7 @@ class PolicyLearner:
         self.engine, self.optimizer, _, _ = deepspeed.initialize(
             model=scorer,
             optimizer=optimizer,
-            config=engine_config(config, policy, num_parameters=num_parameters),
+            config=engine_config(config, policy, num_trained=num_trained),
             dist_init_required=False,
         )
 
@@ -250,11 +251,11 @@ class PolicyLearner:
 
 
 def engine_config(
-    config: LearnerConfig, policy: PolicyConfig, *, num_parameters: int
+    config: LearnerConfig, policy: PolicyConfig, *, num_trained: int
 ) -> dict[str, Any]:
     """The DeepSpeed configuration that our configuration stands for."""
     # DeepSpeed allocates whole buckets in each backward pass, whatever the size of the model.
-    bucket = min(LARGEST_BUCKET, num_parameters)
+    bucket = min(LARGEST_BUCKET, num_trained)
     zero: dict[str, Any] = {
         "stage": config.zero_stage,
         "reduce_bucket_size": bucket,

@@ -17,9 +17,9 @@ from quasar.policy.legal import LegalTokens
 # Float32 logits of one chunk. At most one chunk is kept for the backward pass, none if there are
 # more. Laptop models have one.
 CHUNK_BYTES = 256 << 20
-# Copies of a chunk's logits at once: float32 logits and log-probabilities, probabilities, and the
-# gradient or the logits in the model's own type.
-CHUNK_COPIES = 4
+# Float32 copies of a chunk's logits that live at once: log-probabilities, probabilities, and their
+# product or gradient. One more where entropies have a gradient.
+CHUNK_COPIES = 3
 
 
 def chunk_tokens(vocab_size: int) -> int:
