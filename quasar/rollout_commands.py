@@ -42,7 +42,11 @@ def rollouts_show(arguments: Namespace) -> None:
         return
     console, limits = Console(highlight=False), program_limits(config.verification)
     for title, rollout in shown:
-        console.print(rollout_text(rollout, step=arguments.step, title=title, limits=limits))
+        console.print(
+            rollout_text(
+                rollout, step=arguments.step, title=title, limits=limits, width=console.width
+            )
+        )
 
 
 def _chosen(arguments: Namespace, rollouts: list, path: Path) -> list[tuple[str, Any]]:

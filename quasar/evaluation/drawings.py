@@ -20,8 +20,12 @@ def program_limits(verification: VerificationConfig) -> Limits:
     )
 
 
-def draw_answer(text: str, limits: Limits, *, fault_line: int | None = None) -> str | None:
+def draw_answer(
+    text: str, limits: Limits, *, fault_line: int | None = None, width: int = -1
+) -> str | None:
     """The circuit in an answer; with a fault that has a line, what stands before it.
+
+    width: characters a line, after which the drawing goes on below; −1: it does not.
 
     None where there is nothing to draw. The last line says what was left out.
     """
@@ -36,7 +40,7 @@ def draw_answer(text: str, limits: Limits, *, fault_line: int | None = None) -> 
         return None
     rest = len(circuit.gates) - MAX_DRAWN_GATES
     shown = Circuit(circuit.num_qubits, circuit.gates[:MAX_DRAWN_GATES])
-    drawing = str(to_qiskit(shown).draw("text", fold=-1, vertical_compression="high"))
+    drawing = str(to_qiskit(shown).draw("text", fold=width, vertical_compression="high"))
     notes = []
     if rest > 0:
         notes.append(f"… {rest} more gates")

@@ -44,14 +44,14 @@ class Turn:
     observation: str | None  # the tool's answer; None after the last turn
 
 
-def turns_of(rollout: Rollout, limits: Limits) -> Iterator[Turn]:
-    """The turns of a rollout, in order."""
+def turns_of(rollout: Rollout, limits: Limits, *, width: int = -1) -> Iterator[Turn]:
+    """The turns of a rollout, in order; width: of the drawings, as in `draw_answer`."""
     last = len(rollout.texts) - 1
     for place, text in enumerate(rollout.texts):
         line = rollout.findings.error_line if rollout.findings and place == last else None
         yield Turn(
             text,
-            draw_answer(submitted_circuit(text), limits, fault_line=line),
+            draw_answer(submitted_circuit(text), limits, fault_line=line, width=width),
             _at(rollout.turn_rewards, place),
             _at(rollout.observations, place),
         )
@@ -97,8 +97,8 @@ def findings_of(rollout: Rollout) -> list[tuple[str, str]]:
 # Terminal ----------------------------------------------------------------------------------------
 
 
-def rollout_text(rollout: Rollout, *, step: int, title: str, limits: Limits) -> Group:
-    """A rollout from its prompt to its reward, for a terminal (rich)."""
+def rollout_text(rollout: Rollout, *, step: int, title: str, limits: Limits, width: int) -> Group:
+    """A rollout from its prompt to its reward, for a terminal (rich) of so many columns."""
     place = f"step {step}, group {rollout.group}, sample {rollout.sample}"
     parts: list[RenderableType] = [
         Rule(f"{title}{': ' if title else ''}{place}", style="bold"),
@@ -106,7 +106,7 @@ def rollout_text(rollout: Rollout, *, step: int, title: str, limits: Limits) -> 
     ]
     for message in rollout.prompt:
         parts += _block(f"prompt, {message.get('role', '?')}", message.get("content", ""))
-    for number, turn in enumerate(turns_of(rollout, limits), start=1):
+    for number, turn in enumerate(turns_of(rollout, limits, width=max(40, width - 4)), start=1):
         reward = "" if turn.reward is None else f", reward {turn.reward:.3f}"
         parts += _block(f"turn {number}{reward}", turn.text)
         if turn.drawing is not None:
@@ -125,19 +125,20 @@ def rollout_text(rollout: Rollout, *, step: int, title: str, limits: Limits) -> 
 
 def rollouts_table(rollouts: Sequence[Rollout], *, step: int) -> Table:
     """One row a rollout of a step."""
-    table = plain_table("group", "sample", "problem", "qubits", "turns", "tokens", "reward")
+    table = plain_table("group", "sample", "problem", "turns", "tokens", "reward")
     table.title = f"Rollouts of step {step}"
     for column in ("advantage", "reached"):
         table.add_column(column)
     for column in table.columns:
         if column.header not in ("problem", "reached"):
             column.justify = "right"
+        column.no_wrap, column.overflow = column.header != "problem", "fold"
+    table.padding = (0, 1, 0, 0)  # eighty columns hold it
     for r in rollouts:
         table.add_row(
             str(r.group),
             str(r.sample),
             plain_text(r.primitive),
-            str(r.num_qubits),
             str(len(r.texts)),
             str(r.tokens),
             "–" if r.reward is None else f"{r.reward:.3f}",
