@@ -66,7 +66,7 @@ def ours(arguments: argparse.Namespace) -> list[dict[str, float]]:
         started = time.perf_counter()
         algorithm.train()
         seconds = time.perf_counter() - started
-        tokens = sum(int(e.mask.sum()) for e in algorithm.episodes)
+        tokens = sum(e.counts.sampled for e in algorithm.episodes)
         phases = {k: v for k, v in algorithm.last_metrics.items() if k.startswith("seconds/")}
         reward = algorithm.last_metrics["reward"]
         rows.append({"seconds": seconds, "tokens": tokens, "reward": reward, **phases})

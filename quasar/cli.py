@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from quasar import commands, data_commands, verify_commands
+from quasar import commands, data_commands, rollout_commands, verify_commands
 from quasar.config import PRESETS, DeviceName
 from quasar.errors import QuasarError
 
@@ -87,6 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_verify(command)
     _add_mcp(command)
     _add_train(command)
+    _add_rollouts(subparsers.add_parser("rollouts", help="see what a run sampled"), command)
     _add_generate(command)
     _add_evaluate(command)
     _add_compare(command)
@@ -282,6 +283,33 @@ def _add_train(command: Callable) -> None:
         metavar="RUN_DIR",
         help=f"go on with this run (with its {commands.RUN_CONFIG_FILE} unless --config is given)",
     )
+
+
+def _add_rollouts(group: argparse.ArgumentParser, command: Callable) -> None:
+    under = group.add_subparsers(metavar="COMMAND", required=True)
+    listed = command(
+        "list",
+        rollout_commands.rollouts_list,
+        "list the steps of a run, or the rollouts of one step",
+        "quasar rollouts list laptop --step 12",
+        under=under,
+    )
+    show = command(
+        "show",
+        rollout_commands.rollouts_show,
+        "show rollouts of a step turn by turn; without --group and --sample the best, the median "
+        "and the worst",
+        "quasar rollouts show laptop --step 12 --group 3 --sample 0",
+        under=under,
+    )
+    for made in (listed, show):
+        made.add_argument(
+            "run_name", metavar="RUN", help="run directory, or name of a run in run.directory"
+        )
+        made.add_argument("--step", type=_positive, required=made is show, metavar="S")
+        made.add_argument("--json", action="store_true", help="print JSON")
+    show.add_argument("--group", type=int, metavar="G", help="prompt within the step, from 0")
+    show.add_argument("--sample", type=int, metavar="K", help="rollout of its group, from 0")
 
 
 def _add_generate(command: Callable) -> None:

@@ -32,6 +32,7 @@ from quasar.datasets.records import ProblemRecord
 from quasar.datasets.traces import read_traces, write_traces
 from quasar.evaluation.evaluate import evaluate_files, evaluate_rows
 from quasar.evaluation.report import main_report
+from quasar.evaluation.rollout_view import report_rollouts
 from quasar.evaluation.summary import Summary, read_summary
 from quasar.evaluation.table import COMPARED, compare_rows
 from quasar.learning.sft import num_steps, train_supervised
@@ -292,7 +293,8 @@ def _evaluate(run: Run, models: dict[str, Path], console: Console) -> dict[str, 
 
 def _report(run: Run, rows: dict[str, Summary], tracker: Tracker) -> Path:
     curves = {name: StepLog.read(run.directory / name / "steps.jsonl") for name in ("sft", "grpo")}
-    report = main_report(run.directory, rows, curves, run.config)
+    rollouts = report_rollouts(run.directory, run.config.verification)
+    report = main_report(run.directory, rows, curves, run.config, rollouts=rollouts)
     for name, summary in rows.items():
         label = name.replace(" ", "_").lower()
         values = {m: summary.get(m).value for m in COMPARED}

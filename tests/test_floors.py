@@ -29,6 +29,7 @@ FLOORS = {
     "main_job": 8,
     "commands": 8,
     "data_commands": 8,
+    "rollout_commands": 8,
     "verify_commands": 8,
     "cli": 8,
 }

@@ -3,6 +3,7 @@
 from quasar.circuits.circuit import Circuit
 from quasar.circuits.extraction import extract_program
 from quasar.circuits.qasm import Limits
+from quasar.config import VerificationConfig
 from quasar.errors import CircuitError
 from quasar.simulation.aer import to_qiskit
 from quasar.verification.published import read_lenient
@@ -10,8 +11,21 @@ from quasar.verification.published import read_lenient
 MAX_DRAWN_GATES = 60
 
 
-def draw_answer(text: str, limits: Limits, *, fault_line: int | None = None) -> str | None:
+def program_limits(verification: VerificationConfig) -> Limits:
+    """The configured limits on programs, which are read again to be drawn."""
+    return Limits(
+        max_text_bytes=verification.max_text_bytes,
+        max_qubits=verification.max_qubits,
+        max_gates=verification.max_gates,
+    )
+
+
+def draw_answer(
+    text: str, limits: Limits, *, fault_line: int | None = None, width: int = -1
+) -> str | None:
     """The circuit in an answer; with a fault that has a line, what stands before it.
+
+    width: characters a line, after which the drawing goes on below; −1: it does not.
 
     None where there is nothing to draw. The last line says what was left out.
     """
@@ -26,7 +40,7 @@ def draw_answer(text: str, limits: Limits, *, fault_line: int | None = None) -> 
         return None
     rest = len(circuit.gates) - MAX_DRAWN_GATES
     shown = Circuit(circuit.num_qubits, circuit.gates[:MAX_DRAWN_GATES])
-    drawing = str(to_qiskit(shown).draw("text", fold=-1, vertical_compression="high"))
+    drawing = str(to_qiskit(shown).draw("text", fold=width, vertical_compression="high"))
     notes = []
     if rest > 0:
         notes.append(f"… {rest} more gates")

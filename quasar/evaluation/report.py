@@ -68,13 +68,14 @@ def main_report(
     config: QuasarConfig,
     *,
     subject: str | None = None,
+    rollouts: Sequence[Mapping[str, Any]] = (),
 ) -> Path:
     """Write a run's report: how training went, and the rows (each stage, baselines) compared.
 
     output: the HTML file, or a directory that gets `report.html`; figures go to `figures/` beside
     it. training_curves: see `training_figures.training_charts`.
     subject: the row that titles and details are about; by default the last whose name starts with
-    "after", else the first.
+    "after", else the first. rollouts: as `rollout_view.report_rollouts` gives them.
     """
     if not rows:
         raise ValueError("main_report: there are no rows")
@@ -98,6 +99,7 @@ def main_report(
         subject=subject,
         summary=rows[subject],
         config=config,
+        rollouts=rollouts,
     )
     write_text(path, page)
     return path
@@ -112,6 +114,7 @@ def _render(
     subject: str,
     summary: Summary,
     config: QuasarConfig,
+    rollouts: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     return render(
         "report.html.j2",
@@ -128,6 +131,7 @@ def _render(
         breakdowns=breakdown_tables(summary),
         failure_rows=[(k.replace("_", " "), [n]) for k, n in summary.failures.items()],
         summary=summary,
+        rollouts=rollouts,
         config_text=strip_credentials(to_commented_yaml(config)),
     )
 

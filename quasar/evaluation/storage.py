@@ -10,10 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from quasar.circuits.qasm import Limits
 from quasar.config import VerificationConfig
 from quasar.errors import InputError
-from quasar.evaluation.drawings import draw_answer
+from quasar.evaluation.drawings import draw_answer, program_limits
 from quasar.evaluation.summary import METRICS, SampleCircuit
 
 ROWS_PER_GROUP = 2000
@@ -80,6 +79,12 @@ class SampleWriter:
         self._rows = []
 
 
+def shown_text(text: str) -> str:
+    """A sample's text, cut to what a report shows."""
+    cut = len(text) - MAX_SHOWN_CHARACTERS
+    return text[:MAX_SHOWN_CHARACTERS] + (f"\n… {cut} more characters" if cut > 0 else "")
+
+
 _Kept = tuple[str, Mapping[str, Any], str]  # title, row, text
 
 
@@ -87,12 +92,7 @@ class Showcase:
     """Keeps the samples that tell most: the best, the weakest valid one, one of each failure."""
 
     def __init__(self, verification: VerificationConfig) -> None:
-        """verification: its limits on programs, which are read again to be drawn."""
-        self._limits = Limits(
-            max_text_bytes=verification.max_text_bytes,
-            max_qubits=verification.max_qubits,
-            max_gates=verification.max_gates,
-        )
+        self._limits = program_limits(verification)
         # What a `SampleCircuit` is made of, once it is known which ones are kept.
         self._best: _Kept | None = None
         self._weakest: _Kept | None = None
@@ -118,14 +118,12 @@ class Showcase:
         return tuple(self._circuit(*parts) for parts in kept if parts is not None)
 
     def _circuit(self, title: str, row: Mapping[str, Any], text: str) -> SampleCircuit:
-        cut = len(text) - MAX_SHOWN_CHARACTERS
-        shown = text[:MAX_SHOWN_CHARACTERS] + (f"\n… {cut} more characters" if cut > 0 else "")
         return SampleCircuit(
             title=title,
             sample_index=row["sample_index"],
             primitive=row["primitive"],
             num_qubits=row["num_qubits"],
-            text=shown,
+            text=shown_text(text),
             drawing=draw_answer(text, self._limits, fault_line=row.get("failure_line")),
             error=row.get("failure_detail"),
             approximation_ratio=row["approximation_ratio"] if row["valid"] else None,

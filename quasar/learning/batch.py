@@ -20,6 +20,7 @@ class TrainingBatch:
     """Sequences with a non-zero advantage, and what was counted on the way."""
 
     sequences: list[Trained]
+    advantages: np.ndarray  # (episodes,), of all, 0 where one was not graded
     failed_fraction: float  # of episodes: not graded, masked
     flat_fraction: float  # of groups: all rewards equal
     overlong_penalty: float  # mean over the graded episodes, ≤ 0
@@ -68,6 +69,7 @@ def assign(
     graded = ~np.isnan(rewards)
     return TrainingBatch(
         sequences,
+        advantages,
         failed_fraction=len(faults) / len(episodes),
         flat_fraction=len(flat) / len(np.unique(groups)),
         overlong_penalty=float(penalties[graded].mean()) if graded.any() else 0.0,

@@ -20,7 +20,7 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.utils.checkpoints import Checkpointable
 from ray.tune import PlacementGroupFactory
 
-from quasar.config import GenerationConfig, QuasarConfig, with_overrides
+from quasar.config import QuasarConfig, with_overrides
 from quasar.datasets.io import read_problems
 from quasar.datasets.records import ProblemRecord
 from quasar.errors import ConfigError, TrainingError
@@ -136,9 +136,11 @@ class GRPO(Algorithm):
         self.source = RolloutSource(self.records, settings, self.collector)
         self.objective = Objective("grpo", settings.generation.temperature, settings.grpo)
         self.run_state = RunState("grpo", seed=settings.run.seed)
-        self.episodes: list[Episode] = []  # of the last step, for whoever writes them down
+        # Of the last step, for whoever writes them down.
+        self.episodes: list[Episode] = []
+        self.advantages: list[float] = []
         self.last_metrics: dict[str, float] = {}
-        self.learner_group.preflight(longest_sequence(settings.generation), self.objective)
+        self.learner_group.preflight(settings.generation.max_context_tokens, self.objective)
         self._publish()
 
     def training_step(self) -> None:
@@ -175,7 +177,7 @@ class GRPO(Algorithm):
         self.source.settle()
         state.step += 1
         state.move_to(sampled.following)
-        self.episodes = sampled.episodes
+        self.episodes, self.advantages = sampled.episodes, batch.advantages.tolist()
         self._record(sampled, batch, update, seconds)
 
     def complete(self, records: Sequence[ProblemRecord], *, samples: int) -> list[list[str]]:
@@ -310,9 +312,3 @@ def _timed(seconds: dict[str, float], phase: str) -> Iterator[None]:
     started = time.perf_counter()
     yield
     seconds[phase] = seconds.get(phase, 0.0) + time.perf_counter() - started
-
-
-def longest_sequence(config: GenerationConfig) -> int:
-    """Tokens of the longest rollout that the limits allow: prompt, all turns, observations."""
-    observed = (config.max_turns - 1) * config.max_observation_tokens
-    return config.max_prompt_tokens + config.max_response_tokens + observed

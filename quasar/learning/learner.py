@@ -22,6 +22,7 @@ from quasar.learning.lora import add_adapters, plain_weights, save_adapter
 from quasar.learning.losses import PolicyLoss, grpo_loss, supervised_loss
 from quasar.learning.packing import MicroBatch, Trained, pad
 from quasar.learning.reshard import ENGINE, UNIVERSAL
+from quasar.learning.scorer import TokenScorer
 from quasar.policy.models import load_policy
 from quasar.policy.sequence import TokenSequence
 
@@ -35,66 +36,6 @@ class Objective:
     kind: str  # "supervised" or "grpo"
     temperature: float = 1.0  # at which rollouts are sampled
     grpo: GrpoConfig = field(default_factory=GrpoConfig)
-
-
-class TokenScorer(torch.nn.Module):
-    """Log-probability and entropy of trained targets only: logits are made for no other token."""
-
-    def __init__(self, policy: Any):
-        super().__init__()
-        self.policy = policy
-
-    def forward(
-        self,
-        input_ids,
-        attention_mask,
-        trained,
-        temperature,
-        entropy_gradient=False,
-        legal=None,
-        prefix=None,
-    ):
-        """(tokens,) log-probabilities with gradient, (tokens,) entropies with it where asked.
-
-        input_ids, attention_mask: (rows, time); trained: (rows, time − 1) bool; legal: what each
-        trained token was drawn from (None: the vocabulary), the distribution being over that;
-        prefix: what rows share, as (prefix_ids, prefix_lengths, prefix_of) of MicroBatch.
-        """
-        context: dict[str, Any] = {"attention_mask": attention_mask, "use_cache": False}
-        if prefix is not None:
-            context = self._after(*prefix, attention_mask)
-        hidden = self.policy.get_decoder()(input_ids=input_ids, **context).last_hidden_state[:, :-1]
-        logits = self.policy.get_output_embeddings()(hidden[trained]).float() / temperature
-        if legal is not None:
-            table = torch.from_numpy(legal.table(logits.shape[-1])).to(logits.device)
-            index = torch.from_numpy(legal.index).long().to(logits.device)
-            logits = logits.masked_fill(~table[index], -torch.inf)
-        log_probs = torch.log_softmax(logits, dim=-1)
-        targets = input_ids[:, 1:][trained]
-        with torch.set_grad_enabled(entropy_gradient and torch.is_grad_enabled()):
-            # 0·log 0 = 0
-            finite = log_probs.masked_fill(log_probs == -torch.inf, 0.0)
-            entropy = -(log_probs.exp() * finite).sum(-1)
-        return log_probs.gather(-1, targets[:, None])[:, 0], entropy
-
-    def _after(self, ids, lengths, of, attention_mask) -> dict[str, Any]:
-        """The decoder's arguments for rows that follow a prefix: its keys and values, computed once
-        and with gradient, spread over the rows."""
-        time = torch.arange(ids.shape[1], device=ids.device)[None]
-        cache = self.policy.get_decoder()(
-            input_ids=ids,
-            attention_mask=(time < lengths[:, None].clamp(min=1)).long(),
-            use_cache=True,
-        ).past_key_values
-        cache.batch_select_indices(of)
-        seen = (time < lengths[:, None]).long()[of]
-        rows = torch.arange(attention_mask.shape[1], device=ids.device)[None]
-        return dict(
-            attention_mask=torch.cat([seen, attention_mask], dim=1),
-            position_ids=lengths[of][:, None] + rows,
-            past_key_values=cache,
-            use_cache=True,
-        )
 
 
 class PolicyLearner:
@@ -118,7 +59,6 @@ class PolicyLearner:
         self._deepspeed = deepspeed
         self.config, self.device, self.world_size = config, device, world_size
         network, self.tokenizer = load_policy(model, device=device, dtype=policy.dtype)
-        num_parameters = network.num_parameters()
         if policy.gradient_checkpointing:
             network.gradient_checkpointing_enable()
         if policy.lora_rank:
@@ -129,8 +69,10 @@ class PolicyLearner:
             frozen, _ = load_policy(model, device=device, dtype=policy.dtype)
             self.reference = TokenScorer(frozen.requires_grad_(False))
         scorer = TokenScorer(network.train())
+        trained = [p for p in scorer.parameters() if p.requires_grad]
+        num_trained = sum(p.numel() for p in trained)
         optimizer = torch.optim.AdamW(
-            [p for p in scorer.parameters() if p.requires_grad],
+            trained,
             lr=1e-6,  # set at each step
             betas=(0.9, config.adam_beta2),
             weight_decay=config.weight_decay,
@@ -138,7 +80,7 @@ class PolicyLearner:
         self.engine, self.optimizer, _, _ = deepspeed.initialize(
             model=scorer,
             optimizer=optimizer,
-            config=engine_config(config, policy, num_parameters=num_parameters),
+            config=engine_config(config, policy, num_trained=num_trained),
             dist_init_required=False,
         )
 
@@ -307,11 +249,11 @@ class PolicyLearner:
 
 
 def engine_config(
-    config: LearnerConfig, policy: PolicyConfig, *, num_parameters: int
+    config: LearnerConfig, policy: PolicyConfig, *, num_trained: int
 ) -> dict[str, Any]:
     """The DeepSpeed configuration that our configuration stands for."""
     # DeepSpeed allocates whole buckets in each backward pass, whatever the size of the model.
-    bucket = min(LARGEST_BUCKET, num_parameters)
+    bucket = min(LARGEST_BUCKET, num_trained)
     zero: dict[str, Any] = {
         "stage": config.zero_stage,
         "reduce_bucket_size": bucket,

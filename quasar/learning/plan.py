@@ -1,34 +1,33 @@
 """What a run will take before it is started: memory and time of learners and rollout workers.
 
-Takes the configuration and the shape of a model; gives a `Plan` for each. Memory of model states
-follows ZeRO (arXiv 1910.02054, section 3): what is kept for the backward pass is not estimated but
-counted, by running the real model's forward pass on tensors without storage. Times are floors from
-the stated speed of one GPU: arithmetic for the update, memory traffic for decoding.
+Takes the configuration and the shape of a model; gives a `Plan` for each. Memory is that of
+`plan_memory`. Times are floors from the stated speed of one GPU: arithmetic for the update, memory
+traffic for decoding.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
-import torch
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
-from torch._subclasses.fake_tensor import FakeTensorMode
-from transformers import AutoConfig, AutoModelForCausalLM, Qwen3Config
+from transformers import AutoConfig, Qwen3Config
 
-from quasar.config import LearnerConfig, PolicyConfig, QuasarConfig
+from quasar.config import QuasarConfig
 from quasar.errors import CheckpointError
-from quasar.learning.learner import LARGEST_BUCKET
+from quasar.learning.plan_memory import (
+    BYTES,
+    cache_bytes_per_token,
+    learner_memory,
+    learner_peak,
+    longest_micro_batch,
+    num_parameters,
+    worker_memory,
+)
 from quasar.policy.models import policy_shape
 
-GIB = float(1 << 30)
-_BYTES = {"float32": 4, "bfloat16": 2}
-# Copies of a trained token's logits that live at once: in the model's own type, then as float32
-# scaled, as log-probabilities, as probabilities (for the entropy) and as gradient.
-_FLOAT_LOGITS = 4
 # What the accelerator's runtime and its libraries take in each process.
 CONTEXT_GIB = 1.0
 # Shapes of the published checkpoints (their config.json), for planning without a download.
@@ -74,8 +73,8 @@ class Plan:
 
     @property
     def learner_gib(self) -> float:
-        """Peak of one learner."""
-        return sum(self.learner.values())
+        """Peak of one learner; not all of its parts are there at the same time."""
+        return learner_peak(self.learner)
 
     @property
     def worker_gib(self) -> float:
@@ -110,104 +109,13 @@ def plan_run(config: QuasarConfig, shape: Any, *, name: str, num_gpus: int, on: 
     num_gpus are shared out between learners and rollout workers as the configuration does.
     """
     learners, workers = _share_out(config, num_gpus)
-    with _without_storage(shape, config.policy.dtype) as model:
-        parameters = model.num_parameters()
-    learner = learner_memory(config.learner, config.policy, shape, world_size=learners)
+    parameters = num_parameters(shape)
+    learner = learner_memory(config, shape, world_size=learners)
     worker = worker_memory(config, shape, num_parameters=parameters)
     update_s, rollout_s = _times(config, shape, parameters, learners, workers, on)
     found = Plan(name, parameters, learners, workers, learner, worker, update_s, rollout_s)
     found.problems.extend(_problems(config, found, on))
     return found
-
-
-def learner_memory(
-    config: LearnerConfig, policy: PolicyConfig, shape: Any, *, world_size: int
-) -> dict[str, float]:
-    """GiB of one learner by part; with offload, only what stays on the accelerator."""
-    size = _BYTES[policy.dtype]
-    with _without_storage(shape, policy.dtype) as model:
-        n = model.num_parameters()
-    stage, on_host = config.zero_stage, config.offload == "cpu"
-    shared = 1 / world_size
-    parts = {
-        "weights": n * size * (shared if stage == 3 else 1.0),
-        "gradients": n * size * (shared if stage >= 2 else 1.0),
-        # A float32 copy of the weights, and Adam's two moments, in every type of the weights.
-        "optimiser": 0.0 if on_host else 12.0 * n * shared,
-        "buckets": 2.0 * min(LARGEST_BUCKET, n) * size,
-    }
-    if stage == 3 and on_host:
-        parts["weights"] = 0.0
-    tokens = config.micro_batch_tokens
-    parts["activations"] = activation_bytes(
-        shape, tokens, dtype=policy.dtype, checkpointing=policy.gradient_checkpointing
-    )
-    parts["logits"] = tokens * shape.vocab_size * (size + 4.0 * _FLOAT_LOGITS)
-    return {part: value / GIB for part, value in parts.items()}
-
-
-def worker_memory(config: QuasarConfig, shape: Any, *, num_parameters: int) -> dict[str, float]:
-    """GiB of one rollout worker by part."""
-    size = _BYTES[config.policy.dtype]
-    generation = config.generation
-    rows = generation.batch_size
-    length = generation.max_prompt_tokens + generation.max_response_tokens
-    parts = {
-        "weights": num_parameters * size,
-        "cache": rows * length * cache_bytes_per_token(shape, config.policy.dtype),
-        # Logits, log-probabilities and probabilities in float32, their running sum in float64.
-        "logits": rows * shape.vocab_size * (size + 4.0 * 2 + 8.0),
-    }
-    return {part: value / GIB for part, value in parts.items()}
-
-
-def cache_bytes_per_token(shape: Any, dtype: str) -> float:
-    """Keys and values of one token in all layers."""
-    heads = getattr(shape, "num_key_value_heads", None) or shape.num_attention_heads
-    width = getattr(shape, "head_dim", None) or shape.hidden_size // shape.num_attention_heads
-    return 2.0 * shape.num_hidden_layers * heads * width * _BYTES[dtype]
-
-
-def activation_bytes(shape: Any, tokens: int, *, dtype: str, checkpointing: bool) -> float:
-    """Bytes kept from the forward pass for the backward pass, by counting.
-
-    With checkpointing: the inputs of the layers, and what one layer keeps while it is recomputed.
-    """
-    kept = _kept(shape, tokens, dtype, checkpointing=checkpointing)
-    if not checkpointing:
-        return kept
-    layers = [_kept(_with_layers(shape, k), tokens, dtype, checkpointing=False) for k in (1, 2)]
-    return kept + layers[1] - layers[0]
-
-
-def _kept(shape: Any, tokens: int, dtype: str, *, checkpointing: bool) -> float:
-    storages: dict[int, Any] = {}
-
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        storages[storage._cdata] = storage  # kept alive, so that no other one gets its address
-        return tensor
-
-    with _without_storage(shape, dtype) as model:
-        if checkpointing:
-            model.gradient_checkpointing_enable()
-        own = {p.untyped_storage()._cdata for p in model.parameters()}
-        ids = torch.zeros((1, tokens), dtype=torch.long)
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-            model.get_decoder()(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False)
-        return float(sum(s.nbytes() for key, s in storages.items() if key not in own))
-
-
-@contextmanager
-def _without_storage(shape: Any, dtype: str) -> Iterator[Any]:
-    """A model in training mode whose tensors have a shape and no memory."""
-    with FakeTensorMode():
-        yield AutoModelForCausalLM.from_config(shape, dtype=getattr(torch, dtype)).train()
-
-
-def _with_layers(shape: Any, count: int) -> Any:
-    settings = {k: v for k, v in shape.to_dict().items() if k != "layer_types"}
-    return type(shape)(**{**settings, "num_hidden_layers": count})
 
 
 def _share_out(config: QuasarConfig, num_gpus: int) -> tuple[int, int]:
@@ -230,14 +138,17 @@ def _times(
     """Seconds of (update, rollout) of one step at the longest responses."""
     grpo, generation = config.grpo, config.generation
     episodes = grpo.prompts_per_step * grpo.samples_per_prompt
-    length = generation.max_prompt_tokens + generation.max_response_tokens
+    length = generation.max_context_tokens
     # 2 FLOP a parameter and token forward, 4 back, 2 for recomputing (arXiv 2001.08361, eq. 2.2).
-    passes = 8 if config.policy.gradient_checkpointing else 6
+    # Of the gradient, frozen weights take the half that goes on to the layer below.
+    back = 2 if config.policy.lora_rank else 4
+    passes = 2 + back + 2 * config.policy.gradient_checkpointing
+    passes += 2 * (grpo.kl_coefficient > 0)
     work = passes * parameters * episodes * length * grpo.updates_per_batch
     update_s = work / (learners * hardware.flops * hardware.flops_share)
     rows = ceil(episodes / workers)
     batches = ceil(rows / generation.batch_size)
-    size = _BYTES[config.policy.dtype]
+    size = BYTES[config.policy.dtype]
     # Each new token reads all weights and, on average, half of the cache of its rows.
     cache = min(rows, generation.batch_size) * cache_bytes_per_token(shape, config.policy.dtype)
     traffic = parameters * size + cache * (length - generation.max_response_tokens / 2)
@@ -268,18 +179,22 @@ def _problems(config: QuasarConfig, found: Plan, hardware: Hardware) -> list[str
 
 
 def _learner_mends(config: QuasarConfig, found: Plan) -> list[str]:
-    learner, mends = config.learner, []
+    learner, parts, mends = config.learner, found.learner, []
     if not config.policy.gradient_checkpointing:
         mends.append("set policy.gradient_checkpointing: true")
-    states = found.learner["weights"] + found.learner["gradients"] + found.learner["optimiser"]
-    if states > found.learner["activations"] + found.learner["logits"]:
+    if found.learner_gib - parts["activations"] - parts["logits"] > found.learner_gib / 2:
         if learner.zero_stage < 3:
             mends.append("set learner.zero_stage: 3")
         elif learner.offload == "none":
             mends.append("set learner.offload: cpu")
+        if not config.policy.lora_rank:
+            mends.append("set policy.lora_rank: 16")
         mends.append("give it more GPUs")
-    else:
+    elif longest_micro_batch(config)[0] > 1:
         mends.append(f"lower learner.micro_batch_tokens (now {learner.micro_batch_tokens})")
+    else:
+        response = config.generation.max_response_tokens
+        mends.append(f"lower generation.max_response_tokens (now {response})")
     return mends
 
 
@@ -298,7 +213,8 @@ def plan_table(plans: Sequence[Plan], config: QuasarConfig, hardware: Hardware) 
         table.add_row(f"{label}s", *(str(getattr(p, actors)) for p in plans))
         for part in memory[0]:
             table.add_row(f"  {part}", *(f"{parts[part]:.1f}" for parts in memory))
-        table.add_row(f"  one {label}", *(f"{sum(parts.values()):.1f}" for parts in memory))
+        peaks = [getattr(p, f"{actors.removesuffix('s')}_gib") for p in plans]
+        table.add_row(f"  one {label}, peak", *(f"{peak:.1f}" for peak in peaks))
     table.add_row("update of a step, s, at least", *(f"{p.update_s:.0f}" for p in plans))
     table.add_row("rollout of a step, s, at least", *(f"{p.rollout_s:.0f}" for p in plans))
     days = ((p.update_s + p.rollout_s) * config.grpo.iterations / 86_400 for p in plans)

@@ -1,16 +1,15 @@
 """The loop around GRPO: build or resume, step, validate, checkpoint, write rollouts down."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from quasar.config import QuasarConfig
 from quasar.learning.grpo import GRPO, GRPOConfig
+from quasar.learning.rollout_log import step_file, write_rollouts
 from quasar.learning.state import CheckpointStore, RunState, read_state
 from quasar.learning.validation import Validation
 from quasar.policy.agent import Episode
-from quasar.rewards import Failed
 
 OnStep = Callable[[int, dict[str, float], list[Episode]], None]
 
@@ -59,8 +58,11 @@ def train_grpo(
             _close_step(algorithm, store, config, on_step, validation, metrics={})
         while not _is_over(algorithm.run_state, config):
             algorithm.train()
-            name = f"step-{algorithm.run_state.step:06d}.jsonl"
-            write_rollouts(run_directory / "rollouts" / name, algorithm.episodes)
+            write_rollouts(
+                step_file(run_directory / "rollouts", algorithm.run_state.step),
+                algorithm.episodes,
+                algorithm.advantages,
+            )
             metrics = dict(algorithm.last_metrics)
             _close_step(algorithm, store, config, on_step, validation, metrics=metrics)
     finally:
@@ -115,26 +117,3 @@ def _result(store: CheckpointStore, config: QuasarConfig) -> GrpoResult:
     if config.grpo.validation.result == "best":
         chosen = store.best() or last
     return GrpoResult(last, chosen, state.step, read_state(chosen).step, state.stopped)
-
-
-def write_rollouts(path: Path, episodes: list[Episode]) -> None:
-    """One JSON line an episode: texts, observations, reward parts or the fault, weights version."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as file:
-        for e in episodes:
-            failed = isinstance(e.outcome, Failed)
-            row = {
-                "group": e.group,
-                "sample": e.sample,
-                "primitive": e.primitive,
-                "num_qubits": e.num_qubits,
-                "weights_version": e.weights_version,
-                "texts": e.texts,
-                "observations": e.observations,
-                "finished": e.finished,
-                "tokens": e.counts.sampled,
-                "reward": None if failed else e.outcome.value,
-                "parts": {} if failed else dict(e.outcome.parts),
-                "fault": f"{e.outcome.kind}: {e.outcome.detail}" if failed else None,
-            }
-            file.write(json.dumps(row) + "\n")

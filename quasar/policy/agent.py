@@ -57,6 +57,8 @@ class Episode:
     finished: bool  # False where the last turn was cut at a token limit
     primitive: str = ""
     num_qubits: int = 0
+    problem_key: str = ""
+    prompt: tuple[dict[str, str], ...] = ()  # the messages behind prompt_ids
     turn_rewards: tuple[float, ...] = ()  # of each verified circuit in turn, without the call cost
 
     @property
@@ -234,6 +236,8 @@ class AgentLoop:
             finished=buffer.finished,
             primitive=buffer.task.problem.primitive,
             num_qubits=buffer.task.problem.num_qubits,
+            problem_key=buffer.task.problem.key,
+            prompt=tuple(buffer.task.messages),
             turn_rewards=tuple(buffer.turn_rewards),
         )
 

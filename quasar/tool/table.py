@@ -4,7 +4,7 @@ What comes from the program or the problem is shown as plain text: no markup, no
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from quasar.problems import ProblemInstance
-from quasar.rewards import Scored
 from quasar.tool.schema import VerifyAnswer
 from quasar.verification.observation import quality
 from quasar.verification.report import Diagnosis, Outcome, VerificationReport
@@ -28,21 +27,22 @@ def answer_text(answer: VerifyAnswer, problem: ProblemInstance) -> Group:
         parts.append(_outcomes(report.distribution.most_probable))
     if report.diagnosis is not None:
         parts += _mending(report.diagnosis)
-    return Group(*parts, _reward(answer.reward))
+    reward = answer.reward
+    return Group(*parts, reward_table(reward.parts, reward.weighted, reward.value))
 
 
 def _headline(report: VerificationReport, problem: ProblemInstance) -> Text:
     asked = f"{problem.primitive} on {report.num_qubits_expected} qubits"
     if not report.valid:
-        return _plain(f"not valid for {asked} ({report.error.kind}): {report.error.message}")
-    return _plain(
+        return plain_text(f"not valid for {asked} ({report.error.kind}): {report.error.message}")
+    return plain_text(
         f"valid for {asked}: {report.num_gates} gates, {report.num_two_qubit_gates} of them on two "
         f"or more qubits, depth {report.depth}; reached: {report.reached}"
     )
 
 
 def _stages(report: VerificationReport) -> Table:
-    table = _table("stage", "result")
+    table = plain_table("stage", "result")
     table.add_column("ms", justify="right")
     found = {"syntax": "passed" if report.valid else "refused", **_results(report)}
     for stage in (*STAGES, "cost", "diagnosis"):
@@ -51,7 +51,9 @@ def _stages(report: VerificationReport) -> Table:
             result = f"skipped: {report.skipped[stage]}"
         if result is not None:
             seconds = report.seconds.get(stage)
-            table.add_row(stage, _plain(result), "" if seconds is None else f"{1e3 * seconds:.2f}")
+            table.add_row(
+                stage, plain_text(result), "" if seconds is None else f"{1e3 * seconds:.2f}"
+            )
     return table
 
 
@@ -98,18 +100,18 @@ def _results(report: VerificationReport) -> dict[str, str]:
 
 
 def _outcomes(outcomes: Iterable[Outcome]) -> Table:
-    table = _table("most probable", "P", "quality", "answer")
+    table = plain_table("most probable", "P", "quality", "answer")
     for outcome in outcomes:
         answer = "" if outcome.answer is None else json.dumps(outcome.answer)
         p = f"{outcome.probability:.4f}"
-        table.add_row(outcome.bitstring, p, quality(outcome), _plain(answer))
+        table.add_row(outcome.bitstring, p, quality(outcome), plain_text(answer))
     return table
 
 
 def _mending(diagnosis: Diagnosis) -> list[Table]:
     tables = []
     if diagnosis.violated_terms:
-        terms = _table("terms that cost", "mean", "wanted", "excess")
+        terms = plain_table("terms that cost", "mean", "wanted", "excess")
         for term in diagnosis.violated_terms:
             product = "*".join(f"Z{q}" for q in term.wires)
             terms.add_row(
@@ -120,7 +122,7 @@ def _mending(diagnosis: Diagnosis) -> list[Table]:
             )
         tables.append(terms)
     if diagnosis.gradient:
-        angles = _table("angle", "gate", "dE/dθ", "move")
+        angles = plain_table("angle", "gate", "dE/dθ", "move")
         for slope in diagnosis.gradient:
             qubits = ", ".join(f"q{q}" for q in slope.qubits)
             gate = f"{slope.gate}({slope.value:.4g}) {qubits}"
@@ -129,21 +131,24 @@ def _mending(diagnosis: Diagnosis) -> list[Table]:
     return tables
 
 
-def _reward(reward: Scored) -> Table:
-    table = _table("reward", "raw", "weighted")
-    for name, value in reward.weighted.items():
-        raw = reward.parts.get(name)
-        table.add_row(name, "" if raw is None else f"{raw:.4f}", f"{value:.4f}")
-    table.add_row("sum", "", f"{reward.value:.4f}")
+def reward_table(parts: Mapping[str, float], weighted: Mapping[str, float], value: float) -> Table:
+    """A reward and what it is made of, as in `Scored`."""
+    table = plain_table("reward", "raw", "weighted")
+    for name, share in weighted.items():
+        raw = parts.get(name)
+        table.add_row(plain_text(name), "" if raw is None else f"{raw:.4f}", f"{share:.4f}")
+    table.add_row("sum", "", f"{value:.4f}")
     return table
 
 
-def _table(*headings: str) -> Table:
+def plain_table(*headings: str) -> Table:
+    """A table with a line under its headings and no edge."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False)
     for heading in headings:
         table.add_column(heading)
     return table
 
 
-def _plain(text: str) -> Text:
+def plain_text(text: str) -> Text:
+    """One line without markup; a character that does not print becomes U+FFFD."""
     return Text("".join(c if c.isprintable() else "\ufffd" for c in text))

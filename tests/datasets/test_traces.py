@@ -102,10 +102,10 @@ def test_only_the_corrected_circuit_is_trained_on(records, verifier, tiny_policy
     chat = ChatFormat(load_policy(tiny_policy)[1])
     trace = make_trace(records[0], verifier, CONFIG)
     sequence = trace_sequence(trace, chat, max_observation=96)
-    trained = sequence.response_ids[sequence.mask == 1]
+    trained = sequence.tokens.response_ids[sequence.tokens.mask == 1]
     assert chat.tokenizer.decode(trained[:-1]) == trace.messages[-1]["content"]
     assert trained[-1] == chat.eos_id
     # What comes before it is what a rollout would have read.
     context = [*chat.answer_ids(trace.messages[2]["content"])]
     context += chat.observation_ids(trace.messages[3]["content"], max_tokens=96)
-    assert list(sequence.response_ids[sequence.mask == 0]) == context
+    assert list(sequence.tokens.response_ids[sequence.tokens.mask == 0]) == context

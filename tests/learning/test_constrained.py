@@ -6,9 +6,9 @@ import torch
 from quasar.config import with_overrides
 from quasar.datasets.io import read_problems
 from quasar.datasets.prompts import build_messages
-from quasar.learning.learner import TokenScorer
 from quasar.learning.losses import k3
 from quasar.learning.packing import Trained, pad
+from quasar.learning.scorer import TokenScorer
 from quasar.policy.agent import AgentLoop, Task
 from quasar.policy.generation import CircuitGenerator
 from quasar.verification.pool import LocalVerifierPool

@@ -1,0 +1,83 @@
+"""What `quasar rollouts` does: as `quasar.commands`, for `quasar.cli`."""
+
+import json
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from quasar.commands import load
+from quasar.errors import InputError
+
+
+def rollouts_list(arguments: Namespace) -> None:
+    log = _log(arguments)
+    from rich.console import Console
+
+    from quasar.evaluation.rollout_view import rollouts_table, steps_of, steps_table
+
+    if arguments.step is None:
+        if arguments.json:
+            print(json.dumps(steps_of(log), indent=1))
+        else:
+            Console().print(steps_table(log))
+        return
+    rollouts = log.read(arguments.step)
+    if arguments.json:
+        _print_json(rollouts)
+    else:
+        Console().print(rollouts_table(rollouts, step=arguments.step))
+
+
+def rollouts_show(arguments: Namespace) -> None:
+    config = load(arguments)
+    log = _log(arguments)
+    from rich.console import Console
+
+    from quasar.evaluation.drawings import program_limits
+    from quasar.evaluation.rollout_view import rollout_text
+
+    shown = _chosen(arguments, log.read(arguments.step), log.path(arguments.step))
+    if arguments.json:
+        _print_json([rollout for _, rollout in shown])
+        return
+    console, limits = Console(highlight=False), program_limits(config.verification)
+    for title, rollout in shown:
+        console.print(
+            rollout_text(
+                rollout, step=arguments.step, title=title, limits=limits, width=console.width
+            )
+        )
+
+
+def _chosen(arguments: Namespace, rollouts: list, path: Path) -> list[tuple[str, Any]]:
+    """(title, rollout) of those with the numbers asked for, else of the extremes."""
+    from quasar.learning.rollout_log import extremes
+
+    group, sample = arguments.group, arguments.sample
+    if group is None and sample is None:
+        shown = [*extremes(rollouts).items()]
+        if not shown:
+            raise InputError(f"{path}: no rollout was graded; name one with --group and --sample")
+        return shown
+    shown = [("", r) for r in rollouts if group in (None, r.group) and sample in (None, r.sample)]
+    if not shown:
+        groups, samples = (sorted({getattr(r, n) for r in rollouts}) for n in ("group", "sample"))
+        raise InputError(
+            f"{path}: no rollout with that --group and --sample; groups go from {groups[0]} to "
+            f"{groups[-1]}, samples from {samples[0]} to {samples[-1]}"
+        )
+    return shown
+
+
+def _log(arguments: Namespace):
+    """The rollouts of the run that is a directory, or has this name under run.directory."""
+    from quasar.learning.rollout_log import RolloutLog
+
+    named = Path(arguments.run_name)
+    if named.is_dir() or len(named.parts) > 1:
+        return RolloutLog(named)
+    return RolloutLog(Path(load(arguments).run.directory) / named)
+
+
+def _print_json(rollouts: list) -> None:
+    print(json.dumps([r.model_dump() for r in rollouts], indent=1, ensure_ascii=False))
