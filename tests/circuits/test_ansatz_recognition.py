@@ -60,7 +60,7 @@ def built(draw):
     return ansatz, hamiltonian, layers, np.round(parameters / 10_000, 4)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(built(), st.integers(2, 6))
 def test_what_is_emitted_is_read_back_and_emitted_again(case, decimals):
     ansatz, hamiltonian, layers, parameters = case
@@ -70,7 +70,7 @@ def test_what_is_emitted_is_read_back_and_emitted_again(case, decimals):
     assert read_qasm(text).to_qasm(decimals=decimals) == text
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(built())
 def test_a_built_circuit_is_recognised_with_its_parameters(case):
     ansatz, hamiltonian, layers, parameters = case
@@ -180,7 +180,7 @@ def alternating_gates(draw):
     return Circuit(n, tuple(gates))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(alternating_gates(), st.lists(st.floats(-1e308, 1e308), min_size=3, max_size=3))
 def test_no_circuit_makes_recognition_fail(circuit, coefficients):
     n = circuit.num_qubits

@@ -62,7 +62,7 @@ def distance(left: np.ndarray, right: np.ndarray) -> float:
     return float(np.abs(left * (overlap / abs(overlap)) - right).max())
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(st.randoms(use_true_random=False))
 def test_a_program_means_the_same_to_the_reference(random):
     program = write_program(random)
@@ -75,7 +75,7 @@ def test_a_program_means_the_same_to_the_reference(random):
     assert distance(unitary(to_qiskit(circuit)), unitary(reference)) < 1e-9
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.randoms(use_true_random=False), st.booleans())
 def test_where_the_plain_reader_decides_the_complete_one_agrees(random, change):
     text = write_program(random).text

@@ -51,7 +51,7 @@ def circuits(draw):
     return Circuit(n, tuple(found))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(circuits())
 def test_what_is_printed_is_read_back_by_both_readers(circuit):
     text = circuit.to_qasm(decimals=4)
@@ -71,7 +71,7 @@ PIECES = [
 ]  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from(PIECES), max_size=6), st.booleans())
 def test_the_plain_reader_agrees_with_the_complete_one_or_declines(pieces, ends):
     text = HEAD + "\n".join(pieces) + (TAIL if ends else "")
@@ -205,7 +205,7 @@ def test_gates_are_counted_after_expansion():
         assert caught.value.kind == qasm.TOO_MANY_GATES
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(max_size=200) | st.text(max_size=80).map(lambda t: HEAD + t))
 def test_any_text_is_read_or_refused(text):
     found = outcome(lambda t, limits: read_qasm(t, limits), text)

@@ -180,7 +180,7 @@ def test_each_sequence_keeps_its_own_limit(generator, prompts):
     assert all(c.finished or len(c.token_ids) == n for c, n in zip(done, (1, 7, 20), strict=True))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 2**31), st.floats(0.05, 1.0))
 def test_nucleus_sampling_never_leaves_the_nucleus(seed, top_p):
     rng = torch.Generator().manual_seed(seed)
@@ -195,7 +195,7 @@ def test_nucleus_sampling_never_leaves_the_nucleus(seed, top_p):
         assert log_probs[row].exp() == pytest.approx(probabilities[row, token].item(), rel=1e-4)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 2**31), st.floats(0.05, 1.0), st.floats(0.0, 200.0))
 def test_only_legal_tokens_are_drawn_with_their_share(seed, top_p, scale):
     rng = torch.Generator().manual_seed(seed)

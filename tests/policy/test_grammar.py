@@ -69,7 +69,7 @@ def write(grammar, num_qubits, limit, rng, *, scale=3.0, top_p=1.0):
     return ids, sets
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**31),
     num_qubits=st.integers(1, 9),

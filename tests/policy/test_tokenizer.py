@@ -15,7 +15,7 @@ def tokenizer(tiny_policy):
     return AutoTokenizer.from_pretrained(tiny_policy)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=st.text(max_size=80))
 def test_any_text_survives_a_round_trip(tokenizer, text):
     ids = tokenizer.encode(text, add_special_tokens=False)

@@ -31,7 +31,7 @@ def answers_of(instance):
 
 
 @every_primitive
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(data=st.data())
 def test_relabelling_permutes_the_spectrum_with_the_answers(primitive, data):
     """New names, listing order and edge direction: the same (objective, energy) pairs."""

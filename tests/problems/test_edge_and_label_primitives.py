@@ -92,7 +92,7 @@ def test_graph_coloring_by_hand():
     assert instance.variables[:3] == ("0:0", "0:1", "1:0")
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 2**32 - 1))
 def test_community_objective_is_minus_the_modularity_of_networkx(seed):
     rng = np.random.default_rng(seed)
@@ -136,7 +136,7 @@ def brute_force_trees(graph, terminals):
     return best, set(found)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_steiner_ground_states_are_exactly_the_minimum_trees(data):
     """On any graph with up to 9 edges: sparse, dense, or with parts that hold no terminal."""
@@ -169,7 +169,7 @@ def test_steiner_ground_states_are_exactly_the_minimum_trees(data):
         assert instance.hamiltonian.energies[~feasible].min() + constant >= best + 1 - 1e-9
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 9))
 def test_steiner_cuts_are_the_minimal_edge_sets_that_separate_terminals(seed, size):
     problem = get_problem("steiner_tree")

@@ -30,7 +30,7 @@ def agree(hamiltonian: IsingHamiltonian) -> None:
     assert found.uniform_optimum_probability == expected.uniform_optimum_probability
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(hamiltonians(), st.integers(0, 3))
 def test_it_is_the_spectrum(hamiltonian, block):
     """Blocks so small that nearly all of the search is branches."""

@@ -33,7 +33,7 @@ def generated(cell, seed, encoding="sound"):
     return build_instance(primitive, graph, attributes, encoding=encoding)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(cells(), seeds, encodings, st.data())
 def test_energy_is_polynomial_value_without_its_constant(cell, seed, encoding, data):
     instance = generated(cell, seed, encoding)
@@ -46,7 +46,7 @@ def test_energy_is_polynomial_value_without_its_constant(cell, seed, encoding, d
     assert instance.hamiltonian.energies[state_of(bits)] == pytest.approx(expected, abs=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(cells(NODE_SUBSETS, 7), seeds)
 def test_polynomial_is_the_written_objective(cell, seed):
     primitive, size = cell
@@ -74,7 +74,7 @@ def test_large_hyperedge_uses_the_published_surrogate():
         assert polynomial.value(bits) == pytest.approx(2 / 3 * pairs - sum(bits) / 3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(cells(NODE_SUBSETS, 7), seeds, st.randoms(use_true_random=False))
 def test_relabelling_permutes_the_spectrum(cell, seed, random):
     primitive, size = cell
@@ -102,7 +102,7 @@ def test_relabelling_permutes_the_spectrum(cell, seed, random):
         )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(cells(), seeds, encodings)
 def test_optimum_and_feasibility_agree_with_enumeration(cell, seed, encoding):
     instance = generated(cell, seed, encoding)
@@ -122,7 +122,7 @@ def test_optimum_and_feasibility_agree_with_enumeration(cell, seed, encoding):
     assert np.isinf(problem.costs(graph, attributes)[np.logical_not(feasible)]).all()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(cells(), seeds)
 def test_ground_states_are_exactly_the_optimal_answers(cell, seed):
     """By enumeration here: `check_sound` must not be the only judge of itself."""
@@ -143,7 +143,7 @@ def test_ground_states_are_exactly_the_optimal_answers(cell, seed):
     assert check_sound(instance) is None
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(cells(at_most=12), seeds, encodings)
 def test_generated_graphs_are_valid_and_of_the_asked_size(cell, seed, encoding):
     primitive, size = cell
@@ -154,7 +154,7 @@ def test_generated_graphs_are_valid_and_of_the_asked_size(cell, seed, encoding):
     assert instance.encoding == decoder_for(instance).encoding
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(cells(), seeds, encodings)
 def test_text_gives_back_the_instance(cell, seed, encoding):
     instance = generated(cell, seed, encoding)

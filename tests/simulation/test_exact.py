@@ -65,7 +65,7 @@ def parametrised(draw):
     return Circuit(3, (Gate("ry", (0,), (0.4,)), Gate("h", (1,)), *found, Gate("h", (2,))))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(parametrised(), st.integers(0, 2**32 - 1))
 def test_gradient_agrees_with_finite_differences(circuit, seed):
     energies = np.random.default_rng(seed).normal(size=8)

@@ -50,7 +50,7 @@ def trajectories(monkeypatch):
     monkeypatch.setattr(noise_module, "MAX_DENSITY_QUBITS", 0)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(circuits(3, max_gates=8))
 def test_without_noise_it_is_the_exact_backend(circuit):
     """Within the compiler's tolerance: it drops controlled rotations below about 2e-5 rad."""
@@ -189,7 +189,7 @@ def test_a_readout_that_tells_nothing_is_refused():
         inverse_assignments([np.eye(2), np.full((2, 2), 0.5)])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(circuits(3, max_gates=6), st.sampled_from(SCALES))
 def test_folding_keeps_the_unitary_and_scales_the_gates(circuit, scale):
     compiled = compile_for(DepolarizingDevice(0.0, 0.0, 0.0), circuit).circuit

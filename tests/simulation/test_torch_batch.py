@@ -26,7 +26,7 @@ def starts(circuit: Circuit, count: int) -> list[Circuit]:
     return [circuit, *(circuit.with_parameters(rng.normal(size=size)) for _ in range(count - 1))]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(batches, st.integers(0, 2**32 - 1))
 def test_unlike_circuits_side_by_side(batch, seed):
     energies = np.random.default_rng(seed).normal(size=(len(batch), 1 << N))
@@ -40,7 +40,7 @@ def test_unlike_circuits_side_by_side(batch, seed):
         np.testing.assert_allclose(gradient, slopes, atol=1e-10)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(circuits(N), st.integers(0, 2**32 - 1))
 def test_many_starts_of_one_circuit(circuit, seed):
     energies = np.random.default_rng(seed).normal(size=1 << N)
@@ -52,7 +52,7 @@ def test_many_starts_of_one_circuit(circuit, seed):
         np.testing.assert_allclose(gradient, slopes, atol=1e-10)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(circuits(3, max_gates=6), st.integers(0, 2**32 - 1))
 def test_gradient_agrees_with_finite_differences(circuit, seed):
     energies = np.random.default_rng(seed).normal(size=8)
@@ -66,7 +66,7 @@ def test_gradient_agrees_with_finite_differences(circuit, seed):
     np.testing.assert_allclose(gradient, (above - below) / (2 * step), atol=1e-7)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(batches)
 def test_single_precision_is_good_to_five_digits(batch):
     single = TorchBackend(precision="complex64")

@@ -84,7 +84,7 @@ def test_violated_terms_by_hand():
     assert diagnosis_of(ASYMMETRIC, flips(optimum)).violated_terms == ()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(circuits())
 def test_excesses_of_all_terms_sum_to_the_energy_above_the_minimum(circuit):
     means = {}
@@ -120,7 +120,7 @@ def test_the_nearest_of_several_optima_is_the_standard():
     assert diagnosis_of(CUT, cat.to_qasm()).violated_terms == ()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(circuits(gates=("h", "rx", "ry", "rz", "p", "u2", "U", "cx", "crx", "cry", "cu")))
 def test_slopes_are_those_of_finite_differences(circuit):
     slopes = diagnosis_of(ASYMMETRIC, circuit.to_qasm(decimals=17)).gradient

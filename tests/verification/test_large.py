@@ -40,7 +40,7 @@ def verified(problem, circuit, *, largest_enumerated: int, **config):
 
 
 @pytest.mark.parametrize("simulator", ["exact", "mps"])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.floats(-3, 3), min_size=N, max_size=N))
 def test_a_sampled_report_is_the_exact_one_within_its_errors(simulator, angles):
     if simulator == "mps":

@@ -139,7 +139,7 @@ def any_circuit(draw):
     return problem, Circuit(problem.num_qubits, tuple(gates))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(any_circuit())
 def test_every_part_of_any_circuit_is_in_range_and_adds_up(drawn):
     problem, circuit = drawn

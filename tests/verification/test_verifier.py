@@ -204,7 +204,7 @@ def any_circuit(draw):
     return Circuit(4, tuple(gates))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(any_circuit())
 def test_rewards_stay_in_range_and_add_up(circuit):
     report = VERIFIER.verify(COVER, circuit.to_qasm())
