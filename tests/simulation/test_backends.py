@@ -28,7 +28,7 @@ def backend(name: str):
 
 # A matrix product state drops singular values of weight 1e-16: a gate may move the state by 1e-8.
 @pytest.mark.parametrize(("name", "bound"), [("aer", 1e-10), ("torch", 1e-10), ("mps", 1e-6)])
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(circuits(N))
 def test_backends_agree_on_random_circuits(name, bound, circuit):
     other = backend(name)
