@@ -250,7 +250,9 @@ def _phase(
 
 def _shown(metrics: dict[str, float], watched: str) -> str:
     names = {"reward": "reward", "valid_fraction": "valid", "loss": "loss", "tokens_per_s": "tok/s"}
-    names[watched] = watched.replace("/", " ").replace("_", " ")
+    if watched in metrics:  # in the place of the loss, which says little of GRPO
+        del names["loss"]
+        names[watched] = watched.partition("/")[0]
     return "  ".join(
         f"{label} {metrics[key]:.3g}" for key, label in names.items() if key in metrics
     )
