@@ -175,7 +175,7 @@ def _reinforced(run: Run, model: Path, tracker: Tracker, console: Console) -> Pa
             run_directory=directory,
             resume=True,
             on_step=on_update,
-            validation=_validation(run),
+            validation=_validation(run, console),
         )
     if result.stopped:
         console.print(f"GRPO ended after {result.step}/{settings.iterations}: {result.stopped}")
@@ -184,9 +184,12 @@ def _reinforced(run: Run, model: Path, tracker: Tracker, console: Console) -> Pa
     return result.chosen / "huggingface"
 
 
-def _validation(run: Run) -> Validation | None:
+def _validation(run: Run, console: Console) -> Validation | None:
     """Graded as `quasar evaluate` does it, without what costs most and no metric here needs."""
     if not run.config.grpo.validation.every:
+        return None
+    if not read_problems(run.split("validation")):
+        console.print("GRPO: no validation, its split is empty; raise dataset.num_examples")
         return None
     config = with_overrides(
         run.config,
