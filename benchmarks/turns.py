@@ -22,7 +22,6 @@ from quasar.config import QuasarConfig, load_config, with_overrides
 from quasar.datasets.io import read_problems
 from quasar.datasets.records import ProblemRecord
 from quasar.learning.sampler import rollout_tasks
-from quasar.learning.state import CheckpointStore, read_state
 from quasar.learning.train import train_grpo
 from quasar.main_job import prepare
 from quasar.policy.agent import AgentLoop
@@ -50,12 +49,10 @@ def arms(config: QuasarConfig) -> dict[str, QuasarConfig]:
 
 def trained(config: QuasarConfig, model: Path, problems: Path, place: Path) -> Path:
     """The model after GRPO; nothing is done twice."""
-    latest = CheckpointStore(place / "checkpoints").latest()
-    if latest is None or read_state(latest).step < config.grpo.iterations:
-        latest = train_grpo(
-            config, model_directory=model, problems_file=problems, run_directory=place, resume=True
-        )
-    return latest / "huggingface"
+    result = train_grpo(
+        config, model_directory=model, problems_file=problems, run_directory=place, resume=True
+    )
+    return result.chosen / "huggingface"
 
 
 def answers(

@@ -176,7 +176,7 @@ def _reinforced(run: Run, model: Path, tracker: Tracker, console: Console) -> Pa
             run_directory=directory,
             resume=True,
             on_step=on_update,
-            validation=_validation(run),
+            validation=_validation(run, console),
         )
     if result.stopped:
         console.print(f"GRPO ended after {result.step}/{settings.iterations}: {result.stopped}")
@@ -185,9 +185,12 @@ def _reinforced(run: Run, model: Path, tracker: Tracker, console: Console) -> Pa
     return result.chosen / "huggingface"
 
 
-def _validation(run: Run) -> Validation | None:
+def _validation(run: Run, console: Console) -> Validation | None:
     """Graded as `quasar evaluate` does it, without what costs most and no metric here needs."""
     if not run.config.grpo.validation.every:
+        return None
+    if not read_problems(run.split("validation")):
+        console.print("GRPO: no validation, its split is empty; raise dataset.num_examples")
         return None
     config = with_overrides(
         run.config,
@@ -251,7 +254,9 @@ def _phase(
 
 def _shown(metrics: dict[str, float], watched: str) -> str:
     names = {"reward": "reward", "valid_fraction": "valid", "loss": "loss", "tokens_per_s": "tok/s"}
-    names[watched] = watched.replace("/", " ").replace("_", " ")
+    if watched in metrics:  # in the place of the loss, which says little of GRPO
+        del names["loss"]
+        names[watched] = watched.partition("/")[0]
     return "  ".join(
         f"{label} {metrics[key]:.3g}" for key, label in names.items() if key in metrics
     )

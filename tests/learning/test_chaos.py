@@ -34,8 +34,7 @@ SETTINGS = [
     f"grpo.prompts_per_step={GROUPS}",
     f"grpo.samples_per_prompt={SAMPLES}",
     "grpo.checkpoint_every=4",
-    "grpo.validation.every=10",
-    "grpo.validation.num_problems=2",
+    "grpo.validation={every: 10, num_problems: 2}",
     "grpo.learning_rate=1e-3",
     "learner.torch_threads=1",
     "verification.num_workers=2",
@@ -174,7 +173,7 @@ def test_a_run_under_fire_is_the_run_that_nothing_disturbed(tmp_path):
     print(told)
 
     steps = [row["step"] for row in StepLog.read(fire / "run" / "grpo" / "steps.jsonl")]
-    assert steps == list(range(STEPS + 1)), told  # before the first update there is a validation
+    assert steps == list(range(STEPS + 1)), told  # 0: the validation before the first
     made = rollouts(fire)
     assert sorted(made) == steps[1:], told
     everyone = [(group, sample) for group in range(GROUPS) for sample in range(SAMPLES)]
