@@ -10,9 +10,13 @@ from there, so that calling again after an interruption continues the run:
                 evaluation/        one directory for each model in the final table
                 report.html        what came out
                 mlflow.db          tracking, unless another MLflow store is configured
+
+With `run.upload` the directory is copied there after each phase and GRPO checkpoint, and fetched
+from there where this machine has none.
 """
 
 import json
+import logging
 import shutil
 import time
 from collections.abc import Iterator
@@ -40,8 +44,12 @@ from quasar.learning.train import train_grpo
 from quasar.policy.batch import generate_file
 from quasar.policy.models import build_policy, load_policy
 from quasar.runtime import init_ray, warn_if_waiting
+from quasar.storage import Mirror
 from quasar.tracking import Tracker, tracking_uri
 
+logger = logging.getLogger(__name__)
+
+TRACKED_AS = "mlflow_run_id"  # the file that keeps it
 BASELINE_ROWS = ("H on every qubit", "references")  # of the final table
 
 
@@ -63,6 +71,11 @@ class Run:
         self.dataset = self.directory / "dataset"
         self.initial_model = self.directory / "model" / "initial"
         self.final_model = self.directory / "model" / "final"
+        self.copy: Mirror | None = None
+        if config.run.upload:
+            self.copy = Mirror(self.directory, f"{config.run.upload}/{config.run.name}")
+            if not self.directory.exists() and (files := self.copy.fetch()):
+                logger.info("going on with the run at %s (%d files)", self.copy.url, files)
         self.directory.mkdir(parents=True, exist_ok=True)
         written = self.directory / "config.yaml"
         if written.is_file():
@@ -73,6 +86,26 @@ class Run:
                 )
         else:
             written.write_text(to_commented_yaml(config) + "\n")
+
+    @property
+    def tracked_as(self) -> str | None:
+        """Id of the MLflow run, None before the first start."""
+        marker = self.directory / TRACKED_AS
+        return marker.read_text().strip() if marker.is_file() else None
+
+    def require_own_copy(self) -> None:
+        """Raises ConfigError where another run was copied to this run's place."""
+        there = self.copy.read_text(TRACKED_AS) if self.copy else None
+        if there is not None and there.strip() != self.tracked_as:
+            raise ConfigError(
+                f"{self.copy.url} holds another run than {self.directory}; name a new one with "
+                "--set run.name=NAME, or delete that directory to go on with the one there"
+            )
+
+    def upload(self) -> None:
+        """Copy what is new (`run.upload`); what does not succeed is tried again next time."""
+        if self.copy:
+            self.copy.try_push()
 
     def split(self, name: str) -> Path:
         """The file of a split: train, validation or test."""
@@ -88,6 +121,8 @@ def run_main_job(config: QuasarConfig) -> MainJobResult:
         trained = _train(run, tracker, console)
         rows = _evaluate(run, trained, console)
         report = _report(run, rows, tracker)
+    if run.copy:
+        run.copy.push()
     _print_end(run, rows, report, time.perf_counter() - started)
     return MainJobResult(run.directory, rows, report)
 
@@ -104,6 +139,8 @@ def prepare(config: QuasarConfig) -> Iterator[tuple[Run, Path, Tracker]]:
         initial = _dataset_and_model(run)
         warn_if_waiting(config)
         yield run, _supervised(run, initial, tracker, Console(stderr=True)), tracker
+    if run.copy:
+        run.copy.push()
 
 
 # Phases ------------------------------------------------------------------------------------------
@@ -159,6 +196,7 @@ def _supervised(run: Run, initial: Path, tracker: Tracker, console: Console) -> 
             resume=True,
             on_step=on_step,
         )
+    run.upload()
     return checkpoint / "huggingface"
 
 
@@ -195,6 +233,7 @@ def _reinforced(run: Run, model: Path, tracker: Tracker, console: Console) -> Pa
             run_directory=directory,
             resume=True,
             on_step=on_update,
+            on_checkpoint=run.upload,
         )
     return checkpoint / "huggingface"
 
@@ -331,10 +370,11 @@ def _relative(path: Path) -> Path:
 @contextmanager
 def _tracking(run: Run) -> Iterator[Tracker]:
     """The run's MLflow run, re-opened where there is one; FAILED if an error leaves."""
-    marker = run.directory / "mlflow_run_id"
-    previous = marker.read_text().strip() if marker.is_file() else None
-    tracker = Tracker.start(run.config, run_directory=run.directory, resume_run_id=previous)
-    marker.write_text(tracker.run_id)
+    run.require_own_copy()
+    tracker = Tracker.start(run.config, run_directory=run.directory, resume_run_id=run.tracked_as)
+    (run.directory / TRACKED_AS).write_text(tracker.run_id)
+    if run.copy:
+        run.copy.push()  # a place that cannot be written to is refused before hours of work
     with tracker:
         yield tracker
 

@@ -10,6 +10,7 @@ from quasar.learning.state import CheckpointStore
 from quasar.policy.agent import Episode
 from quasar.rewards import Failed
 
+OnCheckpoint = Callable[[], None]
 OnStep = Callable[[int, dict[str, float], list[Episode]], None]
 
 
@@ -21,11 +22,13 @@ def train_grpo(
     run_directory: Path,
     resume: bool = False,
     on_step: OnStep | None = None,
+    on_checkpoint: OnCheckpoint | None = None,
 ) -> Path:
     """Train for the configured number of updates; returns the last checkpoint's directory.
 
     Checkpoints go to run_directory/checkpoints, every rollout to run_directory/rollouts. Ray must
-    be up. `on_step(step, metrics, episodes)` is called after each of the steps 1…iterations.
+    be up. `on_step(step, metrics, episodes)` is called after each of the steps 1…iterations,
+    `on_checkpoint()` after each checkpoint.
     """
     store = CheckpointStore(run_directory / "checkpoints", keep=config.grpo.keep_checkpoints)
     latest = store.latest() if resume else None
@@ -49,6 +52,8 @@ def train_grpo(
             if step % config.grpo.checkpoint_every == 0 or step == total:
                 with store.writing(algorithm.run_state) as directory:
                     algorithm.save_to_path(str(directory))
+                if on_checkpoint is not None:
+                    on_checkpoint()
         if store.latest() is None:  # no update asked for: the starting model is the result
             with store.writing(algorithm.run_state) as directory:
                 algorithm.save_to_path(str(directory))

@@ -21,6 +21,7 @@ from ray.exceptions import GetTimeoutError, RayError
 from quasar.config import VerificationConfig
 from quasar.errors import TrainingError
 from quasar.rewards import Failed
+from quasar.runtime import on_nodes
 from quasar.verification.budget import run_within_budget
 from quasar.verification.dispatch import Dispatch
 from quasar.verification.published_utility import PINNED, can_pin
@@ -118,6 +119,7 @@ class VerifierPool(VerifierClient):
         actor = _VerifierActor.options(
             num_cpus=config.cpus_per_worker,
             num_gpus=config.gpus_per_worker,
+            resources=on_nodes(config.nodes),
             runtime_env={"env_vars": environment},
         )
         handles = [
