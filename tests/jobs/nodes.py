@@ -1,7 +1,8 @@
 """Several Ray nodes on one machine, each in a network namespace of its own with its own address.
 
-A node here is what a machine is to Ray: its processes, its ports, its address. Killing one ends all
-its processes at once, as a power cut would. Needs root and `ip` (iproute2).
+A node here is what a machine is to Ray: its processes, ports, address, and its own directory for
+sessions. Killing one ends all its processes at once, as a power cut would. Needs root and `ip`
+(iproute2).
 """
 
 import json
@@ -61,7 +62,12 @@ class Node:
             place += [f"--temp-dir={self.temporary}"]
         else:
             place = [f"--address={head.address}:{PORT}"]
+        # A disk of its own: Ray's files of one machine are nowhere else.
+        disk = self.temporary.with_name(f"{self.temporary.name}-{self.name}")
+        disk.mkdir(exist_ok=True)
+        own_disk = f'mount --bind {disk} {self.temporary} && exec "$@"' if head else 'exec "$@"'
         self.run(
+            *("sh", "-c", own_disk, "start"),
             *(sys.executable, "-m", "ray.scripts.scripts", "start", *place),
             f"--node-ip-address={self.address}",
             f"--num-cpus={self.cpus}",
@@ -148,6 +154,8 @@ class Nodes:
                 continue
             subprocess.run(["ip", "netns", "del", node.name], capture_output=True)
             subprocess.run(["ip", "link", "del", node.link], capture_output=True)
+            disk = node.temporary.with_name(f"{node.temporary.name}-{node.name}")
+            shutil.rmtree(disk, ignore_errors=True)
         subprocess.run(["ip", "link", "del", BRIDGE], capture_output=True)
 
     def submit(self, job: str, *arguments: str, log: Path) -> subprocess.Popen:

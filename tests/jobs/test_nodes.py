@@ -13,6 +13,7 @@ import pytest
 
 from quasar.config import load_config, to_commented_yaml
 from quasar.learning.state import StepLog
+from quasar.storage import Mirror
 from tests.jobs.nodes import Nodes, can_make_nodes
 from tests.learning.test_chaos import SETTINGS, learned, rollouts, start
 
@@ -23,7 +24,7 @@ pytestmark = [
     pytest.mark.skipif(not can_make_nodes(), reason="needs root and iproute2"),
 ]
 
-STEPS, TRIAL_STEPS = 12, 6
+STEPS, TRIAL_STEPS = 20, 8
 LEARNERS, WORKERS = "learners", "workers"  # custom resources that mark the nodes
 ACTORS = ("ray::RolloutRunner", "ray::_VerifierActor")
 LEARNER = "ray::_WrappedExecutable"
@@ -112,7 +113,8 @@ def test_training_over_nodes_with_one_killed_is_training_on_one(calm, nodes, tmp
     steps = directory / "run" / "grpo" / "steps.jsonl"
     log = directory / "first.log"
     started = time.monotonic()
-    job = nodes.submit("train", "--config", str(write_config(directory)), log=log)
+    config = write_config(directory, f"run.upload={directory}/copies")
+    job = nodes.submit("train", "--config", str(config), log=log)
     wait_for(lambda: len(StepLog.read(steps)) >= STEPS // 3, job, log)
     assert nodes.head.actors(LEARNER) == 1
     assert all(nodes.head.actors(kind) == 0 for kind in ACTORS)
@@ -127,6 +129,10 @@ def test_training_over_nodes_with_one_killed_is_training_on_one(calm, nodes, tmp
     assert "succeeded" in text
     assert rollouts(directory) == rollouts(calm)
     assert learned(directory) == learned(calm)
+    copied = Mirror(tmp_path / "elsewhere", f"{directory}/copies/run")
+    assert copied.fetch() > STEPS
+    weights = "model/final/model.safetensors"
+    assert (tmp_path / "elsewhere" / weights).read_bytes() == (calm / "run" / weights).read_bytes()
 
 
 def test_a_sweep_goes_on_without_a_killed_node(calm, nodes, tmp_path):
