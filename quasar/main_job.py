@@ -11,8 +11,8 @@ from there, so that calling again after an interruption continues the run:
                 report.html        what came out
                 mlflow.db          tracking, unless another MLflow store is configured
 
-With `run.upload` the directory is copied there after each phase and GRPO checkpoint, and fetched
-from there where this machine has none.
+With `run.upload` the directory is copied there after fine-tuning, after each GRPO checkpoint and at
+the end, and fetched from there where this machine has none.
 """
 
 import json
@@ -373,9 +373,9 @@ def _tracking(run: Run) -> Iterator[Tracker]:
     run.require_own_copy()
     tracker = Tracker.start(run.config, run_directory=run.directory, resume_run_id=run.tracked_as)
     (run.directory / TRACKED_AS).write_text(tracker.run_id)
-    if run.copy:
-        run.copy.push()  # a place that cannot be written to is refused before hours of work
     with tracker:
+        if run.copy:
+            run.copy.push()  # a place that cannot be written to is refused before hours of work
         yield tracker
 
 

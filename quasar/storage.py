@@ -39,6 +39,10 @@ class Mirror:
         """Raises ConfigError where this kind of storage is not known or has no driver here."""
         self.directory = directory
         self.url = url.rstrip("/")
+        if "://" not in url and not Path(url).is_absolute():
+            raise ConfigError(
+                f"run.upload {url}: give a URL, e.g. s3://bucket/runs, or an absolute directory"
+            )
         scheme = url.partition("://")[0] if "://" in url else "file"
         try:
             self._storage, self._root = fsspec.core.url_to_fs(self.url)

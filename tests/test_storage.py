@@ -128,6 +128,11 @@ def test_a_push_in_the_middle_of_a_run_warns_and_goes_on(run, tmp_path, caplog):
         mirror.push()
 
 
+def test_a_relative_place_is_refused(run):
+    with pytest.raises(ConfigError, match="absolute"):  # a job's directory goes away with it
+        Mirror(run, "copies")
+
+
 def test_storage_without_a_driver_is_named(run):
     with pytest.raises(ConfigError, match="nowhere://bucket"):
         Mirror(run, "nowhere://bucket")

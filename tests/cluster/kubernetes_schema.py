@@ -43,12 +43,7 @@ RESOURCES = fields(
 KEY = fields("name key", name=NAME, key=TEXT, optional=FLAG)
 PROBE = fields(
     exec=fields("command", command=TEXTS),
-    httpGet=fields(
-        "path port",
-        path=TEXT,
-        port=NUMBER,
-        httpHeaders=many(fields("name value", name=TEXT, value=TEXT)),
-    ),
+    httpGet=fields("path port", path=TEXT, port=NUMBER),
     initialDelaySeconds=NUMBER,
     periodSeconds=NUMBER,
     timeoutSeconds=NUMBER,
