@@ -273,6 +273,11 @@ class VerificationConfig(Section):
         min_length=1,
         description="verifier actors run on nodes with this custom Ray resource; null: on any",
     )
+    start_timeout_s: float = Field(
+        180.0,
+        gt=0,
+        description="longest wait for verifiers to start or to come back; more for nodes added on demand",
+    )
     time_limit_s: float = Field(
         20.0, gt=0, description="wall clock of one verification, counted from the start of its work"
     )
@@ -356,6 +361,11 @@ class LearnerConfig(Section):
         min_length=1,
         description="learner actors run on nodes with this custom Ray resource; null: on any",
     )
+    start_timeout_s: int = Field(
+        180,
+        ge=1,
+        description="longest wait for the learners' place; more for nodes added on demand",
+    )
     torch_threads: int = Field(0, ge=0, description="torch threads a learner; 0: cores / learners")
     zero_stage: Literal[1, 2, 3] = Field(1, description="DeepSpeed ZeRO stage")
     offload: Literal["none", "cpu"] = Field(
@@ -384,7 +394,9 @@ class RolloutConfig(Section):
     )
     torch_threads: int = Field(1, ge=1, description="torch threads a rollout actor")
     timeout_s: float = Field(
-        600.0, gt=0, description="longest wait for a rollout share before its worker is replaced"
+        600.0,
+        gt=0,
+        description="longest wait for a rollout share before its worker is replaced, and for a worker to come back",
     )
 
 

@@ -69,6 +69,8 @@ def init_ray(config: QuasarConfig, *, cpus: float | None = None) -> None:
     logging.getLogger("ray.rllib").setLevel(logging.ERROR)
     # Nor is the core's note on actors that restart (it goes past every Python logger).
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    # Read by RLlib's learner group.
+    os.environ.setdefault("TRAIN_PLACEMENT_GROUP_TIMEOUT_S", str(config.learner.start_timeout_s))
     address = config.cluster.address or os.environ.get("RAY_ADDRESS")
     common = dict(
         log_to_driver=False,
