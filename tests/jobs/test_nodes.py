@@ -4,6 +4,7 @@ The learner is on the head, rollout workers and verifiers on the other nodes. Wh
 killed node learns is what the same run learns on one undisturbed node, figure for figure.
 """
 
+import csv
 import shutil
 import time
 from pathlib import Path
@@ -162,6 +163,8 @@ def test_a_sweep_goes_on_without_a_killed_node(calm, nodes, tmp_path):
     for run in runs:
         print(run.info.run_name, run.info.status, run.data.metrics.get("quasar/reward"))
     assert len(trials) == 2
+    with open(results / "sweep-report" / "trials.csv") as file:
+        assert [int(row["steps"]) for row in csv.DictReader(file)] == [TRIAL_STEPS] * 2
     assert {run.info.status for run in runs} == {"FINISHED"}
 
 
