@@ -86,6 +86,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_solve(command)
     _add_verify(command)
     _add_mcp(command)
+    _add_sft(command)
     _add_train(command)
     _add_rollouts(subparsers.add_parser("rollouts", help="see what a run sampled"), command)
     _add_generate(command)
@@ -270,6 +271,25 @@ def _add_mcp(command: Callable) -> None:
     )
 
 
+def _add_resume(made: argparse.ArgumentParser) -> None:
+    made.add_argument(
+        "--resume",
+        type=Path,
+        metavar="RUN_DIR",
+        help=f"go on with this run (with its {commands.RUN_CONFIG_FILE} unless --config is given)",
+    )
+
+
+def _add_sft(command: Callable) -> None:
+    sft = command(
+        "sft",
+        commands.sft,
+        "make the dataset and fine-tune on it, without GRPO: the first half of train",
+        "quasar sft --config laptop --set run.name=first",
+    )
+    _add_resume(sft)
+
+
 def _add_train(command: Callable) -> None:
     train = command(
         "train",
@@ -277,12 +297,7 @@ def _add_train(command: Callable) -> None:
         "run the main job: dataset, supervised fine-tuning, GRPO, evaluation, report",
         "quasar train --config laptop --set run.name=first --set grpo.iterations=20",
     )
-    train.add_argument(
-        "--resume",
-        type=Path,
-        metavar="RUN_DIR",
-        help=f"go on with this run (with its {commands.RUN_CONFIG_FILE} unless --config is given)",
-    )
+    _add_resume(train)
 
 
 def _add_rollouts(group: argparse.ArgumentParser, command: Callable) -> None:

@@ -96,6 +96,7 @@ def evaluate(arguments: Namespace) -> None:
         config=config,
         workers=arguments.workers or config.verification.num_workers,
     )
+    upload(config, arguments.output)
     console = Console()
     console.print(summary_table(summary))
     console.print(rows_table(summary))
@@ -115,6 +116,15 @@ def compare(arguments: Namespace) -> None:
         console.print(table)
     write_comparison(arguments.output, comparison)
     print(f"comparison: {arguments.output}")
+
+
+def sft(arguments: Namespace) -> None:
+    config = load(arguments, **_place_of(arguments))
+    from quasar.main_job import prepare
+
+    with prepare(config) as (run, model, _):
+        print(f"model: {model}")
+        print(f"GRPO goes on from it: quasar train --resume {run.directory}")
 
 
 def sweep(arguments: Namespace) -> None:
@@ -200,6 +210,14 @@ def load(arguments: Namespace, **options: Any) -> QuasarConfig:
     config = load_config(arguments.config or "laptop", arguments.overrides)
     given = {key: value for key, value in options.items() if value is not None}
     return arguments.prepare(with_overrides(config, given))
+
+
+def upload(config: QuasarConfig, directory: Path) -> None:
+    """Copy a command's output to <run.upload>/<its name>, where that is set."""
+    if config.run.upload:
+        from quasar.storage import Mirror
+
+        Mirror(directory, f"{config.run.upload}/{directory.resolve().name}").push()
 
 
 def existing(path: Path, option: str) -> Path:

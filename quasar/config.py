@@ -32,6 +32,11 @@ class RunConfig(Section):
     directory: str = Field(
         "runs", description="where runs are written (shared storage on a cluster)"
     )
+    upload: str | None = Field(
+        None,
+        min_length=1,
+        description="where finished artefacts are copied as <upload>/<name>, e.g. s3://bucket/runs; null: nowhere",
+    )
     seed: int = Field(0, ge=0, description="seed of data, initial weights, sampling and training")
 
 
@@ -263,6 +268,16 @@ class VerificationConfig(Section):
     gpus_per_worker: float = Field(
         0.0, ge=0, description="Ray GPUs reserved for a verifier actor (Aer on GPU)"
     )
+    nodes: str | None = Field(
+        None,
+        min_length=1,
+        description="verifier actors run on nodes with this custom Ray resource; null: on any",
+    )
+    start_timeout_s: float = Field(
+        180.0,
+        gt=0,
+        description="longest wait for verifiers to start or to come back; more for nodes added on demand",
+    )
     time_limit_s: float = Field(
         20.0, gt=0, description="wall clock of one verification, counted from the start of its work"
     )
@@ -341,6 +356,16 @@ class LearnerConfig(Section):
     num_learners: int = Field(1, ge=1, description="learner actors (data-parallel ranks)")
     cpus_per_learner: float = Field(0.5, gt=0, description="Ray CPUs a learner actor reserves")
     gpus_per_learner: float = Field(0.0, ge=0, description="Ray GPUs a learner actor reserves")
+    nodes: str | None = Field(
+        None,
+        min_length=1,
+        description="learner actors run on nodes with this custom Ray resource; null: on any",
+    )
+    start_timeout_s: int = Field(
+        180,
+        ge=1,
+        description="longest wait for the learners' place; more for nodes added on demand",
+    )
     torch_threads: int = Field(0, ge=0, description="torch threads a learner; 0: cores / learners")
     zero_stage: Literal[1, 2, 3] = Field(1, description="DeepSpeed ZeRO stage")
     offload: Literal["none", "cpu"] = Field(
@@ -362,9 +387,16 @@ class RolloutConfig(Section):
     num_workers: int = Field(2, ge=1, description="rollout actors (RLlib EnvRunners)")
     cpus_per_worker: float = Field(0.25, ge=0, description="Ray CPUs a rollout actor reserves")
     gpus_per_worker: float = Field(0.0, ge=0, description="Ray GPUs a rollout actor reserves")
+    nodes: str | None = Field(
+        None,
+        min_length=1,
+        description="rollout actors run on nodes with this custom Ray resource; null: on any",
+    )
     torch_threads: int = Field(1, ge=1, description="torch threads a rollout actor")
     timeout_s: float = Field(
-        600.0, gt=0, description="longest wait for a rollout share before its worker is replaced"
+        600.0,
+        gt=0,
+        description="longest wait for a rollout share before its worker is replaced, and for a worker to come back",
     )
 
 

@@ -3,7 +3,7 @@
 import json
 from argparse import Namespace
 
-from quasar.commands import existing, load
+from quasar.commands import existing, load, upload
 
 OWN = "own"  # of solve --ansatz: what each row's reference circuit is
 
@@ -13,6 +13,7 @@ def dataset_generate(arguments: Namespace) -> None:
     from quasar.datasets.generate import generate_dataset
 
     summary = generate_dataset(config, arguments.output)
+    upload(config, arguments.output)
     splits = ", ".join(f"{name} {count}" for name, count in summary.splits.items())
     print(f"{summary.directory}: {splits}")
 

@@ -21,6 +21,10 @@ class CheckpointError(QuasarError):
     """A directory that should hold a model or a run does not."""
 
 
+class StorageError(QuasarError):
+    """A copy of a run cannot be written or read: credentials, network, a full disk."""
+
+
 class TrainingError(QuasarError):
     """A run cannot go on: nothing to learn from, too many failed verifications, a lost learner."""
 

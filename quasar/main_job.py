@@ -10,6 +10,9 @@ from there, so that calling again after an interruption continues the run:
                 evaluation/        one directory for each model in the final table
                 report.html        what came out
                 mlflow.db          tracking, unless another MLflow store is configured
+
+With `run.upload` the directory is copied there after fine-tuning, after each GRPO checkpoint and at
+the end, and fetched from there where this machine has none.
 """
 
 import json
@@ -41,7 +44,7 @@ from quasar.learning.train import finished, train_grpo
 from quasar.learning.validation import Validation
 from quasar.policy.batch import generate_file
 from quasar.policy.models import build_policy, load_policy
-from quasar.run_directory import Run
+from quasar.run_directory import TRACKED_AS, Run
 from quasar.runtime import init_ray, warn_if_waiting
 from quasar.tracking import Tracker, tracking_uri
 
@@ -66,6 +69,8 @@ def run_main_job(config: QuasarConfig) -> MainJobResult:
         trained = _train(run, tracker, console)
         rows = _evaluate(run, trained, console)
         report = _report(run, rows, tracker)
+    if run.copy:
+        run.copy.push()
     _print_end(run, rows, report, time.perf_counter() - started)
     return MainJobResult(run.directory, rows, report)
 
@@ -82,6 +87,8 @@ def prepare(config: QuasarConfig) -> Iterator[tuple[Run, Path, Tracker]]:
         initial = _dataset_and_model(run)
         warn_if_waiting(config)
         yield run, _supervised(run, initial, tracker, Console(stderr=True)), tracker
+    if run.copy:
+        run.copy.push()
 
 
 # Phases ------------------------------------------------------------------------------------------
@@ -137,6 +144,7 @@ def _supervised(run: Run, initial: Path, tracker: Tracker, console: Console) -> 
             resume=True,
             on_step=on_step,
         )
+    run.upload()
     return checkpoint / "huggingface"
 
 
@@ -177,6 +185,7 @@ def _reinforced(run: Run, model: Path, tracker: Tracker, console: Console) -> Pa
             resume=True,
             on_step=on_update,
             validation=_validation(run, console),
+            on_checkpoint=run.upload,
         )
     if result.stopped:
         console.print(f"GRPO ended after {result.step}/{settings.iterations}: {result.stopped}")
@@ -350,11 +359,12 @@ def _relative(path: Path) -> Path:
 @contextmanager
 def _tracking(run: Run) -> Iterator[Tracker]:
     """The run's MLflow run, re-opened where there is one; FAILED if an error leaves."""
-    marker = run.directory / "mlflow_run_id"
-    previous = marker.read_text().strip() if marker.is_file() else None
-    tracker = Tracker.start(run.config, run_directory=run.directory, resume_run_id=previous)
-    marker.write_text(tracker.run_id)
+    run.require_own_copy()
+    tracker = Tracker.start(run.config, run_directory=run.directory, resume_run_id=run.tracked_as)
+    (run.directory / TRACKED_AS).write_text(tracker.run_id)
     with tracker:
+        if run.copy:
+            run.copy.push()  # a place that cannot be written to is refused before hours of work
         yield tracker
 
 

@@ -4,17 +4,23 @@ Takes the configuration that a run is started with; refuses one that would compu
 than what lies there.
 """
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from quasar.config import QuasarConfig, flatten, load_config, to_commented_yaml
 from quasar.datasets.io import write_text
 from quasar.errors import ConfigError
+from quasar.storage import Mirror
+
+logger = logging.getLogger(__name__)
+TRACKED_AS = "mlflow_run_id"  # the file that keeps it
 
 # What may change where a run goes on: where it runs and on how much, not what it computes.
 _PLACEMENT = (
     "run.name",
     "run.directory",
+    "run.upload",
     "cluster.",
     "serving.",
     "dataset.num_workers",
@@ -22,9 +28,11 @@ _PLACEMENT = (
     "verification.num_workers",
     "verification.cpus_per_worker",
     "verification.gpus_per_worker",
+    "verification.start_timeout_s",
     "learner.num_learners",
     "learner.cpus_per_learner",
     "learner.gpus_per_learner",
+    "learner.start_timeout_s",
     "learner.torch_threads",
     "learner.zero_stage",
     "learner.micro_batch_tokens",
@@ -40,6 +48,11 @@ class Run:
         self.dataset = self.directory / "dataset"
         self.initial_model = self.directory / "model" / "initial"
         self.final_model = self.directory / "model" / "final"
+        self.copy: Mirror | None = None
+        if config.run.upload:
+            self.copy = Mirror(self.directory, f"{config.run.upload}/{config.run.name}")
+            if not self.directory.exists() and (files := self.copy.fetch()):
+                logger.info("going on with the run at %s (%d files)", self.copy.url, files)
         self.directory.mkdir(parents=True, exist_ok=True)
         written = self.directory / "config.yaml"
         if written.is_file():
@@ -54,6 +67,26 @@ class Run:
                     "with --set run.name=NAME, or delete that directory"
                 )
         write_text(written, to_commented_yaml(config) + "\n")
+
+    @property
+    def tracked_as(self) -> str | None:
+        """Id of the MLflow run, None before the first start."""
+        marker = self.directory / TRACKED_AS
+        return marker.read_text().strip() if marker.is_file() else None
+
+    def require_own_copy(self) -> None:
+        """Raises ConfigError where another run was copied to this run's place."""
+        there = self.copy.read_text(TRACKED_AS) if self.copy else None
+        if there is not None and there.strip() != self.tracked_as:
+            raise ConfigError(
+                f"{self.copy.url} holds another run than {self.directory}; name a new one with "
+                "--set run.name=NAME, or delete that directory to go on with the one there"
+            )
+
+    def upload(self) -> None:
+        """Copy what is new (`run.upload`); what does not succeed is tried again next time."""
+        if self.copy:
+            self.copy.try_push()
 
     def split(self, name: str) -> Path:
         """The file of a split: train, validation or test."""

@@ -10,6 +10,8 @@ from quasar.errors import InputError
 
 # What the process that drives a trial reserves. It only waits, but Tune never starts it with 0.
 MAIN_PROCESS_CPUS = 0.1
+# What an actor takes of the resource that marks its nodes: so little that it never runs out.
+_NODE_SHARE = 0.001
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +45,16 @@ def gpus_needed(config: QuasarConfig) -> float:
     )
 
 
+def on_nodes(resource: str | None) -> dict[str, float]:
+    """Ray resources that keep an actor on the nodes marked so (`*.nodes`); none: on any node."""
+    return {resource: _NODE_SHARE} if resource else {}
+
+
+def _node_marks(config: QuasarConfig) -> set[str]:
+    parts = (config.learner, config.rollout, config.verification)
+    return {part.nodes for part in parts if part.nodes}
+
+
 def init_ray(config: QuasarConfig, *, cpus: float | None = None) -> None:
     """Join the cluster of the config or of the job (RAY_ADDRESS), else start a local Ray.
 
@@ -57,6 +69,8 @@ def init_ray(config: QuasarConfig, *, cpus: float | None = None) -> None:
     logging.getLogger("ray.rllib").setLevel(logging.ERROR)
     # Nor is the core's note on actors that restart (it goes past every Python logger).
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    # Read by RLlib's learner group.
+    os.environ.setdefault("TRAIN_PLACEMENT_GROUP_TIMEOUT_S", str(config.learner.start_timeout_s))
     address = config.cluster.address or os.environ.get("RAY_ADDRESS")
     common = dict(
         log_to_driver=False,
@@ -66,7 +80,11 @@ def init_ray(config: QuasarConfig, *, cpus: float | None = None) -> None:
     if not address:
         wanted = math.ceil(cpus_needed(config) if cpus is None else cpus)
         num_cpus = max(os.cpu_count() or 1, wanted)
-        ray.init(address="local", num_cpus=num_cpus, include_dashboard=False, **common)
+        # This machine is every kind of node.
+        marks = dict.fromkeys(_node_marks(config), 1.0)
+        ray.init(
+            address="local", num_cpus=num_cpus, resources=marks, include_dashboard=False, **common
+        )
         return
     try:
         ray.init(address=address, **common)
@@ -100,6 +118,15 @@ def warn_if_waiting(config: QuasarConfig) -> None:
 
     free = ray.available_resources()
     needed = {"CPU": cpus_needed(config), "GPU": gpus_needed(config)}
+    missing = sorted(mark for mark in _node_marks(config) if not free.get(mark))
+    if missing:
+        logger.warning(
+            "the run waits for nodes with the Ray resource %s: start some with "
+            "`ray start --resources '{\"%s\": 1}'`, or set learner.nodes, rollout.nodes and "
+            "verification.nodes to null",
+            " and ".join(missing),
+            missing[0],
+        )
     short = [
         f"{amount:g} {kind}s (free: {free.get(kind, 0.0):g})"
         for kind, amount in needed.items()

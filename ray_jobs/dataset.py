@@ -3,7 +3,7 @@
 Takes the arguments of `quasar dataset generate`; the exit status is the job's.
 Submit from the root of the project:
 
-    ray job submit --runtime-env ray_jobs/runtime_env.yaml -- \
+    ray job submit --runtime-env ray_jobs/dataset.yaml -- \
         python ray_jobs/dataset.py --config cluster-4b --output /shared/data
 
 All paths must be seen by every node of the cluster. See ray_jobs/README.md.

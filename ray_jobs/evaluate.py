@@ -3,7 +3,7 @@
 Takes the arguments of `quasar evaluate`; the exit status is the job's.
 Submit from the root of the project:
 
-    ray job submit --runtime-env ray_jobs/runtime_env.yaml -- \
+    ray job submit --runtime-env ray_jobs/evaluate.yaml -- \
         python ray_jobs/evaluate.py --problems /shared/data/test.jsonl \
         --generations /shared/generations.jsonl --output /shared/report --workers 32
 

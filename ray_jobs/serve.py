@@ -3,7 +3,7 @@
 Takes the arguments of `quasar serve`; the exit status is the job's.
 Submit from the root of the project:
 
-    ray job submit --no-wait --runtime-env ray_jobs/runtime_env.yaml --submission-id endpoint -- \
+    ray job submit --no-wait --runtime-env ray_jobs/serve.yaml --submission-id endpoint -- \
         python ray_jobs/serve.py --checkpoint /shared/model --set serving.host=0.0.0.0
 
 All paths must be seen by every node of the cluster. See ray_jobs/README.md.

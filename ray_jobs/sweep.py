@@ -3,7 +3,7 @@
 Takes the arguments of `quasar sweep`; the exit status is the job's.
 Submit from the root of the project:
 
-    ray job submit --runtime-env ray_jobs/runtime_env.yaml -- \
+    ray job submit --runtime-env ray_jobs/sweep.yaml -- \
         python ray_jobs/sweep.py --config cluster-4b --set run.directory=/shared/runs \
         --param reward.weights.expectation=0.2,0.4 --param reward.weights.distribution=0.2,0.4
 

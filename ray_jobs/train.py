@@ -3,12 +3,12 @@
 Takes the arguments of `quasar train`; the exit status is the job's.
 Submit from the root of the project:
 
-    ray job submit --runtime-env ray_jobs/runtime_env.yaml --submission-id first -- \
+    ray job submit --runtime-env ray_jobs/train.yaml --submission-id first -- \
         python ray_jobs/train.py --config cluster-4b --set run.directory=/shared/runs
 
 Go on with a run after its job has ended, at its last checkpoint:
 
-    ray job submit --runtime-env ray_jobs/runtime_env.yaml -- \
+    ray job submit --runtime-env ray_jobs/train.yaml -- \
         python ray_jobs/train.py --resume /shared/runs/cluster-4b
 
 All paths must be seen by every node of the cluster. See ray_jobs/README.md.

@@ -21,6 +21,7 @@ COMMANDS = (
     ["problems", "list"],
     ["problems", "show"],
     ["problems", "check"],
+    ["sft"],
     ["train"],
     ["generate"],
     ["verify"],
@@ -310,6 +311,7 @@ def test_each_job_is_its_command():
     root = Path(__file__).parents[1]
     for job, command in {
         "train": "train",
+        "sft": "sft",
         "evaluate": "evaluate",
         "sweep": "sweep",
         "serve": "serve",

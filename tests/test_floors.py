@@ -12,6 +12,7 @@ FLOORS = {
     "errors": 0,
     "config": 0,
     "runtime": 0,
+    "storage": 0,
     "problems": 1,
     "circuits": 1,
     "simulation": 2,

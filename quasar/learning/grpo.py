@@ -33,7 +33,7 @@ from quasar.learning.schedules import grpo_rate
 from quasar.learning.source import RolloutSource, StepRollouts
 from quasar.learning.state import RunState
 from quasar.policy.agent import Episode
-from quasar.runtime import MAIN_PROCESS_CPUS
+from quasar.runtime import MAIN_PROCESS_CPUS, on_nodes
 from quasar.verification.pool import VerifierPool
 
 
@@ -64,6 +64,7 @@ class GRPOConfig(AlgorithmConfig):
             num_env_runners=config.rollout.num_workers,
             num_cpus_per_env_runner=config.rollout.cpus_per_worker,
             num_gpus_per_env_runner=config.rollout.gpus_per_worker,
+            custom_resources_per_env_runner=on_nodes(config.rollout.nodes),
             create_local_env_runner=False,
             sample_timeout_s=config.rollout.timeout_s,
         )
@@ -71,6 +72,7 @@ class GRPOConfig(AlgorithmConfig):
             num_learners=config.learner.num_learners,
             num_cpus_per_learner=config.learner.cpus_per_learner,
             num_gpus_per_learner=config.learner.gpus_per_learner,
+            custom_resources_per_learner=on_nodes(config.learner.nodes),
         )
         self.num_cpus_for_main_process = MAIN_PROCESS_CPUS
         self.fault_tolerance(
@@ -302,6 +304,7 @@ class GRPO(Algorithm):
         stock = super().default_resource_request(config)
         verification = config["quasar"].verification
         bundle = {"CPU": verification.cpus_per_worker, "GPU": verification.gpus_per_worker}
+        bundle |= on_nodes(verification.nodes)
         return PlacementGroupFactory(
             stock.bundles + [bundle] * verification.num_workers, strategy=stock.strategy
         )

@@ -33,7 +33,6 @@ from quasar.verification.pool import VerifierClient
 
 logger = logging.getLogger(__name__)
 NO_WEIGHTS = -1
-_RESTART_WAIT_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,12 +267,13 @@ class RolloutCollector:
 
     def _workers(self) -> list[int]:
         """Healthy workers that hold the current weights; waits for restarts if there is none."""
-        deadline = time.monotonic() + _RESTART_WAIT_S
+        deadline = time.monotonic() + self.timeout_s
         while not (healthy := self.manager.healthy_actor_ids()):
             if time.monotonic() > deadline:
                 raise TrainingError(
-                    f"no rollout worker came back within {_RESTART_WAIT_S:.0f} s; see the logs "
-                    "under /tmp/ray/session_latest/logs"
+                    f"no rollout worker came back within rollout.timeout_s = {self.timeout_s:.0f} "
+                    "s; is there room for one? See also the logs under "
+                    "/tmp/ray/session_latest/logs"
                 )
             self.revive()
             time.sleep(0.5)

@@ -269,6 +269,8 @@ def _trial(result: Any, plan: SweepPlan) -> Trial:
     history = result.metrics_dataframe
     metrics, errors, steps = {}, {}, 0
     if history is not None:
+        # A trial that was restored has the steps after its checkpoint twice.
+        history = history.drop_duplicates("training_iteration", keep="last")
         steps = len(history)
         for name in SHOWN:
             column = f"quasar/{name}"

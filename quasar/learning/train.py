@@ -11,6 +11,7 @@ from quasar.learning.state import CheckpointStore, RunState, read_state
 from quasar.learning.validation import Validation
 from quasar.policy.agent import Episode
 
+OnCheckpoint = Callable[[], None]
 OnStep = Callable[[int, dict[str, float], list[Episode]], None]
 
 
@@ -34,12 +35,14 @@ def train_grpo(
     resume: bool = False,
     on_step: OnStep | None = None,
     validation: Validation | None = None,
+    on_checkpoint: OnCheckpoint | None = None,
 ) -> GrpoResult:
     """Train for the configured number of updates, or until validation ends it.
 
     Checkpoints go to run_directory/checkpoints, every rollout to run_directory/rollouts. Ray must
     be up. `on_step(step, metrics, episodes)` is called after each of the steps 1…iterations, and
-    with step 0 and no episodes after a validation before the first.
+    with step 0 and no episodes after a validation before the first; `on_checkpoint()` after each
+    checkpoint.
     """
     store = _store(config, run_directory)
     done = finished(config, run_directory) if resume else None
@@ -64,7 +67,9 @@ def train_grpo(
                 algorithm.advantages,
             )
             metrics = dict(algorithm.last_metrics)
-            _close_step(algorithm, store, config, on_step, validation, metrics=metrics)
+            written = _close_step(algorithm, store, config, on_step, validation, metrics=metrics)
+            if written and on_checkpoint is not None:
+                on_checkpoint()
     finally:
         algorithm.stop()
     return _result(store, config)
@@ -87,8 +92,10 @@ def _close_step(
     validation: Validation | None,
     *,
     metrics: dict[str, float],
-) -> None:
-    """What follows an update (or precedes the first): validation, report, checkpoint."""
+) -> bool:
+    """What follows an update (or precedes the first): validation, report, checkpoint. Returns
+    whether there was one.
+    """
     state = algorithm.run_state
     is_best = False
     if validation is not None and validation.is_due(state):
@@ -97,9 +104,11 @@ def _close_step(
     if metrics and on_step is not None:
         on_step(state.step, metrics, algorithm.episodes)
     is_regular = state.step > 0 and state.step % config.grpo.checkpoint_every == 0
-    if is_best or is_regular or _is_over(state, config):
+    is_due = is_best or is_regular or _is_over(state, config)
+    if is_due:
         with store.writing(state) as directory:
             algorithm.save_to_path(str(directory))
+    return is_due
 
 
 def _store(config: QuasarConfig, run_directory: Path) -> CheckpointStore:

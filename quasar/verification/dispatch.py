@@ -35,7 +35,6 @@ MAX_CHUNK = 64
 _LEAST_S, _MOST_S = 0.005, 0.03
 _RUN = 8  # checks of one problem in a row
 _IN_FLIGHT = 2  # chunks a worker: one at work, one on its way
-RESTART_TIMEOUT_S = 180.0
 
 
 @dataclass(slots=True)
@@ -63,7 +62,10 @@ class _Lane:
 class Dispatch:
     """Runs one batch to its end; made for a single use."""
 
-    def __init__(self, handles: Sequence[Any], checks: Sequence[Check]):
+    def __init__(
+        self, handles: Sequence[Any], checks: Sequence[Check], *, restart_timeout_s: float = 180.0
+    ):
+        self._restart_timeout_s = restart_timeout_s
         batch = uuid.uuid4().hex
         self._items = [_Item(check, f"{batch}-{k}") for k, check in enumerate(checks)]
         self._lanes = [_Lane(handle, number) for number, handle in enumerate(handles)]
@@ -80,11 +82,13 @@ class Dispatch:
                 if not self._refs:
                     self._give_up("no verifier is left")
                     break
-                ready, _ = ray.wait(list(self._refs), num_returns=1, timeout=RESTART_TIMEOUT_S)
+                ready, _ = ray.wait(
+                    list(self._refs), num_returns=1, timeout=self._restart_timeout_s
+                )
                 for ref in ready:
                     self._receive(ref)
                 if not ready and all(chunk is None for _, chunk in self._refs.values()):
-                    self._give_up(f"no verifier came back within {RESTART_TIMEOUT_S:.0f} s")
+                    self._give_up(f"no verifier came back within {self._restart_timeout_s:.0f} s")
                     break
         return [item.result for item in self._items]
 

@@ -21,6 +21,7 @@ from ray.exceptions import GetTimeoutError, RayError
 from quasar.config import VerificationConfig
 from quasar.errors import TrainingError
 from quasar.rewards import Failed
+from quasar.runtime import on_nodes
 from quasar.verification.budget import run_within_budget
 from quasar.verification.dispatch import Dispatch
 from quasar.verification.published_utility import PINNED, can_pin
@@ -36,7 +37,6 @@ from quasar.verification.worker import (
 
 __all__ = ["Check", "LocalVerifierPool", "PoolStats", "VerifierClient", "VerifierPool"]
 
-START_TIMEOUT_S = 180.0
 _STATUS_TIMEOUT_S = 2.0
 _SINGLE_THREADED = {name: "1" for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")}
 
@@ -69,7 +69,11 @@ class VerifierClient:
         The checks are one batch, which shares the budget of the config.
         """
         results = run_within_budget(
-            lambda part: Dispatch(self._handles, part).run(), checks, self._config.budget_s
+            lambda part: Dispatch(
+                self._handles, part, restart_timeout_s=self._config.start_timeout_s
+            ).run(),
+            checks,
+            self._config.budget_s,
         )
         self._failed.update(r.kind for r in results if isinstance(r, Failed))
         return results
@@ -118,6 +122,7 @@ class VerifierPool(VerifierClient):
         actor = _VerifierActor.options(
             num_cpus=config.cpus_per_worker,
             num_gpus=config.gpus_per_worker,
+            resources=on_nodes(config.nodes),
             runtime_env={"env_vars": environment},
         )
         handles = [
@@ -141,13 +146,17 @@ class VerifierPool(VerifierClient):
 
     def _require_started(self) -> None:
         try:
-            ray.get([handle.status.remote() for handle in self._handles], timeout=START_TIMEOUT_S)
+            ray.get(
+                [handle.status.remote() for handle in self._handles],
+                timeout=self._config.start_timeout_s,
+            )
         except GetTimeoutError:
             self.close()
             raise TrainingError(
                 f"not all of the {len(self._handles)} verifiers started within "
-                f"{START_TIMEOUT_S:.0f} s; free CPUs, or lower verification.num_workers or "
-                "verification.cpus_per_worker"
+                f"{self._config.start_timeout_s:.0f} s; free CPUs, lower verification.num_workers "
+                "or verification.cpus_per_worker, or raise verification.start_timeout_s where "
+                "nodes are added on demand"
             ) from None
         except RayError as error:
             reason = str(error).strip().splitlines()[-1]

@@ -1,0 +1,184 @@
+"""Jobs on a cluster of several nodes, one of which is killed while each job runs.
+
+The learner is on the head, rollout workers and verifiers on the other nodes. What a run with a
+killed node learns is what the same run learns on one undisturbed node, figure for figure.
+"""
+
+import csv
+import shutil
+import time
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from quasar.config import load_config, to_commented_yaml
+from quasar.learning.state import StepLog
+from quasar.storage import Mirror
+from tests.jobs.nodes import Nodes, can_make_nodes
+from tests.learning.test_chaos import SETTINGS, learned, rollouts, start
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.slow,
+    pytest.mark.timeout(2400),
+    pytest.mark.skipif(not can_make_nodes(), reason="needs root and iproute2"),
+]
+
+STEPS, TRIAL_STEPS = 40, 8
+LEARNERS, WORKERS = "learners", "workers"  # custom resources that mark the nodes
+ACTORS = ("ray::RolloutRunner", "ray::_VerifierActor")
+LEARNER = "ray::_WrappedExecutable"
+TIME_LIMIT_S = 1200.0
+
+
+def write_config(directory: Path, *more: str) -> Path:
+    config = load_config(
+        "laptop",
+        [
+            *SETTINGS,
+            f"learner.nodes={LEARNERS}",
+            f"rollout.nodes={WORKERS}",
+            f"verification.nodes={WORKERS}",
+            f"run.directory={directory}",
+            "run.name=run",
+            f"grpo.iterations={STEPS}",
+            *more,
+        ],
+    )
+    path = directory / "config.yaml"
+    path.write_text(to_commented_yaml(config))
+    return path
+
+
+def with_supervised_model(calm: Path, directory: Path) -> Path:
+    """A run that begins with the dataset and the supervised model of a finished one."""
+    for name in ("dataset", "model/initial", "sft"):
+        shutil.copytree(calm / "run" / name, directory / "run" / name)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory) -> Path:
+    """The run that nothing disturbs, on one node."""
+    directory = tmp_path_factory.mktemp("calm")
+    log = directory / "log.txt"
+    assert start(write_config(directory), log).wait(TIME_LIMIT_S) == 0, log.read_text()[-3000:]
+    return directory
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory, calm):
+    # Sockets have short names only: Ray's directory must not lie deep.
+    directory = Path(tmp_path_factory.mktemp("r"))
+    short = Path("/tmp") / f"quasar-nodes-{directory.parent.name[-6:]}"
+    short.mkdir()
+    try:
+        with Nodes(short, mark_of_head=LEARNERS, mark_of_workers=WORKERS) as cluster:
+            for _ in range(2):
+                cluster.add_worker()
+            yield cluster
+    finally:
+        shutil.rmtree(short, ignore_errors=True)
+
+
+def wait_for(condition, job, log: Path) -> None:
+    deadline = time.monotonic() + TIME_LIMIT_S
+    while not condition():
+        assert job.poll() is None, f"the job ended early:\n{log.read_text()[-3000:]}"
+        assert time.monotonic() < deadline, f"waited too long:\n{log.read_text()[-3000:]}"
+        time.sleep(0.2)
+
+
+def kill_a_worker(cluster: Nodes) -> str:
+    """Kill the worker node with the most actors of the run; what was on it."""
+    count = {node: {kind: node.actors(kind) for kind in ACTORS} for node in cluster.all[1:]}
+    victim = max(count, key=lambda node: sum(count[node].values()))
+    assert sum(count[victim].values()) > 0, count
+    died = victim.kill()
+    told = ", ".join(f"{n} {kind.removeprefix('ray::')}" for kind, n in count[victim].items())
+    return f"killed {victim.address}: {died} processes, among them {told}"
+
+
+def ended(job, log: Path) -> str:
+    """The log of a job that ended well."""
+    code = job.wait(TIME_LIMIT_S)
+    assert code == 0, f"exit {code}\n{log.read_text()[-4000:]}"
+    return log.read_text()
+
+
+def test_training_over_nodes_with_one_killed_is_training_on_one(calm, nodes, tmp_path):
+    directory = with_supervised_model(calm, tmp_path)
+    steps = directory / "run" / "grpo" / "steps.jsonl"
+    log = directory / "first.log"
+    started = time.monotonic()
+    config = write_config(directory, f"run.upload={directory}/copies")
+    job = nodes.submit("train", "--config", str(config), log=log)
+    # Both nodes that the run began on are killed, one after the other; a new one joins in between.
+    for moment in (STEPS // 4, STEPS // 2):
+        wait_for(lambda moment=moment: len(StepLog.read(steps)) >= moment, job, log)
+        assert nodes.head.actors(LEARNER) == 1
+        assert all(nodes.head.actors(kind) == 0 for kind in ACTORS)
+        done = len(StepLog.read(steps))
+        print(f"\nafter step {done}: {kill_a_worker(nodes)}")
+        assert done < STEPS
+        if moment < STEPS // 2:
+            nodes.add_worker()
+    text = ended(job, log)
+    remade = sum(row["episodes_remade"] for row in StepLog.read(steps))
+    print(f"train: exit 0 in {time.monotonic() - started:.0f} s, {remade:g} episodes made again")
+    assert "succeeded" in text
+    assert rollouts(directory) == rollouts(calm)
+    assert learned(directory) == learned(calm)
+    copied = Mirror(tmp_path / "elsewhere", f"{directory}/copies/run")
+    assert copied.fetch() > STEPS
+    weights = "model/final/model.safetensors"
+    assert (tmp_path / "elsewhere" / weights).read_bytes() == (calm / "run" / weights).read_bytes()
+
+
+def test_a_sweep_goes_on_without_a_killed_node(calm, nodes, tmp_path):
+    nodes.add_worker()
+    directory = with_supervised_model(calm, tmp_path)
+    config = write_config(directory, f"grpo.iterations={TRIAL_STEPS}", "grpo.checkpoint_every=2")
+    log = directory / "first.log"
+    started = time.monotonic()
+    job = nodes.submit(
+        *("sweep", "--config", str(config), "--param", "grpo.learning_rate=1e-3,2e-3"), log=log
+    )
+    results = directory / "run"
+
+    def a_trial_has_learned() -> bool:
+        return any(len(path.read_text().splitlines()) >= 2 for path in results.rglob("result.json"))
+
+    wait_for(a_trial_has_learned, job, log)
+    story = kill_a_worker(nodes)
+    nodes.add_worker()  # as an autoscaler would: two trials do not fit on what is left
+    text = ended(job, log)
+    print(f"\n{story}\nsweep: exit 0 in {time.monotonic() - started:.0f} s\n{text[-2500:]}")
+    client = mlflow.MlflowClient(f"sqlite:///{results / 'mlflow.db'}")
+    (experiment,) = (e for e in client.search_experiments() if e.name == "quasar")
+    runs = client.search_runs([experiment.experiment_id])
+    parent = (results / "mlflow_run_id").read_text()
+    trials = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent]
+    for run in runs:
+        print(run.info.run_name, run.info.status, run.data.metrics.get("quasar/reward"))
+    assert len(trials) == 2
+    with open(results / "sweep-report" / "trials.csv") as file:
+        assert [int(row["steps"]) for row in csv.DictReader(file)] == [TRIAL_STEPS] * 2
+    assert {run.info.status for run in runs} == {"FINISHED"}
+
+
+def test_an_evaluation_job_writes_its_report_and_a_bad_one_fails(calm, nodes, tmp_path):
+    evaluation = calm / "run" / "evaluation"
+    arguments = ("--problems", str(evaluation / "problems.jsonl"), "--generations")
+    settings = ("--set", "evaluation.device=none", "--set", "evaluation.random_draws=0")
+    log = tmp_path / "first.log"
+    good = evaluation / "after-grpo" / "generations.jsonl"
+    output = ("--output", str(tmp_path / "out"))
+    text = ended(nodes.submit("evaluate", *arguments, str(good), *output, *settings, log=log), log)
+    print(text[-1500:])
+    assert (tmp_path / "out" / "summary.json").is_file()
+    log = tmp_path / "bad.log"
+    bad = nodes.submit("evaluate", *arguments, "nowhere.jsonl", *output, log=log)
+    assert bad.wait(TIME_LIMIT_S) != 0
+    assert "quasar: --generations nowhere.jsonl: no such file" in log.read_text()
