@@ -32,7 +32,8 @@ def add_adapters(network: Any, config: PolicyConfig, *, seed: int) -> PeftModel:
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return get_peft_model(network, lora)
+        # In the model's own type, as DeepSpeed holds them; `peft` would make them float32.
+        return get_peft_model(network, lora, autocast_adapter_dtype=False)
 
 
 def plain_weights(policy: Any) -> dict[str, torch.Tensor]:

@@ -148,13 +148,25 @@ def _kept(shape: Any, rows: int, time: int, policy: PolicyConfig) -> float:
 @contextmanager
 def _without_storage(shape: Any, policy: PolicyConfig) -> Iterator[Any]:
     """The learner's model in training mode, of tensors that have a shape and no memory."""
-    dtype = getattr(torch, policy.dtype)
-    with FakeTensorMode():
-        model = AutoModelForCausalLM.from_config(shape, dtype=dtype)
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(shape, dtype=getattr(torch, policy.dtype))
         if policy.gradient_checkpointing:
             model.gradient_checkpointing_enable()
         if policy.lora_rank:
-            model = add_adapters(model, policy, seed=0).to(dtype)
+            model = add_adapters(model, policy, seed=0)
+    # On "meta" attention would take another way than on a device; fake tensors take the real one.
+    with FakeTensorMode():
+        made: dict[int, Any] = {}
+        for module in model.modules():
+            for tensors in (module._parameters, module._buffers):
+                for name, tensor in tensors.items():
+                    if tensor is not None and id(tensor) not in made:
+                        fake = torch.empty(tensor.shape, dtype=tensor.dtype)
+                        if tensors is module._parameters:
+                            fake = torch.nn.Parameter(fake, requires_grad=tensor.requires_grad)
+                        made[id(tensor)] = (fake, tensor)  # the old one too: ids are used again
+                    if tensor is not None:
+                        tensors[name] = made[id(tensor)][0]
         yield model.train()
 
 
