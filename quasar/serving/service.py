@@ -57,7 +57,7 @@ async def compile_here(device: DeviceName, circuit: str) -> Compiled:
 
 
 class CircuitService:
-    """Answers requests; holds no state between them."""
+    """Answers requests; holds no state between them. `observe` is shown every event."""
 
     def __init__(
         self,
@@ -73,6 +73,7 @@ class CircuitService:
         self._compile = compile
         self.config = config
         self.model = model
+        self.observe: Callable[[Event], None] = lambda event: None
         # The published formula needs a reference circuit, which a caller does not have.
         self._reward = config.reward.model_copy(update={"formula": "hierarchical"})
 
@@ -179,6 +180,11 @@ class CircuitService:
         Raises RequestRefused: 422 the problem does not fit the prompt, 503 nothing was verified,
         504 out of time before anything was.
         """
+        async for event in self._search(plan):
+            self.observe(event)
+            yield event
+
+    async def _search(self, plan: Plan) -> AsyncIterator[Event]:
         search = Search(plan, self._reward, self.config.generation)
         yield Started(
             model=self.model,

@@ -58,7 +58,7 @@ class Endpoint:
 
         async def write_given(order):
             self.orders.append(order)
-            return [Draft(texts[i % len(texts)], True) for i in range(order.samples)]
+            return [Draft(texts[i % len(texts)], True, i) for i in range(order.samples)]
 
         async def verify_all(checks):
             return [run_check(self.verifier, check, memory_limit_mb=0) for check in checks]
