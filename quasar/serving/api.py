@@ -20,6 +20,7 @@ import quasar
 from quasar.serving.chat import (
     CHAT_EXAMPLE,
     DONE,
+    VERIFIED,
     Chat,
     ChatRequest,
     Completion,
@@ -93,6 +94,8 @@ def create_api(
 
 
 def _add_work(api: FastAPI, service: CircuitService) -> None:
+    chat_examples = _examples(verified={**CHAT_EXAMPLE, "model": f"{service.model}{VERIFIED}"})
+
     @api.post(
         "/v1/circuits", responses=_REFUSALS | _NO_MODEL | _EVENTS, response_model=CircuitAnswer
     )
@@ -124,9 +127,9 @@ def _add_work(api: FastAPI, service: CircuitService) -> None:
         "/v1/chat/completions", responses=_REFUSALS | _NO_MODEL | _EVENTS, response_model=Completion
     )
     async def chat_completions(
-        request: Request, body: Annotated[ChatRequest, Body(openapi_examples=_CHAT)]
+        request: Request, body: Annotated[ChatRequest, Body(openapi_examples=chat_examples)]
     ) -> Any:
-        """As OpenAI's API: NAME samples the model, NAME:verified answers with a verified circuit."""
+        """As OpenAI's API: NAME samples the model, NAME:verified gives a verified circuit."""
         chat = Chat(service, body)
         if body.stream:
             return stream(request, chat.chunks(), show_chunk, show_refusal, end=DONE)
@@ -187,7 +190,6 @@ def _examples(**values: dict[str, Any]) -> dict[str, Any]:
 
 _CIRCUITS = _examples(graph=EXAMPLE, network=FLOW_EXAMPLE, text=TEXT_EXAMPLE)
 _VERIFY = _examples(graph=GRAPH_EXAMPLE, row=ROW_EXAMPLE)
-_CHAT = _examples(verified=CHAT_EXAMPLE)
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {"content": {EVENT_STREAM: {"schema": {"type": "string"}}}}
 }

@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from quasar.problems import problem_names
 from quasar.serving.errors import RequestRefused
@@ -31,7 +31,7 @@ _MAX_MESSAGES = 100
 _PIECE = 48  # characters of a chunk
 _DEFAULT_TEMPERATURE = 1.0  # OpenAI's
 CHAT_EXAMPLE = {
-    "model": "laptop/final:verified",
+    "model": f"model/final{VERIFIED}",
     "messages": [{"role": "user", "content": "minimum vertex cover of the graph 0-1 1-2 2-3"}],
     "n": 4,
 }
@@ -67,7 +67,7 @@ class StreamOptions(Part):
 class ChatRequest(Part):
     """A chat completion as OpenAI's clients ask for it; what is not here is not supported."""
 
-    model_config = {"extra": "forbid", "json_schema_extra": {"examples": [CHAT_EXAMPLE]}}
+    model_config = ConfigDict(json_schema_extra={"examples": [CHAT_EXAMPLE]})
 
     model: str = Field(max_length=200, description="as GET /v1/models names it")
     messages: list[Message] = Field(min_length=1, max_length=_MAX_MESSAGES)

@@ -150,7 +150,7 @@ class AuditLog:
         self._file = None
         if path is not None:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-            self._file = Path(path).open("a", encoding="utf-8", buffering=1)
+            self._file = Path(path).open("a", encoding="utf-8", buffering=1)  # noqa: SIM115
 
     def write(self, key_id: str, method: str, route: str, status: int, seconds: float) -> None:
         """A disk that is full does not stop the endpoint."""

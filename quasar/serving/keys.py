@@ -86,8 +86,8 @@ def require_keys_or_loopback(serving: ServingConfig, host: str, *, num_keys: int
     if num_keys or serving.allow_without_keys or is_loopback(host):
         return
     raise ConfigError(
-        f"serving.host {host} is not loopback and there are no API keys: make one with 'quasar keys "
-        "new' and set serving.keys_file, or set serving.allow_without_keys=true"
+        f"serving.host {host} is not loopback and there are no API keys: make one with "
+        "'quasar keys new' and set serving.keys_file, or set serving.allow_without_keys=true"
     )
 
 
