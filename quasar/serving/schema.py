@@ -17,6 +17,8 @@ MAX_ALTERNATIVES = 10
 MAX_LAYERS = 32
 MAX_TEXT = 20_000  # characters
 
+Stopped = Literal["turns", "satisfied", "budget", "interrupted"]
+
 EXAMPLE = {
     "problem": {
         "primitive": "vertex_cover",
@@ -189,7 +191,10 @@ class CircuitAnswer(BaseModel):
     candidates: Candidates
     findings: list[Finding]
     turns: list[Turn]
-    stopped: Literal["turns", "satisfied", "budget"]
+    stopped: Stopped = Field(
+        description="all turns were taken; nothing left to make better; out of time; or a later "
+        "turn met a full queue or a fault"
+    )
     report: dict[str, Any] | None = Field(description="the whole verification report")
     model: str
     seed: int

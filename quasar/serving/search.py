@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any, Literal
+from typing import Any
 
 from quasar.circuits.extraction import extract_program
 from quasar.config import DeviceName, GenerationConfig, RewardConfig
@@ -23,14 +23,13 @@ from quasar.serving.schema import (
     Fault,
     Finding,
     ProblemFacts,
+    Stopped,
     Turn,
 )
 from quasar.serving.writer import Draft
 from quasar.verification.observation import observation_text
 from quasar.verification.report import Outcome, VerificationReport
 from quasar.verification.worker import Result
-
-Stopped = Literal["turns", "satisfied", "budget", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,11 +36,12 @@ from quasar.serving.schema import (
     Compiled,
     Event,
     Started,
+    Stopped,
     TurnVerified,
     TurnWritten,
     WrittenCandidate,
 )
-from quasar.serving.search import Plan, Search, Stopped, facts
+from quasar.serving.search import Plan, Search, facts
 from quasar.serving.text import read_problem
 from quasar.serving.writer import Draft, Order, TooLong, Written
 from quasar.tool.schema import VerifyAnswer, VerifyRequest, to_answer, to_check, to_instance

@@ -36,7 +36,7 @@ def test_a_second_turn_reads_what_the_tool_found_and_the_best_of_all_is_answered
     (first, told), (second, told_second) = orders[1].again
     assert (first.ids, second.ids) == ((0, 0), (0, 1))
     assert told.startswith("invalid")
-    assert "angles to move" in told_second
+    assert "terms that cost" in told_second
 
 
 def test_a_worse_second_turn_does_not_replace_the_first():
