@@ -110,7 +110,7 @@ def test_when_the_caller_goes_away_no_further_turn_is_taken(streamed):
 
 def test_hostile_circuits_are_answered(address):
     url = f"http://{address[0]}:{address[1]}/v1/verify"
-    for name, (text, kind) in CASES.items():
+    for name, (text, kind) in list(CASES.items())[::6]:  # all: tests/verification/test_hostile.py
         asked = json.dumps({"problem": BODY["problem"], "circuit": text})
         answer = httpx.post(url, content=asked, headers={"Content-Type": "application/json"})
         if len(asked) > 400_000:
