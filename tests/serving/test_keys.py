@@ -50,22 +50,13 @@ def test_with_keys_only_their_holders_are_answered(alice):
     assert len(endpoint.orders) == 1
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/v1/models",
-        "/metrics",
-        "/v1//models",
-        "/%76%31/models",
-        "/healthz/../v1/models",
-        "/x",
-        "//v1/models",
-        "/v1/models/",
-        "/V1/models",
-        "/docs/../metrics",
-        "/openapi.json/..%2fmetrics",
-    ],
+AROUND = (
+    *("/v1/models", "/metrics", "/v1//models", "/%76%31/models", "/healthz/../v1/models", "/x"),
+    *("//v1/models", "/v1/models/", "/V1/models", "/docs/../metrics", "/openapi.json/..%2fmetrics"),
 )
+
+
+@pytest.mark.parametrize("path", AROUND)
 def test_no_path_goes_around_the_key(alice, path):
     response = Endpoint(keys=alice[1]).request("GET", path)
     assert response.status_code == 401
