@@ -94,6 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_compare(command)
     _add_sweep(command)
     _add_serve(command)
+    _add_keys(subparsers.add_parser("keys", help="make API keys of the endpoint"), command)
     _add_plan(command)
     command(
         "doctor",
@@ -455,6 +456,19 @@ def _add_serve(command: Callable) -> None:
     source.add_argument(
         "--verifier-only", action="store_true", help="no model: POST /v1/verify only"
     )
+
+
+def _add_keys(group: argparse.ArgumentParser, command: Callable) -> None:
+    under = group.add_subparsers(metavar="COMMAND", required=True)
+    new = command(
+        "new",
+        commands.keys_new,
+        "make an API key, print it once and add its SHA-256 to a file for serving.keys_file",
+        "quasar keys new --id alice --file keys.txt",
+        under=under,
+    )
+    new.add_argument("--id", required=True, metavar="ID", help="whose key it is; stands in the log")
+    new.add_argument("--file", required=True, type=Path, metavar="FILE")
 
 
 def _add_plan(command: Callable) -> None:

@@ -171,6 +171,12 @@ def serve(arguments: Namespace) -> None:
         serve_checkpoint(model_directory(arguments.checkpoint), config)
 
 
+def keys_new(arguments: Namespace) -> None:
+    from quasar.serving.keys import new_key
+
+    print(new_key(arguments.id, arguments.file))
+
+
 def plan(arguments: Namespace) -> int:
     """Exit code 1 where something does not fit."""
     config = load(arguments)

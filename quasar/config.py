@@ -590,6 +590,7 @@ class ServingConfig(Section):
     host: str = Field("127.0.0.1", description="address the endpoint listens on")
     port: int = Field(8000, ge=1, le=65535, description="port the endpoint listens on")
     num_replicas: int = Field(1, ge=1, description="replicas of the generator")
+    num_verifiers: int = Field(1, ge=1, description="replicas of the verifier")
     cpus_per_replica: float = Field(0.5, ge=0, description="Ray CPUs a replica reserves")
     gpus_per_replica: float = Field(0.0, ge=0, description="Ray GPUs a replica reserves")
     samples: int = Field(
@@ -598,8 +599,26 @@ class ServingConfig(Section):
         description="candidates a request draws unless it says otherwise; the best one is answered",
     )
     max_samples: int = Field(32, ge=1, description="most candidates that one request may ask for")
+    max_turns: int = Field(4, ge=1, description="most model turns that one request may ask for")
     max_body_bytes: int = Field(200_000, ge=1000, description="largest request body")
+    body_timeout_s: float = Field(10.0, gt=0, description="longest time for a body to come in")
     request_timeout_s: float = Field(120.0, gt=0, description="longest time for one request")
+    keys_file: str | None = Field(
+        None, description="file of API keys (quasar keys new); null: QUASAR_API_KEYS, or no keys"
+    )
+    allow_without_keys: bool = Field(
+        False, description="listen on other addresses than loopback without any API key"
+    )
+    rate_limit_per_minute: float | None = Field(
+        None, gt=0, description="requests a minute of one key; null: no limit"
+    )
+    rate_limit_burst: int = Field(10, ge=1, description="requests of one key at once")
+    cors_origins: tuple[str, ...] = Field(
+        (), description="origins whose pages may call the endpoint from a browser"
+    )
+    audit_log: str | None = Field(
+        None, description="file for one JSON line a request, without bodies; null: none"
+    )
 
 
 class QuasarConfig(Section):

@@ -1,101 +1,208 @@
-"""The HTTP side of the endpoint: routes, limits, and errors as readable JSON or HTML.
+"""The HTTP side of the endpoint: routes, and errors as readable JSON or HTML.
 
 `create_api(service)` gives a FastAPI application that runs under any ASGI server. Every refusal is
 {"error": {"message", "field", "mend"}}, or a small page for a browser; nothing internal goes out.
+Keys and limits are in `quasar.serving.gate`.
 """
 
 import logging
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Body, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 import quasar
-from quasar.problems import problem_names
-from quasar.serving.errors import RETRY_AFTER_S, RequestRefused
-from quasar.serving.pages import error_page, index_page
-from quasar.serving.schema import CircuitAnswer, CircuitRequest
+from quasar.serving.chat import (
+    CHAT_EXAMPLE,
+    DONE,
+    VERIFIED,
+    Chat,
+    ChatRequest,
+    Completion,
+    listed,
+    show_chunk,
+    show_refusal,
+)
+from quasar.serving.errors import RequestRefused
+from quasar.serving.gate import Gate
+from quasar.serving.keys import ApiKeys
+from quasar.serving.metrics import CONTENT_TYPE, Metrics
+from quasar.serving.pages import index_page
+from quasar.serving.responses import (
+    CallerGone,
+    event_stream,
+    failed,
+    respond,
+    stream,
+    while_connected,
+)
+from quasar.serving.schema import (
+    EXAMPLE,
+    FLOW_EXAMPLE,
+    TEXT_EXAMPLE,
+    CircuitAnswer,
+    CircuitRequest,
+    Refused,
+)
 from quasar.serving.service import CircuitService
-from quasar.tool.schema import VerifyAnswer, VerifyRequest
+from quasar.tool.schema import GRAPH_EXAMPLE, ROW_EXAMPLE, VerifyAnswer, VerifyRequest
 
 logger = logging.getLogger(__name__)
 
 ASK_AS_SHOWN = "GET / shows a request that works"
+EVENT_STREAM = "text/event-stream"
+# Names of the parts of the endpoint that do not run yet.
+Ready = Callable[[], Awaitable[list[str]]]
 
 
-def create_api(service: CircuitService) -> FastAPI:
-    """The application; all its state is the service."""
+async def _all_run() -> list[str]:
+    return []
+
+
+def create_api(
+    service: CircuitService, *, keys: ApiKeys | None = None, ready: Ready = _all_run
+) -> FastAPI:
+    """The application; all its state is the service, the keys' rates and the metrics."""
+    serving, metrics = service.config.serving, Metrics()
+    service.observe = metrics.event
     api = FastAPI(
         title="Quasar",
         version=quasar.__version__,
         description="Verified OpenQASM 3 circuits for graph problems.",
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
     )
-    api.add_middleware(BodyLimit, max_bytes=service.config.serving.max_body_bytes)
+    api.add_middleware(Gate, serving=serving, keys=keys or ApiKeys({}), metrics=metrics)
+    if serving.cors_origins:
+        api.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(serving.cors_origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type"],
+        )
     _add_error_handlers(api)
+    _add_work(api, service)
+    _add_facts(api, service, metrics, ready)
+    if keys:
+        _declare_keys(api)
+    return api
 
-    @api.post("/v1/circuits", responses=_REFUSALS | _NO_MODEL)
-    async def circuits(request: CircuitRequest) -> CircuitAnswer:
+
+def _add_work(api: FastAPI, service: CircuitService) -> None:
+    chat_examples = _examples(verified={**CHAT_EXAMPLE, "model": f"{service.model}{VERIFIED}"})
+
+    @api.post(
+        "/v1/circuits", responses=_REFUSALS | _NO_MODEL | _EVENTS, response_model=CircuitAnswer
+    )
+    async def circuits(
+        request: Request, body: Annotated[CircuitRequest, Body(openapi_examples=_CIRCUITS)]
+    ) -> Any:
         """Draw candidates for the problem, verify each, answer the best valid circuit.
 
         Where no candidate is valid the answer still is 200, with `circuit` null and the findings.
+        With `stream` or `Accept: text/event-stream` the events `start`, `written`, `verified` (of
+        each turn) and `answer`, or `error`, come as they happen.
         """
-        return await service.answer(request)
+        plan = service.plan(body)
+        if body.stream or EVENT_STREAM in request.headers.get("accept", ""):
+            return event_stream(request, service.events(plan))
+        return await while_connected(request, service.answer(plan))
 
     @api.post("/v1/verify", responses=_REFUSALS)
-    async def verify(request: VerifyRequest) -> VerifyAnswer:
+    async def verify(
+        request: Request, body: Annotated[VerifyRequest, Body(openapi_examples=_VERIFY)]
+    ) -> VerifyAnswer:
         """Verify one circuit for one problem: report, reward, and an observation for a model.
 
         A circuit that is not valid is answered with 200; its report says why and where.
         """
-        return await service.verify(request)
+        return await while_connected(request, service.verify(body))
 
+    @api.post(
+        "/v1/chat/completions", responses=_REFUSALS | _NO_MODEL | _EVENTS, response_model=Completion
+    )
+    async def chat_completions(
+        request: Request, body: Annotated[ChatRequest, Body(openapi_examples=chat_examples)]
+    ) -> Any:
+        """As OpenAI's API: NAME samples the model, NAME:verified gives a verified circuit."""
+        chat = Chat(service, body)
+        if body.stream:
+            return stream(request, chat.chunks(), show_chunk, show_refusal, end=DONE)
+        return await while_connected(request, chat.complete())
+
+
+def _add_facts(api: FastAPI, service: CircuitService, metrics: Metrics, ready: Ready) -> None:
     @api.get("/v1/models")
     async def models() -> dict[str, Any]:
-        """The model that answers (null where the endpoint only verifies), and the limits."""
-        return {"object": "list", "data": [facts(service)]}
+        """The models (a null id where the endpoint only verifies), and the limits."""
+        return {"object": "list", "data": listed(service)}
 
     @api.get("/healthz")
     async def healthz() -> dict[str, str]:
         """Whether the endpoint answers."""
         return {"status": "ok"}
 
+    @api.get("/readyz", responses={503: {"description": "A part does not run yet"}})
+    async def readyz() -> JSONResponse:
+        """Whether it can do its work: 503 names the parts that do not run yet."""
+        waiting = await ready()
+        status = "waiting" if waiting else "ready"
+        return JSONResponse({"status": status, "waiting": waiting}, 503 if waiting else 200)
+
+    @api.get("/metrics", response_class=Response)
+    async def prometheus() -> Response:
+        """Counters and times in Prometheus' text format."""
+        return Response(metrics.text(), media_type=CONTENT_TYPE)
+
     @api.get("/", response_class=HTMLResponse, include_in_schema=False)
     async def index(request: Request) -> str:
-        return index_page(str(request.base_url), facts(service))
-
-    return api
+        return index_page(str(request.base_url), listed(service)[0])
 
 
-def facts(service: CircuitService) -> dict[str, Any]:
-    """What a caller may want to know before it asks."""
-    config = service.config
-    return {
-        "id": service.model,
-        "object": "model",
-        "primitives": list(problem_names()),
-        "max_qubits": config.verification.max_qubits,
-        "samples": min(config.serving.samples, config.serving.max_samples),
-        "max_samples": config.serving.max_samples,
-        "temperature": config.evaluation.temperature,
-        "max_prompt_tokens": config.generation.max_prompt_tokens,
-        "max_body_bytes": config.serving.max_body_bytes,
-    }
+def _declare_keys(api: FastAPI) -> None:
+    """Let the OpenAPI page ask for the key; the gate is what checks it."""
+    scheme = HTTPBearer(auto_error=False)
+    plain = api.openapi
+
+    def with_keys() -> dict[str, Any]:
+        document = plain()
+        document["components"]["securitySchemes"] = {
+            "key": scheme.model.model_dump(mode="json", exclude_none=True, by_alias=True)
+        }
+        document["security"] = [{"key": []}]
+        return document
+
+    api.openapi = with_keys  # type: ignore[method-assign]
 
 
 def _refusal(description: str) -> dict[str, Any]:
-    example = {"error": {"message": "…", "field": "…", "mend": "…"}}
-    return {"description": description, "content": {"application/json": {"example": example}}}
+    return {"description": description, "model": Refused}
 
 
-_NO_MODEL: dict[int | str, dict[str, Any]] = {404: _refusal("The endpoint has no model")}
+def _examples(**values: dict[str, Any]) -> dict[str, Any]:
+    return {name: {"value": value} for name, value in values.items()}
+
+
+_CIRCUITS = _examples(graph=EXAMPLE, network=FLOW_EXAMPLE, text=TEXT_EXAMPLE)
+_VERIFY = _examples(graph=GRAPH_EXAMPLE, row=ROW_EXAMPLE)
+_EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {EVENT_STREAM: {"schema": {"type": "string"}}}}
+}
+_NO_MODEL: dict[int | str, dict[str, Any]] = {404: _refusal("There is no such model")}
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     status: _refusal(description)
     for status, description in (
         (400, "The body is not JSON"),
+        (401, "The key is missing or not known"),
+        (408, "The body came too slowly"),
         (413, "The body is too large"),
         (422, "The request or its problem is not valid, or its circuit is over the limits"),
+        (429, "Too many requests with this key"),
         (503, "Too many requests, or a part is being restarted"),
         (504, "No answer in time"),
     )
@@ -117,11 +224,14 @@ def _add_error_handlers(api: FastAPI) -> None:
         refusal = RequestRefused(error.status_code, message, mend=ASK_AS_SHOWN)
         return respond(request, refusal, headers=dict(error.headers or {}))
 
+    @api.exception_handler(CallerGone)
+    async def gone(request: Request, error: CallerGone) -> Response:
+        return Response(status_code=499)  # read by the log alone
+
     @api.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
         logger.error("request failed", exc_info=error)
-        message = "the endpoint failed on this request"
-        return respond(request, RequestRefused(500, message, mend="see the log of the endpoint"))
+        return respond(request, failed())
 
 
 def explain(errors: Any) -> RequestRefused:
@@ -140,52 +250,3 @@ def explain(errors: Any) -> RequestRefused:
             422, f"unknown field '{field}'", field=field, mend="remove it, or see GET /docs"
         )
     return RequestRefused(422, f"'{field}': {error['msg']}", field=field, mend="see GET /docs")
-
-
-def respond(
-    request: Request, refusal: RequestRefused, *, headers: dict[str, str] | None = None
-) -> Response:
-    """The refusal as JSON, or as a page for a caller that prefers HTML."""
-    headers = dict(headers or {})
-    if refusal.status == 503:
-        headers["Retry-After"] = str(RETRY_AFTER_S)
-    body = refusal.to_dict()
-    accept = request.headers.get("accept", "")
-    if "text/html" in accept and "application/json" not in accept:
-        page = error_page(refusal.status, body["error"], home=str(request.base_url))
-        return HTMLResponse(page, refusal.status, headers)
-    return JSONResponse(body, refusal.status, headers)
-
-
-class BodyLimit:
-    """ASGI middleware: refuses (413) a body longer than `max_bytes` without reading it whole."""
-
-    def __init__(self, app: Any, *, max_bytes: int):
-        self.app = app
-        self.max_bytes = max_bytes
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        request = Request(scope)
-        declared = request.headers.get("content-length", "0")
-        chunks, more, size = [], True, int(declared) if declared.isdecimal() else 0
-        while more and size <= self.max_bytes:
-            message = await receive()
-            chunks.append(message)
-            more = message["type"] == "http.request" and message.get("more_body", False)
-            size = max(size, sum(len(chunk.get("body", b"")) for chunk in chunks))
-        if size > self.max_bytes:
-            refusal = RequestRefused(
-                413,
-                f"the body is longer than {self.max_bytes} bytes",
-                mend="send a smaller problem, or raise serving.max_body_bytes",
-            )
-            await respond(request, refusal)(scope, receive, send)
-            return
-
-        async def replay() -> Any:
-            return chunks.pop(0) if chunks else await receive()
-
-        await self.app(scope, replay, send)

@@ -14,17 +14,20 @@ from pathlib import Path
 from typing import Any
 
 from ray import serve
-from ray.exceptions import RayError
+from ray.exceptions import ActorDiedError, RayError
 from ray.serve.config import HTTPOptions
+from ray.serve.context import _get_global_client
 from ray.serve.exceptions import BackPressureError, RayServeException
 
-from quasar.config import QuasarConfig
+from quasar.config import DeviceName, QuasarConfig
 from quasar.errors import CheckpointError
 from quasar.runtime import init_ray, require_free_port
 from quasar.serving.api import create_api
 from quasar.serving.errors import overloaded, unavailable
-from quasar.serving.service import CircuitService
-from quasar.serving.writer import Order, Written, write_drafts
+from quasar.serving.keys import ApiKeys, configured_keys, require_keys_or_loopback
+from quasar.serving.schema import Compiled
+from quasar.serving.service import CircuitService, compile_here
+from quasar.serving.writer import Order, Written, for_turns, write_drafts
 from quasar.verification.worker import Check, Result
 
 logger = logging.getLogger(__name__)
@@ -39,6 +42,7 @@ MAX_ONGOING = 2 * MAX_BATCH_ORDERS
 MAX_QUEUED = 2 * MAX_ONGOING
 INGRESS_ONGOING = 4 * MAX_QUEUED
 INGRESS_CPUS = 0.1
+CALL_ATTEMPTS = 2  # of a call whose replica died
 START_ATTEMPTS = 1  # of a replica: a model that does not load will not load later either
 
 
@@ -54,6 +58,8 @@ class Writer:
     def __init__(self, checkpoint: str, config: QuasarConfig):
         import torch
 
+        generation = for_turns(config.generation, config.serving.max_turns)
+
         from quasar.policy.engine import load_engine
         from quasar.policy.models import pick_device
 
@@ -61,7 +67,9 @@ class Writer:
             torch.set_num_threads(int(config.serving.cpus_per_replica))
         self.config = config
         self.engine = load_engine(
-            checkpoint, config, device=pick_device(config.cluster.accelerator)
+            checkpoint,
+            config.model_copy(update={"generation": generation}),
+            device=pick_device(config.cluster.accelerator),
         )
 
     async def write(self, order: Order) -> Written:
@@ -91,39 +99,76 @@ class Verifier:
     async def verify(self, checks: Sequence[Check]) -> list[Result]:
         return await asyncio.to_thread(self.pool.verify, checks)
 
+    async def compile(self, device: DeviceName, circuit: str) -> Compiled:
+        return await compile_here(device, circuit)
+
 
 @serve.deployment(name="ingress", max_ongoing_requests=INGRESS_ONGOING)
 @serve.ingress()
 class Ingress:
-    """HTTP in front of the service, whose two functions are calls into the other deployments."""
+    """HTTP in front of the service, whose functions are calls into the other deployments."""
 
-    def __init__(self, writer: Any, verifier: Any, config: QuasarConfig, model: str | None):
+    def __init__(
+        self, writer: Any, verifier: Any, config: QuasarConfig, model: str | None, keys: ApiKeys
+    ):
         async def write(order: Order) -> Written:
-            return await _call(writer.write.remote(order))
+            return await _call(writer.write, order)
 
         async def verify(checks: Sequence[Check]) -> list[Result]:
-            return await _call(verifier.verify.remote(checks))
+            return await _call(verifier.verify, checks)
+
+        async def compile(device: DeviceName, circuit: str) -> Compiled:
+            return await _call(verifier.compile, device, circuit)
 
         self.service = CircuitService(
-            None if writer is None else write, verify, config, model=model
+            None if writer is None else write, verify, config, model=model, compile=compile
         )
+        self.parts = ["verifier"] if writer is None else ["writer", "verifier"]
+        self.keys = keys
+
+    async def ready(self) -> list[str]:
+        """Parts without a running replica."""
+        return await asyncio.to_thread(parts_not_running, self.parts)
 
     def __serve_build_asgi_app__(self) -> Any:
-        return create_api(self.service)
+        return create_api(self.service, keys=self.keys, ready=self.ready)
 
 
-async def _call(response: Any) -> Any:
-    """A deployment's answer; Ray's own failures become refusals that the caller can read."""
-    try:
-        return await response
-    except BackPressureError:
-        raise overloaded() from None
-    except (RayServeException, RayError) as error:
-        logger.warning("a deployment did not answer: %s", error)
-        raise unavailable("a part of the endpoint did not answer") from error
+async def _call(method: Any, *arguments: Any) -> Any:
+    """A deployment's answer; Ray's own failures become refusals that the caller can read.
+
+    What a dead replica was asked is asked once more: an order and a check give the same wherever
+    and how often they are done.
+    """
+    for _ in range(CALL_ATTEMPTS):
+        response = method.remote(*arguments)
+        try:
+            return await response
+        except asyncio.CancelledError:  # the caller has gone, or the time is over
+            response.cancel()
+            raise
+        except BackPressureError:
+            raise overloaded() from None
+        except ActorDiedError as error:
+            logger.warning("a replica died: %s", error)
+        except (RayServeException, RayError) as error:
+            logger.warning("a deployment did not answer: %s", error)
+            break
+    raise unavailable("a part of the endpoint did not answer")
 
 
-def build_application(checkpoint: Path | None, config: QuasarConfig) -> Any:
+def parts_not_running(parts: Sequence[str]) -> list[str]:
+    """Those deployments without a running replica."""
+    application = serve.status().applications.get(APPLICATION)
+    deployments = application.deployments if application else {}
+    return [
+        part
+        for part in parts
+        if part not in deployments or not deployments[part].replica_states.get("RUNNING")
+    ]
+
+
+def build_application(checkpoint: Path | None, config: QuasarConfig, keys: ApiKeys) -> Any:
     """The Serve application, ready for `serve.run`; without a checkpoint it only verifies."""
     serving = config.serving
     writer = None
@@ -135,9 +180,11 @@ def build_application(checkpoint: Path | None, config: QuasarConfig) -> Any:
                 "num_gpus": serving.gpus_per_replica,
             },
         ).bind(str(checkpoint), config)
-    verifier = Verifier.options(ray_actor_options={"num_cpus": 0}).bind(config)
+    verifier = Verifier.options(
+        num_replicas=serving.num_verifiers, ray_actor_options={"num_cpus": 0}
+    ).bind(config)
     return Ingress.options(ray_actor_options={"num_cpus": INGRESS_CPUS}).bind(
-        writer, verifier, config, None if checkpoint is None else model_name(checkpoint)
+        writer, verifier, config, None if checkpoint is None else model_name(checkpoint), keys
     )
 
 
@@ -149,7 +196,8 @@ def model_name(checkpoint: Path) -> str:
 def serve_checkpoint(checkpoint: Path, config: QuasarConfig, *, blocking: bool = True) -> str:
     """Start the endpoint and return its URL; with `blocking`, only when it is interrupted.
 
-    Raises CheckpointError where the directory holds no model, InputError where the port is taken.
+    Raises CheckpointError where the directory holds no model, InputError where the port is taken,
+    ConfigError where others could reach it without a key.
     """
     checkpoint = Path(checkpoint).resolve()
     if not (checkpoint / "config.json").is_file():
@@ -166,10 +214,12 @@ def serve_verifier(config: QuasarConfig, *, blocking: bool = True) -> str:
 
 
 def _serve(checkpoint: Path | None, config: QuasarConfig, *, blocking: bool) -> str:
+    keys = configured_keys(config.serving)
+    require_keys_or_loopback(config.serving, config.serving.host, num_keys=len(keys))
     init_ray(config)
-    url = _start_http(config)
+    url = _start_http(config, num_keys=len(keys))
     try:
-        serve.run(build_application(checkpoint, config), name=APPLICATION)
+        serve.run(build_application(checkpoint, config, keys), name=APPLICATION)
     except RuntimeError as error:
         reason = _failure() or error
         serve.delete(APPLICATION)
@@ -189,12 +239,18 @@ def _failure() -> str | None:
     return re.sub(r"^quasar\.errors\.\w+: ", "", lines[-1]) if lines else None
 
 
-def _start_http(config: QuasarConfig) -> str:
+def _start_http(config: QuasarConfig, *, num_keys: int) -> str:
     serving = config.serving
     url = f"http://{serving.host}:{serving.port}/"
     if serve.status().proxies:
-        logger.warning("Serve already runs on this cluster; its own HTTP port is kept")
-        return url
+        kept = _get_global_client().http_config  # Serve tells its address nowhere else
+        logger.warning(
+            "Serve already runs on this cluster; its own address is kept: %s:%d",
+            kept.host,
+            kept.port,
+        )
+        require_keys_or_loopback(serving, kept.host, num_keys=num_keys)
+        return f"http://{kept.host}:{kept.port}/"
     require_free_port(serving.host, serving.port)
     serve.start(http_options=HTTPOptions(host=serving.host, port=serving.port))
     return url

@@ -8,12 +8,21 @@ RETRY_AFTER_S = 5
 class RequestRefused(Exception):
     """A request that gets no answer. `field` is a dotted path into the body, None where none is."""
 
-    def __init__(self, status: int, message: str, *, mend: str, field: str | None = None):
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        mend: str,
+        field: str | None = None,
+        retry_after_s: int | None = None,
+    ):
         super().__init__(message)
         self.status = status
         self.message = message
         self.mend = mend
         self.field = field
+        self.retry_after_s = retry_after_s
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON body of the answer."""
@@ -56,11 +65,50 @@ def overloaded() -> RequestRefused:
         503,
         "the endpoint has more requests than it can take",
         mend=f"send the request again in {RETRY_AFTER_S} seconds or later",
+        retry_after_s=RETRY_AFTER_S,
     )
 
 
 def unavailable(what: str) -> RequestRefused:
     """503: a part of the endpoint is being restarted."""
     return RequestRefused(
-        503, what, mend=f"send the request again in {RETRY_AFTER_S} seconds or later"
+        503,
+        what,
+        mend=f"send the request again in {RETRY_AFTER_S} seconds or later",
+        retry_after_s=RETRY_AFTER_S,
+    )
+
+
+def over_limit(field: str, value: float, limit: float) -> RequestRefused:
+    """422: a number of the request is above what the endpoint gives."""
+    return RequestRefused(
+        422,
+        f"{field}: {value:g} is over the limit of {limit:g}",
+        field=field,
+        mend=f"ask for at most {limit:g}",
+    )
+
+
+def out_of_time(limit_s: float, *, mend: str) -> RequestRefused:
+    """504: nothing to answer with after that many seconds."""
+    return RequestRefused(
+        504,
+        f"no answer within {limit_s:g} seconds",
+        mend=f"{mend}, or raise serving.request_timeout_s",
+    )
+
+
+def bad_key(known: bool) -> RequestRefused:
+    """401: no key, or one that is not known."""
+    what = "the API key is not known" if known else "the request has no API key"
+    return RequestRefused(401, what, mend="send the header Authorization: Bearer KEY")
+
+
+def too_many(retry_after_s: int) -> RequestRefused:
+    """429: this key is over its rate."""
+    return RequestRefused(
+        429,
+        "too many requests with this key",
+        mend=f"send the request again in {retry_after_s} seconds or later",
+        retry_after_s=retry_after_s,
     )

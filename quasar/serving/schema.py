@@ -1,13 +1,23 @@
-"""Request and answer of `POST /v1/circuits`; those of `POST /v1/verify`: `quasar.tool.schema`."""
+"""Requests, answers and stream events of `POST /v1/circuits`, and the refusals of every route.
 
-from typing import Any
+Those of `POST /v1/verify` are in `quasar.tool.schema`, the OpenAI-compatible ones in
+`quasar.serving.chat`. Written down for callers in docs/endpoint.md.
+"""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any, Literal
 
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from quasar.config import DeviceName
 from quasar.tool.schema import Part, Problem
 
 MAX_SEED = 2**63 - 1
 MAX_TEMPERATURE = 5.0
+MAX_ALTERNATIVES = 10
+MAX_LAYERS = 32
+MAX_TEXT = 20_000  # characters
+
+Stopped = Literal["turns", "satisfied", "budget", "interrupted"]
 
 EXAMPLE = {
     "problem": {
@@ -26,17 +36,40 @@ FLOW_EXAMPLE = {
     "temperature": 0.7,
     "seed": 1,
 }
+TEXT_EXAMPLE = {"text": "minimum vertex cover of the graph 0-1 1-2 2-3", "samples": 8, "turns": 2}
 
 
 class CircuitRequest(Part):
-    """What to solve and how many candidates to draw."""
+    """What to solve, how many candidates to draw, and how often to go over them."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, json_schema_extra={"examples": [EXAMPLE, FLOW_EXAMPLE]}
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={"examples": [EXAMPLE, FLOW_EXAMPLE, TEXT_EXAMPLE]},
     )
 
-    problem: Problem
-    samples: int | None = Field(None, ge=1, description="candidates to draw; the best is answered")
+    problem: Problem | None = Field(None, description="the problem as a graph")
+    text: str | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_TEXT,
+        description="or in words: names a primitive and holds the graph, as JSON or as edges "
+        "such as 0-1 1-2:3",
+    )
+    samples: int | None = Field(
+        None, ge=1, description="candidates to draw a turn; the best is answered"
+    )
+    turns: int = Field(
+        1,
+        ge=1,
+        description="model turns; between two turns the model reads what the tool found",
+    )
+    budget_s: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="seconds; what is best when they are over is answered",
+    )
     temperature: float | None = Field(
         None, gt=0, le=MAX_TEMPERATURE, allow_inf_nan=False, description="sampling temperature"
     )
@@ -45,9 +78,24 @@ class CircuitRequest(Part):
         description="hold the model to valid OpenQASM 3 on the problem's qubits; "
         "null: as the endpoint is configured",
     )
+    ansatz: str | None = Field(
+        None, max_length=100, description="family that the prompt asks for, e.g. qaoa, sim_5"
+    )
+    layers: int | None = Field(None, ge=1, le=MAX_LAYERS, description="layers of that family")
+    device: DeviceName = Field("none", description="compile the best circuit for this device")
+    alternatives: int = Field(
+        3, ge=0, le=MAX_ALTERNATIVES, description="next best circuits to answer"
+    )
     seed: int | None = Field(
         None, ge=0, le=MAX_SEED, description="same seed, same candidates; drawn if not given"
     )
+    stream: bool = Field(False, description="answer with server-sent events")
+
+    @model_validator(mode="after")
+    def _one_problem(self):
+        if (self.problem is None) == (self.text is None):
+            raise ValueError("give one of 'problem' and 'text'")
+        return self
 
 
 class Candidates(BaseModel):
@@ -65,6 +113,55 @@ class Finding(BaseModel):
     kind: str
     message: str
     count: int
+
+
+class Fault(BaseModel):
+    """Why one candidate is not valid, or was not verified."""
+
+    kind: str
+    message: str
+
+
+class Candidate(BaseModel):
+    """One circuit that was drawn and looked at. Figures are null where it is not valid."""
+
+    turn: int = Field(description="from 1")
+    sample: int = Field(description="from 0")
+    circuit: str
+    valid: bool
+    reward: float | None = None
+    approximation_ratio: float | None = None
+    optimum_probability: float | None = None
+    num_gates: int | None = None
+    two_qubit_gates: int | None = None
+    depth: int | None = None
+    error: Fault | None = None
+
+
+class Turn(BaseModel):
+    """One turn in short."""
+
+    turn: int = Field(description="from 1")
+    drawn: int
+    valid: int
+    best_reward: float | None = Field(description="of this turn and those before it")
+
+
+class ProblemFacts(BaseModel):
+    """The problem as it was understood."""
+
+    primitive: str
+    num_qubits: int
+
+
+class Compiled(BaseModel):
+    """The best circuit on a device: what it costs, or why it does not run there."""
+
+    device: str
+    two_qubit_gates: int | None = None
+    depth: int | None = Field(None, description="measurement not counted")
+    duration_us: float | None = Field(None, description="with measurement, microseconds")
+    message: str | None = None
 
 
 class CircuitAnswer(BaseModel):
@@ -86,9 +183,85 @@ class CircuitAnswer(BaseModel):
     answer: Any = Field(description="what it says in the problem's own terms")
     feasible: bool | None
     optimal: bool | None
+    turn: int | None = Field(description="turn of the circuit, from 1")
+    sample: int | None = Field(description="its sample, from 0")
+    compiled: Compiled | None
+    alternatives: list[Candidate] = Field(description="the next best distinct circuits")
+    problem: ProblemFacts
     candidates: Candidates
     findings: list[Finding]
+    turns: list[Turn]
+    stopped: Stopped = Field(
+        description="all turns were taken; nothing left to make better; out of time; or a later "
+        "turn met a full queue or a fault"
+    )
     report: dict[str, Any] | None = Field(description="the whole verification report")
     model: str
     seed: int
     seconds: dict[str, float]
+
+
+class Started(BaseModel):
+    """Event `start`."""
+
+    model: str
+    seed: int
+    samples: int
+    turns: int
+    problem: ProblemFacts
+
+
+class WrittenCandidate(BaseModel):
+    """A text that the model has just written."""
+
+    turn: int
+    sample: int
+    circuit: str
+
+
+class TurnWritten(BaseModel):
+    """Event `written`: a turn's candidates, not verified yet."""
+
+    turn: int
+    candidates: list[WrittenCandidate]
+    seconds: float
+
+
+class TurnVerified(BaseModel):
+    """Event `verified`: the same candidates with what the tool found, and the best so far."""
+
+    turn: int
+    candidates: list[Candidate]
+    best: Candidate | None
+    improved: bool = Field(description="whether the best is of this turn")
+    seconds: float
+
+
+class Refusal(BaseModel):
+    """What was wrong, where, and the mend."""
+
+    message: str
+    field: str | None = Field(description="dotted path into the body")
+    mend: str
+
+
+class Refused(BaseModel):
+    """Body of every answer that is no success."""
+
+    error: Refusal
+
+
+class StreamRefused(Refused):
+    """Event `error`."""
+
+    status: int
+
+
+Event = Started | TurnWritten | TurnVerified | CircuitAnswer | StreamRefused
+EVENT_NAMES: dict[type[BaseModel], str] = {
+    Started: "start",
+    TurnWritten: "written",
+    TurnVerified: "verified",
+    CircuitAnswer: "answer",
+    StreamRefused: "error",
+}

@@ -1,68 +1,82 @@
 """The endpoint's work: problem → candidates → verification → the best circuit; circuit → report.
 
-Pure of Ray and HTTP: it is given two asynchronous functions, one that writes candidates (None where
-the endpoint only verifies) and one that verifies them, and raises `RequestRefused` where there is
-no answer to give.
+Pure of Ray and HTTP: it is given asynchronous functions, one that writes candidates (None where
+the endpoint only verifies), one that verifies them and one that compiles, and raises
+`RequestRefused` where there is no answer to give. A request is planned first, which finds all that
+is wrong with it; then its events follow, the last of them the answer.
 """
 
 import asyncio
 import secrets
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from math import prod
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
 
-from quasar.circuits.extraction import extract_program
-from quasar.config import QuasarConfig
+from quasar.circuits.ansatz import get_ansatz
+from quasar.config import DeviceName, QuasarConfig
 from quasar.datasets.prompts import build_messages
 from quasar.errors import InputError, ProblemError, VerificationError
+from quasar.policy.tool_calls import submitted_circuit
 from quasar.problems import ProblemInstance
-from quasar.rewards import Failed, Scored, score
+from quasar.rewards import Failed
 from quasar.serving.errors import (
     RequestRefused,
     bad_problem,
     no_model,
+    out_of_time,
+    over_limit,
     over_limits,
     unavailable,
 )
+from quasar.serving.hardware import compile_circuit
 from quasar.serving.schema import (
     MAX_SEED,
-    Candidates,
     CircuitAnswer,
     CircuitRequest,
-    Finding,
+    Compiled,
+    Event,
+    Started,
+    Stopped,
+    TurnVerified,
+    TurnWritten,
+    WrittenCandidate,
 )
+from quasar.serving.search import Plan, Search, facts
+from quasar.serving.text import read_problem
 from quasar.serving.writer import Draft, Order, TooLong, Written
 from quasar.tool.schema import VerifyAnswer, VerifyRequest, to_answer, to_check, to_instance
-from quasar.verification.report import Outcome, VerificationReport
 from quasar.verification.worker import Check, Result
 
 Write = Callable[[Order], Awaitable[Written]]
 Verify = Callable[[Sequence[Check]], Awaitable[list[Result]]]
-Answer = TypeVar("Answer")
+Compile = Callable[[DeviceName, str], Awaitable[Compiled]]
+
+
+async def compile_here(device: DeviceName, circuit: str) -> Compiled:
+    """The `Compile` of this process, in a thread."""
+    return await asyncio.to_thread(compile_circuit, device, circuit)
 
 
 class CircuitService:
-    """Answers requests; holds no state between them."""
+    """Answers requests; holds no state between them. `observe` is shown every event."""
 
     def __init__(
-        self, write: Write | None, verify: Verify, config: QuasarConfig, *, model: str | None
+        self,
+        write: Write | None,
+        verify: Verify,
+        config: QuasarConfig,
+        *,
+        model: str | None,
+        compile: Compile = compile_here,
     ):
         self._write = write
         self._verify = verify
+        self._compile = compile
         self.config = config
         self.model = model
+        self.observe: Callable[[Event], None] = lambda event: None
         # The published formula needs a reference circuit, which a caller does not have.
         self._reward = config.reward.model_copy(update={"formula": "hierarchical"})
-
-    async def answer(self, request: CircuitRequest) -> CircuitAnswer:
-        """Raises RequestRefused: 404 no model, 422 bad problem, 503 no candidate verified, 504 out
-        of time.
-        """
-        if self._write is None:
-            raise no_model()
-        return await self._in_time(self._answer(request), mend="ask for fewer samples")
 
     async def verify(self, request: VerifyRequest) -> VerifyAnswer:
         """The report on one given circuit.
@@ -70,19 +84,12 @@ class CircuitService:
         Raises RequestRefused: 422 bad problem, or a circuit over the limits; 503 no verifier
         answered, 504 out of time.
         """
-        return await self._in_time(self._verify_one(request), mend="send a smaller circuit")
-
-    async def _in_time(self, work: Coroutine[Any, Any, Answer], *, mend: str) -> Answer:
         limit = self.config.serving.request_timeout_s
         try:
             async with asyncio.timeout(limit):
-                return await work
+                return await self._verify_one(request)
         except TimeoutError:
-            raise RequestRefused(
-                504,
-                f"no answer within {limit:g} seconds",
-                mend=f"{mend}, or raise serving.request_timeout_s",
-            ) from None
+            raise out_of_time(limit, mend="send a smaller circuit") from None
 
     async def _verify_one(self, request: VerifyRequest) -> VerifyAnswer:
         try:
@@ -98,153 +105,189 @@ class CircuitService:
                 raise over_limits(str(error)) from error
             raise unavailable(str(error)) from error
 
-    async def _answer(self, request: CircuitRequest) -> CircuitAnswer:
-        samples = self._samples(request)
-        limit = self.config.verification.max_qubits
+    async def write(self, order: Order) -> list[Draft]:
+        """What the model writes, not verified. Raises RequestRefused: 404, 422, 503, 504."""
+        if self._write is None:
+            raise no_model()
+        limit = self.config.serving.request_timeout_s
         try:
-            problem = to_instance(request.problem, max_qubits=limit)
-        except ProblemError as error:
-            raise bad_problem(str(error), field="problem") from error
-        seed = secrets.randbelow(MAX_SEED) if request.seed is None else request.seed
-        started = time.perf_counter()
-        drafts = await self._drafts(problem, request, samples=samples, seed=seed)
-        written = time.perf_counter()
-        texts = [draft.text for draft in drafts]
-        results = await self._verify([Check(problem, text) for text in texts])
-        seconds = {
-            "generation": round(written - started, 4),
-            "verification": round(time.perf_counter() - written, 4),
-        }
-        return self._judge(problem, texts, results, seed=seed, seconds=seconds)
+            async with asyncio.timeout(limit):
+                return _that_fit(await self._write(order), field="messages")
+        except TimeoutError:
+            raise out_of_time(limit, mend="ask for less") from None
 
-    def _samples(self, request: CircuitRequest) -> int:
-        serving = self.config.serving
-        samples = min(serving.samples, serving.max_samples)
-        if request.samples is not None:
-            samples = request.samples
+    def plan(self, request: CircuitRequest) -> Plan:
+        """All that is to be done. Raises RequestRefused: 404 no model, 422 not possible."""
+        if self._write is None:
+            raise no_model()
+        serving, dataset = self.config.serving, self.config.dataset
+        default = min(serving.samples, serving.max_samples)
+        samples = default if request.samples is None else request.samples
         if samples > serving.max_samples:
-            raise RequestRefused(
-                422,
-                f"{samples} samples are more than the limit of {serving.max_samples}",
-                field="samples",
-                mend=f"ask for at most {serving.max_samples}",
-            )
-        return samples
-
-    async def _drafts(
-        self, problem: ProblemInstance, request: CircuitRequest, *, samples: int, seed: int
-    ) -> list[Draft]:
-        temperature = request.temperature or self.config.evaluation.temperature
-        messages = build_messages(
-            problem,
-            ansatz=self.config.dataset.ansatze[0],
-            layers=self.config.dataset.layers[0],
-            style=self.config.dataset.prompts,
-        )
+            raise over_limit("samples", samples, serving.max_samples)
+        if request.turns > serving.max_turns:
+            raise over_limit("turns", request.turns, serving.max_turns)
+        if request.budget_s is not None and request.budget_s > serving.request_timeout_s:
+            raise over_limit("budget_s", request.budget_s, serving.request_timeout_s)
+        ansatz = request.ansatz or dataset.ansatze[0]
+        if request.ansatz is not None:
+            try:
+                get_ansatz(request.ansatz)
+            except InputError as error:
+                raise RequestRefused(
+                    422, str(error), field="ansatz", mend="name one of these"
+                ) from error
+        problem = self._problem(request)
         constrained = request.constrained
         if constrained is None:
             constrained = self.config.generation.constrained
-        size = problem.num_qubits if constrained else None
-        written = await self._write(Order(tuple(messages), samples, temperature, seed, size))
-        if isinstance(written, TooLong):
-            raise RequestRefused(
-                422,
-                f"the problem takes {written.num_tokens} tokens to state, "
-                f"the model reads at most {written.limit}",
-                field="problem.graph",
-                mend="give a smaller graph",
-            )
-        return written
-
-    def _judge(
-        self,
-        problem: ProblemInstance,
-        texts: Sequence[str],
-        results: Sequence[Result],
-        *,
-        seed: int,
-        seconds: dict[str, float],
-    ) -> CircuitAnswer:
-        reports = [(i, r) for i, r in enumerate(results) if isinstance(r, VerificationReport)]
-        failed = [r for r in results if isinstance(r, Failed)]
-        if failed and not reports:
-            raise unavailable(f"no candidate could be verified: {failed[0].detail}")
-        valid = [(i, report, self._score(report)) for i, report in reports if report.valid]
-        common = {
-            "candidates": Candidates(
-                drawn=len(texts),
-                valid=len(valid),
-                invalid=len(reports) - len(valid),
-                unverified=len(failed),
-            ),
-            "findings": findings([report for _, report in reports if not report.valid]),
-            "model": self.model,
-            "seed": seed,
-            "seconds": seconds,
-        }
-        if not valid:
-            return _nothing(common)
-        i, report, scored = max(valid, key=lambda item: item[2].value)
-        return CircuitAnswer(
-            circuit=extract_program(texts[i]),
-            valid=True,
-            message=f"best of {len(valid)} valid circuits from {len(texts)} candidates",
-            reward=scored.value,
-            reward_parts=dict(scored.parts),
-            report=report.to_dict(),
-            **best_outcome(problem, report),
-            **common,
+        messages = build_messages(
+            problem,
+            ansatz=ansatz,
+            layers=request.layers or dataset.layers[0],
+            style=dataset.prompts,
+        )
+        return Plan(
+            problem=problem,
+            messages=tuple(messages),
+            samples=samples,
+            turns=request.turns,
+            temperature=request.temperature or self.config.evaluation.temperature,
+            seed=secrets.randbelow(MAX_SEED) if request.seed is None else request.seed,
+            limit_s=request.budget_s or serving.request_timeout_s,
+            num_qubits=problem.num_qubits if constrained else None,
+            device=request.device,
+            alternatives=request.alternatives,
         )
 
-    def _score(self, report: VerificationReport) -> Scored:
-        return score(report, self._reward)
+    def _problem(self, request: CircuitRequest) -> ProblemInstance:
+        field = "problem" if request.text is None else "text"
+        try:
+            stated = read_problem(request.text) if request.problem is None else request.problem
+            return to_instance(stated, max_qubits=self.config.verification.max_qubits)
+        except ProblemError as error:
+            raise bad_problem(str(error), field=field) from error
+
+    async def answer(self, plan: Plan) -> CircuitAnswer:
+        """The last of the events. Raises as they do."""
+        async for event in self.events(plan):
+            last = event
+        assert isinstance(last, CircuitAnswer)
+        return last
+
+    async def events(self, plan: Plan) -> AsyncIterator[Event]:
+        """`Started`, for each turn `TurnWritten` and `TurnVerified`, then the answer.
+
+        Raises RequestRefused: 422 the problem does not fit the prompt, 503 nothing was verified,
+        504 out of time before anything was.
+        """
+        async for event in self._search(plan):
+            self.observe(event)
+            yield event
+
+    async def _search(self, plan: Plan) -> AsyncIterator[Event]:
+        search = Search(plan, self._reward, self.config.generation)
+        yield Started(
+            model=self.model,
+            seed=plan.seed,
+            samples=plan.samples,
+            turns=plan.turns,
+            problem=facts(plan.problem),
+        )
+        deadline = asyncio.get_running_loop().time() + plan.limit_s
+        again: tuple[tuple[Draft, str], ...] = ()
+        stopped: Stopped = "turns"
+        for turn in range(plan.turns):
+            started = time.perf_counter()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    drafts = await self._draft(plan, turn, again)
+                search.seconds["generation"] += time.perf_counter() - started
+                yield _written(turn + 1, drafts, time.perf_counter() - started)
+                started = time.perf_counter()
+                async with asyncio.timeout_at(deadline):
+                    results = await self._check(plan, drafts, diagnose=turn + 1 < plan.turns)
+                search.seconds["verification"] += time.perf_counter() - started
+            except TimeoutError:
+                if not search.judged:
+                    mend = "ask for fewer samples or a longer budget_s"
+                    raise out_of_time(plan.limit_s, mend=mend) from None
+                stopped = "budget"
+                break
+            except RequestRefused:
+                if not search.judged:
+                    raise
+                stopped = "interrupted"
+                break
+            judged = search.judge(drafts, results)
+            best = search.best()
+            yield TurnVerified(
+                turn=turn + 1,
+                candidates=[found.to_candidate() for found in judged],
+                best=best and best.to_candidate(),
+                improved=best is not None and best.turn == turn + 1,
+                seconds=time.perf_counter() - started,
+            )
+            again = search.to_write_again(judged)
+            if not again and turn + 1 < plan.turns:
+                stopped = "satisfied"
+                break
+        compiled = await self._compiled(search, deadline)
+        yield search.answer(model=self.model, stopped=stopped, compiled=compiled)
+
+    async def _draft(
+        self, plan: Plan, turn: int, again: tuple[tuple[Draft, str], ...]
+    ) -> list[Draft]:
+        order = Order(
+            plan.messages,
+            plan.samples,
+            plan.temperature,
+            plan.seed,
+            plan.num_qubits,
+            turn=turn,
+            again=again,
+        )
+        return _that_fit(await self._write(order), field="problem.graph")
+
+    async def _check(self, plan: Plan, drafts: Sequence[Draft], *, diagnose: bool) -> list[Result]:
+        checks = [
+            Check(plan.problem, submitted_circuit(draft.text), diagnose=diagnose)
+            for draft in drafts
+        ]
+        results = await self._verify(checks)
+        failed = [result for result in results if isinstance(result, Failed)]
+        if len(failed) == len(results):
+            raise unavailable(f"no candidate could be verified: {failed[0].detail}")
+        return results
+
+    async def _compiled(self, search: Search, deadline: float) -> Compiled | None:
+        best, device = search.best(), search.plan.device
+        if best is None or device == "none":
+            return None
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._compile(device, best.circuit)
+        except TimeoutError:
+            return Compiled(device=device, message="not compiled: the time ran out")
+        except RequestRefused as error:
+            return Compiled(device=device, message=f"not compiled: {error.message}")
 
 
-def _nothing(common: dict[str, Any]) -> CircuitAnswer:
-    drawn = common["candidates"].drawn
-    return CircuitAnswer(
-        circuit=None,
-        valid=False,
-        message=f"none of the {drawn} candidates is a valid circuit; ask for more samples, "
-        "another seed or a smaller problem",
-        reward=None,
-        reward_parts={},
-        report=None,
-        **_no_outcome(),
-        **common,
+def _written(turn: int, drafts: Sequence[Draft], seconds: float) -> TurnWritten:
+    texts: list[Any] = [
+        WrittenCandidate(turn=turn, sample=draft.sample, circuit=submitted_circuit(draft.text))
+        for draft in drafts
+    ]
+    return TurnWritten(turn=turn, candidates=texts, seconds=seconds)
+
+
+def _that_fit(written: Written, *, field: str) -> list[Draft]:
+    if not isinstance(written, TooLong):
+        return written
+    raise RequestRefused(
+        422,
+        f"the problem takes {written.num_tokens} tokens to state, "
+        f"the model reads at most {written.limit}",
+        field=field,
+        mend="give a smaller graph" if field == "problem.graph" else "send shorter messages",
     )
-
-
-def _no_outcome() -> dict[str, Any]:
-    names = ("best_bitstring", "probability", "energy", "answer", "feasible", "optimal")
-    return dict.fromkeys(names)
-
-
-def best_outcome(problem: ProblemInstance, report: VerificationReport) -> dict[str, Any]:
-    """Fields of the lowest-energy outcome among the most probable ones; ties: more probable."""
-    if report.distribution is None or not report.distribution.most_probable:
-        return _no_outcome()
-
-    def energy(outcome: Outcome) -> float:
-        # binary variable q is 1 where Z_q = +1; term by term, because the whole diagonal is 2**n
-        z = [1.0 if variable == "1" else -1.0 for variable in outcome.bitstring]
-        terms = problem.hamiltonian.interactions()
-        return sum(coefficient * prod(z[q] for q in wires) for coefficient, wires in terms)
-
-    best = min(report.distribution.most_probable, key=lambda o: (energy(o), -o.probability))
-    return {
-        "best_bitstring": best.bitstring,
-        "probability": best.probability,
-        "energy": energy(best),
-        "answer": best.answer,
-        "feasible": best.feasible,
-        "optimal": best.optimal,
-    }
-
-
-def findings(invalid: Sequence[VerificationReport]) -> list[Finding]:
-    """Kinds of errors, most frequent first, each with the first message of its kind."""
-    errors = [report.error for report in invalid if report.error is not None]
-    first = {error.kind: error.message for error in reversed(errors)}
-    counted = Counter(error.kind for error in errors).most_common()
-    return [Finding(kind=kind, message=first[kind], count=count) for kind, count in counted]

@@ -1,15 +1,22 @@
 """The endpoint without Ray: real verifier, real HTTP layer, a writer that writes given texts."""
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
 
 import httpx
+import uvicorn
 
 from quasar.circuits.ansatz.qaoa import qaoa_circuit
 from quasar.config import load_config
 from quasar.problems import build_instance
 from quasar.rewards import score
 from quasar.serving.api import create_api
+from quasar.serving.keys import ApiKeys
 from quasar.serving.service import CircuitService
 from quasar.serving.writer import Draft, Order
 from quasar.tool.schema import expand_graph
@@ -51,6 +58,7 @@ class Endpoint:
         write=None,
         verify=None,
         model: str | None = "run/final",
+        keys: ApiKeys | None = None,
     ):
         self.config = load_config("laptop", overrides)
         self.orders: list[Order] = []
@@ -58,7 +66,7 @@ class Endpoint:
 
         async def write_given(order):
             self.orders.append(order)
-            return [Draft(texts[i % len(texts)], True) for i in range(order.samples)]
+            return [Draft(texts[i % len(texts)], True, i) for i in range(order.samples)]
 
         async def verify_all(checks):
             return [run_check(self.verifier, check, memory_limit_mb=0) for check in checks]
@@ -69,7 +77,7 @@ class Endpoint:
             self.config,
             model=model,
         )
-        self.api = create_api(service)
+        self.api = create_api(service, keys=keys)
 
     def request(self, method: str, path: str, **arguments) -> httpx.Response:
         async def send():
@@ -81,6 +89,36 @@ class Endpoint:
 
     def ask(self, body=BODY, **arguments) -> httpx.Response:
         return self.request("POST", "/v1/circuits", json=body, **arguments)
+
+
+def events_of(response: httpx.Response) -> list[tuple[str, dict]]:
+    """(name, data) of each server-sent event."""
+    assert response.headers["content-type"].startswith("text/event-stream")
+    blocks = [block.split("\n") for block in response.text.strip().split("\n\n")]
+    return [
+        (name.removeprefix("event: "), json.loads(data.removeprefix("data: ")))
+        for name, data in blocks
+    ]
+
+
+@contextlib.contextmanager
+def running(api) -> Iterator[tuple[str, int]]:
+    """The application under uvicorn on a port of loopback: (host, port)."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(api, log_level="error", timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            for _ in range(600):
+                if server.started:
+                    break
+                time.sleep(0.05)
+            assert server.started
+            yield listener.getsockname()
+        finally:
+            server.should_exit = True
+            thread.join(30)
 
 
 def error_of(response: httpx.Response) -> dict:

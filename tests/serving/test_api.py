@@ -10,7 +10,7 @@ from quasar.config import load_config
 from quasar.problems import problem_names
 from quasar.rewards import Failed, score
 from quasar.serving.errors import overloaded
-from quasar.serving.schema import EXAMPLE, FLOW_EXAMPLE
+from quasar.serving.schema import EXAMPLE, FLOW_EXAMPLE, TEXT_EXAMPLE
 from quasar.serving.writer import TooLong
 from quasar.tool.schema import expand_graph
 from quasar.verification.verifier import Verifier
@@ -97,7 +97,7 @@ def test_a_request_may_ask_for_the_grammar_or_do_without(configured):
     assert sizes == [size if configured else None, size, None]
 
 
-@pytest.mark.parametrize("example", [EXAMPLE, FLOW_EXAMPLE], ids=["vertex_cover", "min_cut"])
+@pytest.mark.parametrize("example", [EXAMPLE, FLOW_EXAMPLE, TEXT_EXAMPLE])
 def test_the_examples_that_the_page_shows_are_accepted(example):
     response = Endpoint(["nothing"]).ask(example)
     assert response.status_code == 200
@@ -127,7 +127,7 @@ def with_problem(**changes):
 @pytest.mark.parametrize(
     ("body", "status", "field", "part"),
     [
-        ({}, 422, "problem", "required"),
+        ({}, 422, None, "give one of 'problem' and 'text'"),
         ([], 422, None, "the body"),
         (BODY | {"sample": 3}, 422, "sample", "unknown field 'sample'"),
         (BODY | {"samples": 0}, 422, "samples", "greater than or equal to 1"),
@@ -282,4 +282,8 @@ def test_the_schema_shows_examples_and_refusals():
     schema = Endpoint().request("GET", "/openapi.json").json()
     operation = schema["paths"]["/v1/circuits"]["post"]
     assert {"200", "400", "413", "422", "503", "504"} <= operation["responses"].keys()
-    assert schema["components"]["schemas"]["CircuitRequest"]["examples"] == [EXAMPLE, FLOW_EXAMPLE]
+    assert schema["components"]["schemas"]["CircuitRequest"]["examples"] == [
+        EXAMPLE,
+        FLOW_EXAMPLE,
+        TEXT_EXAMPLE,
+    ]

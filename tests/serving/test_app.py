@@ -68,6 +68,38 @@ def test_a_problem_is_answered_with_a_verified_circuit(url):
     assert answer["model"].endswith("/model")
 
 
+def test_turns_come_as_events_through_serve(url):
+    status, text = ask(url, BODY | {"turns": 2, "stream": True, "device": "depolarizing"})
+    names = [line[7:] for line in text.splitlines() if line.startswith("event: ")]
+    assert status == 200
+    assert (names[0], names[-1]) == ("start", "answer")
+    assert names[1:3] == ["written", "verified"]
+    answer = json.loads(text.rstrip().rsplit("data: ", 1)[1])
+    assert answer["valid"]
+    assert answer["compiled"]["two_qubit_gates"] > 0
+
+
+def test_a_part_without_a_replica_is_not_ready(url):
+    from quasar.serving.app import parts_not_running
+
+    with urllib.request.urlopen(f"{url}readyz", timeout=30) as response:
+        assert json.loads(response.read()) == {"status": "ready", "waiting": []}
+    assert parts_not_running(["writer", "other"]) == ["other"]
+
+
+def test_a_dead_replica_is_replaced_and_its_request_is_asked_again(url):
+    import ray
+
+    bodies = [BODY | {"seed": seed, "samples": 8, "temperature": 1.0} for seed in range(3)]
+    before = [json.loads(ask(url, body)[1])["circuit"] for body in bodies]
+    names = [actor["name"] for actor in ray.util.list_named_actors(all_namespaces=True)]
+    (verifier,) = (name for name in names if "#verifier#" in name)
+    ray.kill(ray.get_actor(verifier, namespace="serve"), no_restart=True)
+    answers = [ask(url, body) for body in bodies]
+    assert [status for status, _ in answers] == [200] * 3, answers
+    assert [json.loads(text)["circuit"] for _, text in answers] == before
+
+
 def test_a_given_circuit_is_verified(url):
     written = json.loads(ask(url)[1])
     body = {"problem": BODY["problem"], "circuit": written["circuit"]}

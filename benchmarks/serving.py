@@ -1,0 +1,369 @@
+"""The endpoint under load on loopback, against a plain FastAPI server around `model.generate`.
+
+    python benchmarks/serving.py --checkpoint runs/laptop [--users 1 8 32] [--seconds 30]
+    python benchmarks/serving.py --checkpoint runs/laptop --overload
+    python benchmarks/serving.py --checkpoint runs/laptop --minutes 60 --users 8
+    python benchmarks/serving.py --checkpoint runs/laptop --kill --users 8
+
+Users are closed loops: each sends its next request when it has the answer. Both servers draw as
+many candidates a request from the same prompts; only the endpoint verifies them. They are loaded in
+turns, not at once. --overload: a burst of many users; --minutes: memory over time; --kill: one
+writer replica and one verifier replica are killed under load. Writes JSON where --output is given.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from quasar.commands import model_directory
+
+START_S = 300.0  # longest start of a server
+BURST_USERS = 400
+SAMPLE_EVERY_S = 10.0
+REPLICA = "ServeReplica:quasar:"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One request: seconds since the load began, how long it took, status (0: no answer)."""
+
+    at: float
+    seconds: float
+    status: int
+    retry_after: bool
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--checkpoint", required=True, type=Path)
+    parser.add_argument("--users", nargs="+", type=int, default=[1, 8, 32])
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--samples", type=int, default=4)
+    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--overload", action="store_true")
+    parser.add_argument("--minutes", type=float)
+    parser.add_argument("--kill", action="store_true")
+    parser.add_argument("--output", type=Path, metavar="FILE.json")
+    parser.add_argument("--plain-port", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.plain_port:
+        serve_plainly(arguments)
+        return
+    if arguments.overload:
+        found = overload(arguments)
+    elif arguments.minutes:
+        found = memory_over_time(arguments)
+    elif arguments.kill:
+        found = killed_replicas(arguments)
+    else:
+        found = against_plain(arguments)
+    if arguments.output:
+        arguments.output.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def requests(samples: int) -> Iterator[dict[str, Any]]:
+    """Vertex covers of rings of 4 to 8 nodes, each with its own seed."""
+    for seed in itertools.count():
+        n = 4 + seed % 5
+        graph = {"nodes": list(range(n)), "edges": [[i, (i + 1) % n] for i in range(n)]}
+        problem = {"primitive": "vertex_cover", "graph": graph}
+        yield {"problem": problem, "samples": samples, "seed": seed}
+
+
+async def load(url: str, *, users: int, seconds: float, samples: int) -> list[Answer]:
+    """What `users` closed loops were answered within that time."""
+    bodies, answers = requests(samples), []
+    limits = httpx.Limits(max_connections=users, max_keepalive_connections=users)
+    began = time.perf_counter()
+    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=300.0) as client:
+
+        async def user() -> None:
+            while (started := time.perf_counter()) < began + seconds:
+                status, retry_after = 0, False
+                with contextlib.suppress(httpx.HTTPError):
+                    response = await client.post("/v1/circuits", json=next(bodies))
+                    status, retry_after = response.status_code, "retry-after" in response.headers
+                now = time.perf_counter()
+                answers.append(Answer(now - began, now - started, status, retry_after))
+
+        await asyncio.gather(*(user() for _ in range(users)))
+    return answers
+
+
+def figures(answers: list[Answer]) -> dict[str, float]:
+    """Answers with 200 a second, percentiles of their seconds, and the share of the others."""
+    good = [answer.seconds for answer in answers if answer.status == 200]
+    wall = max((answer.at for answer in answers), default=0.0)
+    p50, p95, p99 = np.percentile(good, [50, 95, 99]) if good else [float("nan")] * 3
+    return {
+        "requests": len(answers),
+        "failed_share": 1.0 - len(good) / len(answers) if answers else float("nan"),
+        "per_second": len(good) / wall if wall else float("nan"),
+        "p50_s": float(p50),
+        "p95_s": float(p95),
+        "p99_s": float(p99),
+    }
+
+
+def against_plain(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Throughput and latency of both servers for each number of users, and the ratio."""
+    found: dict[str, Any] = {}
+    table = Table("users", "server", "requests/s", "p50 s", "p95 s", "p99 s", "failed", "ratio")
+    with endpoint(arguments) as (ours, _), plain(arguments) as theirs:
+        for url in (ours, theirs):  # compiled parts, caches
+            asyncio.run(load(url, users=2, seconds=3.0, samples=arguments.samples))
+        for users in arguments.users:
+            rows = {
+                name: figures(
+                    asyncio.run(
+                        load(url, users=users, seconds=arguments.seconds, samples=arguments.samples)
+                    )
+                )
+                for name, url in (("plain", theirs), ("quasar", ours))
+            }
+            ratio = rows["quasar"]["per_second"] / rows["plain"]["per_second"]
+            found[str(users)] = {**rows, "ratio": ratio}
+            for name, row in rows.items():
+                table.add_row(
+                    str(users),
+                    name,
+                    f"{row['per_second']:.2f}",
+                    *(f"{row[p]:.3f}" for p in ("p50_s", "p95_s", "p99_s")),
+                    f"{row['failed_share']:.1%}",
+                    f"{ratio:.2f}" if name == "quasar" else "",
+                )
+    Console().print(table)
+    return found
+
+
+def overload(arguments: argparse.Namespace) -> dict[str, Any]:
+    """A burst: every answer is a 200 or a 503 that says when to come back; then all is well."""
+    with endpoint(arguments) as (url, _):
+        answers = asyncio.run(
+            load(url, users=BURST_USERS, seconds=arguments.seconds, samples=arguments.samples)
+        )
+        after = asyncio.run(load(url, users=1, seconds=1.0, samples=arguments.samples))
+    statuses = Counter(answer.status for answer in answers)
+    refused = [answer for answer in answers if answer.status == 503]
+    found = {
+        "users": BURST_USERS,
+        "statuses": {str(status): count for status, count in sorted(statuses.items())},
+        "refused_with_retry_after": sum(answer.retry_after for answer in refused),
+        "other_than_200_and_503": len(answers) - statuses[200] - statuses[503],
+        "answered": figures([answer for answer in answers if answer.status == 200]),
+        "refused_p95_s": float(np.percentile([a.seconds for a in refused], 95)) if refused else 0.0,
+        "afterwards": [answer.status for answer in after],
+    }
+    Console().print(found)
+    return found
+
+
+def memory_over_time(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Resident memory of all of the endpoint's processes while it is under load."""
+
+    async def both(url: str, server: psutil.Process) -> tuple[list[Answer], list[list[float]]]:
+        seconds = 60.0 * arguments.minutes
+        working = asyncio.ensure_future(
+            load(url, users=arguments.users[-1], seconds=seconds, samples=arguments.samples)
+        )
+        began, memory = time.perf_counter(), []
+        while not working.done():
+            memory.append([(time.perf_counter() - began) / 60.0, resident_mb(server)])
+            await asyncio.wait((working,), timeout=SAMPLE_EVERY_S)
+        return working.result(), memory
+
+    with endpoint(arguments) as (url, server):
+        asyncio.run(load(url, users=2, seconds=3.0, samples=arguments.samples))
+        answers, memory = asyncio.run(both(url, server))
+    minutes, megabytes = np.array(memory).T
+    later = minutes >= minutes[-1] / 2  # what is loaded and cached at first is no leak
+    slope = np.polyfit(minutes[later], megabytes[later], 1)[0] if later.sum() > 2 else float("nan")
+    found = {
+        **figures(answers),
+        "first_mb": float(megabytes[0]),
+        "last_mb": float(megabytes[-1]),
+        "largest_mb": float(megabytes.max()),
+        "second_half_mb_per_minute": float(slope),
+        "memory": memory,
+    }
+    Console().print({key: value for key, value in found.items() if key != "memory"})
+    return found
+
+
+def killed_replicas(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Kill a writer after a third of the time, a verifier after two thirds (two of each run)."""
+    arguments.overrides += ["serving.num_replicas=2", "serving.num_verifiers=2"]
+    parts = ("writer", "verifier")
+
+    async def kill(server: psutil.Process, part: str, began: float) -> dict[str, float]:
+        before = replicas(server, part)
+        os.kill(before[0], signal.SIGKILL)
+        killed = time.perf_counter()
+        while len(set(replicas(server, part)) - {before[0]}) < len(before):
+            await asyncio.sleep(0.2)
+            if time.perf_counter() - killed > START_S:
+                return {"killed_at_s": killed - began, "replaced_after_s": float("nan")}
+        return {"killed_at_s": killed - began, "replaced_after_s": time.perf_counter() - killed}
+
+    async def both(url: str, server: psutil.Process) -> tuple[list[Answer], dict[str, Any]]:
+        began, seconds = time.perf_counter(), arguments.seconds
+        working = asyncio.ensure_future(
+            load(url, users=arguments.users[-1], seconds=seconds, samples=arguments.samples)
+        )
+        kills = {}
+        for i, part in enumerate(parts, 1):
+            await asyncio.sleep(max(0.0, began + seconds * i / 3 - time.perf_counter()))
+            kills[part] = await kill(server, part, began)
+        return await working, kills
+
+    with endpoint(arguments) as (url, server):
+        asyncio.run(load(url, users=4, seconds=5.0, samples=arguments.samples))
+        answers, kills = asyncio.run(both(url, server))
+    good = np.array([0.0, *sorted(a.at for a in answers if a.status == 200)])
+    for found in kills.values():
+        later = good[good > found["killed_at_s"]]
+        found["next_success_after_s"] = float(later[0] - found["killed_at_s"]) if len(later) else -1
+    found = {
+        **figures(answers),
+        "statuses": dict(Counter(str(answer.status) for answer in answers)),
+        "longest_time_without_success_s": float(np.diff(good).max()) if len(good) > 1 else -1,
+        "kills": kills,
+    }
+    Console().print(found)
+    return found
+
+
+def replicas(server: psutil.Process, part: str) -> list[int]:
+    """Process ids of a deployment's replicas."""
+    found = []
+    for process in server.children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if f"{REPLICA}{part}" in " ".join(process.cmdline()):
+                found.append(process.pid)
+    return found
+
+
+def resident_mb(server: psutil.Process) -> float:
+    """Proportional set size of the whole process tree, MiB: shared pages count once."""
+    total = 0
+    for process in (server, *server.children(recursive=True)):
+        with contextlib.suppress(psutil.Error):
+            total += process.memory_full_info().pss
+    return total / 2**20
+
+
+@contextlib.contextmanager
+def endpoint(arguments: argparse.Namespace) -> Iterator[tuple[str, psutil.Process]]:
+    """`quasar serve` in a process of its own: (URL, process)."""
+    port = free_port()
+    command = [sys.executable, "-m", "quasar.cli", "serve", "--checkpoint", arguments.checkpoint]
+    for override in (f"serving.port={port}", *arguments.overrides):
+        command += ["--set", override]
+    with started(command, f"http://127.0.0.1:{port}", "/readyz") as (url, process):
+        yield url, psutil.Process(process.pid)
+
+
+@contextlib.contextmanager
+def plain(arguments: argparse.Namespace) -> Iterator[str]:
+    """This file as the plain server: its URL."""
+    port = free_port()
+    command = [sys.executable, __file__, "--checkpoint", arguments.checkpoint]
+    with started([*command, "--plain-port", port], f"http://127.0.0.1:{port}", "/") as (url, _):
+        yield url
+
+
+@contextlib.contextmanager
+def started(command: list[Any], url: str, path: str) -> Iterator[tuple[str, subprocess.Popen]]:
+    """The server, once it answers; interrupted at the end."""
+    process = subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL)
+    try:
+        until = time.perf_counter() + START_S
+        while process.poll() is None and time.perf_counter() < until:
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(url + path, timeout=10.0).status_code == 200:
+                    break
+            time.sleep(0.5)
+        else:
+            sys.exit(f"{' '.join(map(str, command))}: did not start")
+        yield url, process
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def serve_plainly(arguments: argparse.Namespace) -> None:
+    """What one writes in an afternoon: a lock around `model.generate`, a route, uvicorn."""
+    import threading
+
+    import torch
+    import uvicorn
+    from fastapi import FastAPI
+
+    from quasar.config import load_config
+    from quasar.datasets.prompts import build_messages
+    from quasar.policy.chat import ChatFormat
+    from quasar.policy.models import load_policy, pick_device
+    from quasar.tool.schema import Problem, to_instance
+
+    config = load_config("laptop")
+    device = pick_device()
+    model, tokenizer = load_policy(model_directory(arguments.checkpoint), device=device)
+    chat, lock, app = ChatFormat(tokenizer), threading.Lock(), FastAPI()
+
+    @app.get("/")
+    def index() -> str:
+        return "plain"
+
+    @app.post("/v1/circuits")
+    def circuits(body: dict[str, Any]) -> dict[str, Any]:
+        problem = to_instance(Problem(**body["problem"]), max_qubits=20)
+        prompt = chat.prompt_ids(build_messages(problem))
+        with lock, torch.inference_mode():
+            torch.manual_seed(body["seed"])
+            ids = model.generate(
+                torch.tensor([prompt], device=device),
+                attention_mask=torch.ones((1, len(prompt)), dtype=torch.long, device=device),
+                do_sample=True,
+                temperature=config.evaluation.temperature,
+                top_k=0,
+                num_return_sequences=body["samples"],
+                max_new_tokens=config.generation.max_response_tokens,
+                eos_token_id=chat.eos_id,
+                pad_token_id=tokenizer.pad_token_id,
+            )
+        texts = tokenizer.batch_decode(ids[:, len(prompt) :], skip_special_tokens=True)
+        return {"circuits": texts}
+
+    uvicorn.run(app, host="127.0.0.1", port=arguments.plain_port, log_level="error")
+
+
+if __name__ == "__main__":
+    main()
