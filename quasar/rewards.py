@@ -63,7 +63,7 @@ Outcome = Scored | Failed
 # The published ablations (arXiv 2510.00967) as settings of the hierarchical formula.
 # A weight of 0 switches a part off; the gate of the warm-start stage stays as it is. With all parts
 # off a valid program earns a constant, which is the published one.
-ABLATIONS: Mapping[str, Mapping[str, float]] = {
+ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "full": {},
     "without-EV": {"reward.weights.expectation": 0.0},
     "without-RE": {"reward.weights.distribution": 0.0},
@@ -73,6 +73,8 @@ ABLATIONS: Mapping[str, Mapping[str, float]] = {
         "reward.weights.distribution": 0.0,
         "reward.weights.expectation": 0.0,
         "reward.weights.optimisation": 0.0,
+        # Once all answers are valid there is nothing to learn; it goes on to be compared.
+        "grpo.max_empty_steps": 1_000_000,
     },
 }
 # Parts of the hierarchical formula that are added with their weight of the same name.

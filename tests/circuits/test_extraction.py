@@ -68,6 +68,6 @@ def test_text_without_a_program_is_returned_for_the_reader_to_refuse():
      "OPENQASM 3;" + "qubit " * 30_000, "OPENQASM 3;" + "/*;" * 60_000, "```" * 60_000],
 )  # fmt: skip
 def test_hostile_text_takes_no_long_time(text):
-    start = time.perf_counter()
+    start = time.process_time()
     extract_program(text)
-    assert time.perf_counter() - start < 2.0
+    assert time.process_time() - start < 2.0

@@ -189,10 +189,10 @@ def test_programs_that_are_no_circuit_are_refused(text, kind):
 @pytest.mark.parametrize("statement", ["h q[0];\n", "barrier q[0];\n"])
 def test_a_million_statements_are_refused_quickly(statement):
     text = HEAD + statement * 1_000_000 + TAIL
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(CircuitError) as caught:
         read_qasm(text, Limits(max_text_bytes=10**8))
-    assert time.perf_counter() - start < 2.0
+    assert time.process_time() - start < 2.0
     assert caught.value.kind in (qasm.TOO_MANY_GATES, qasm.TOO_LONG)
 
 
