@@ -254,7 +254,9 @@ class GRPO(Algorithm):
             "rollout_worker": max(self.collector.rss_bytes(), default=0),
             "object_store": object_store_bytes(),
         }
-        return {f"memory_mib/{name}": size / 2**20 for name, size in sizes.items()}
+        return {
+            f"memory_mib/{name}": size / 2**20 for name, size in sizes.items() if size is not None
+        }
 
     # Checkpoints and failures --------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """What a run takes of memory: resident bytes of a process, and the use of Ray's object store."""
 
+import grpc
 import psutil
 import ray
 from ray._private.internal_api import get_memory_info_reply, get_state_from_address
@@ -10,7 +11,14 @@ def rss_bytes() -> int:
     return psutil.Process().memory_info().rss
 
 
-def object_store_bytes() -> int:
-    """Bytes that objects take in the stores of all nodes now. Ray must be up."""
+def object_store_bytes() -> int | None:
+    """Bytes that objects take in the stores of all nodes now. Ray must be up.
+
+    None where that cannot be told: a node that has just died is asked as if it were alive until
+    Ray has noticed, and a figure must not end a run that goes on without the node.
+    """
     state = get_state_from_address(ray.get_runtime_context().gcs_address)
-    return get_memory_info_reply(state).store_stats.object_store_bytes_used
+    try:
+        return get_memory_info_reply(state).store_stats.object_store_bytes_used
+    except grpc.RpcError:
+        return None
