@@ -21,6 +21,7 @@ from tests.learning.test_chaos import SETTINGS, learned, rollouts, start
 pytestmark = [
     pytest.mark.ray,
     pytest.mark.slow,
+    pytest.mark.nodes,
     pytest.mark.timeout(2400),
     pytest.mark.skipif(not can_make_nodes(), reason="needs root and iproute2"),
 ]
