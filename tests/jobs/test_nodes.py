@@ -126,7 +126,7 @@ def test_training_over_nodes_with_one_killed_is_training_on_one(calm, nodes, tmp
         if moment < STEPS // 2:
             nodes.add_worker()
     text = ended(job, log)
-    remade = sum(row["episodes_remade"] for row in StepLog.read(steps))
+    remade = sum(row.get("episodes_remade", 0) for row in StepLog.read(steps))
     print(f"train: exit 0 in {time.monotonic() - started:.0f} s, {remade:g} episodes made again")
     assert "succeeded" in text
     assert rollouts(directory) == rollouts(calm)

@@ -302,6 +302,20 @@ def test_a_rollout_worker_killed_in_flight_costs_no_episode(straight, doomed):
     assert timeless(doomed.last_metrics)["reward"] == straight[0][2]["reward"]
 
 
+def test_tokens_outlive_the_worker_that_made_them(straight, doomed):
+    collect = doomed.collector.collect
+
+    def collect_and_lose(tasks):
+        made = collect(tasks)
+        for handle in doomed.collector.manager.actors().values():
+            ray.kill(handle, no_restart=False)
+        return made
+
+    doomed.collector.collect = collect_and_lose
+    doomed.train()
+    assert doomed.last_metrics["loss"] == straight[0][1]["loss"]
+
+
 def test_a_killed_verifier_is_replaced_and_the_step_is_whole(straight, doomed):
     doomed.train()
     for handle in doomed.verifiers.handles():
@@ -417,20 +431,6 @@ def test_the_ids_trained_are_the_ids_sampled_and_stay_in_the_object_store(algori
         assert len(tokens.log_probs) == len(tokens.response_ids) == e.counts.sampled
         tokenizer = load_policy(algorithm.config.model_directory)[1]
         assert tokenizer.decode(tokens.response_ids, skip_special_tokens=True) == e.texts[0]
-
-
-def test_tokens_outlive_the_worker_that_made_them(straight, doomed):
-    collect = doomed.collector.collect
-
-    def collect_and_lose(tasks):
-        made = collect(tasks)
-        for handle in doomed.collector.manager.actors().values():
-            ray.kill(handle, no_restart=False)
-        return made
-
-    doomed.collector.collect = collect_and_lose
-    doomed.train()
-    assert doomed.last_metrics["loss"] == straight[0][1]["loss"]
 
 
 def _with_other_reward(episode):
