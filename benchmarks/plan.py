@@ -26,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from transformers import AutoModelForCausalLM, Qwen3Config
@@ -232,9 +233,11 @@ def main() -> None:
         chosen = {name: cluster_case(
             arguments.depth, arguments.tokens, arguments.vocab, arguments.lora
         )}  # fmt: skip
-    table = Table(title="One learner, GiB: planned and measured")
-    for column in ("model", "million", "tokens", "states", "", "peak", "", "ratio", "s/update"):
-        table.add_column(column, justify="left" if column == "model" else "right")
+    table = Table(
+        title="One learner, GiB: planned and measured", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
+    for column in ("model", "million", "tokens", "states", "", "peak", "", "ratio", "s"):
+        table.add_column(column, justify="left" if column == "model" else "right", no_wrap=True)
     worst = 0.0
     for name, case in chosen.items():
         config, shape = configured(case)

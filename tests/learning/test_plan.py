@@ -106,7 +106,7 @@ def test_adapters_have_no_states_but_their_own_and_need_no_reference():
     assert lora["weights"] == pytest.approx(full["weights"] + 2 * trained / 2**30)
     assert full["reference"] == full["weights"]  # a whole copy, on each learner
     assert lora["reference"] == 0.0
-    assert learner_peak(lora) < learner_peak(full) / 4
+    assert learner_peak(lora) < learner_peak(full) / 2
     without = with_overrides(config, {"grpo.kl_coefficient": 0.0})
     assert learner_memory(without, shape, world_size=1)["reference"] == 0.0
 
