@@ -212,7 +212,7 @@ def in_a_process(case: dict) -> dict:
         text=True,
     )
     if done.returncode:
-        raise SystemExit(done.stderr[-2000:] or f"killed by signal {-done.returncode}")
+        raise SystemExit(f"exit code {done.returncode}: {done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 

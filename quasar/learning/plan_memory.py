@@ -23,10 +23,14 @@ BYTES = {"float32": 4, "bfloat16": 2}
 # DeepSpeed's defaults at stage 3, elements: of the gathered parameters that live at once, and of
 # what the optimiser updates at once.
 _LIVE_PARAMETERS = _SUB_GROUP = 1_000_000_000
-# Of a learner's parts: those of the forward and backward pass, and that of the optimiser's step,
-# which come one after the other. All others stay.
-_OF_PASS = ("gathered", "buckets", "activations", "logits")
-_OF_UPDATE = ("update",)
+# A learner's fullest moments: the end of the forward pass, the end of the backward pass (all that
+# was kept is gone, the last gradients are not yet summed), the optimiser's step. The parts that are
+# in none of them stay.
+_MOMENTS = (
+    ("gathered", "bucket", "activations", "logits"),
+    ("gathered", "bucket", "pending"),
+    ("update",),
+)
 
 
 def learner_memory(config: QuasarConfig, shape: Any, *, world_size: int) -> dict[str, float]:
@@ -43,7 +47,6 @@ def learner_memory(config: QuasarConfig, shape: Any, *, world_size: int) -> dict
     trained = sum(number for number, trains in numbers if trains)
     stage, on_host = learner.zero_stage, learner.offload == "cpu"
     shared = 1 / world_size
-    # Gradients that wait in a bucket, the bucket, and at stage 3 what is scattered from it.
     bucket = min(LARGEST_BUCKET, trained) * size
     parts = {
         "weights": n * size * (shared if stage == 3 else 1.0),
@@ -53,7 +56,9 @@ def learner_memory(config: QuasarConfig, shape: Any, *, world_size: int) -> dict
         # The frozen starting policy; under adapters it is the model itself.
         "reference": n * size if grpo.kl_coefficient > 0 and not policy.lora_rank else 0.0,
         "gathered": min(_LIVE_PARAMETERS, n) * size if stage == 3 and world_size > 1 else 0.0,
-        "buckets": bucket * (3.0 if stage == 3 else 2.0),
+        "bucket": bucket,
+        # Gradients that wait for the bucket, and at stage 3 what is scattered from it.
+        "pending": bucket * (2.0 if stage == 3 else 1.0),
         # A float32 gradient and two temporaries of AdamW.
         "update": 12.0 * trained * shared,
     }
@@ -76,9 +81,10 @@ def learner_memory(config: QuasarConfig, shape: Any, *, world_size: int) -> dict
 
 
 def learner_peak(parts: Mapping[str, float]) -> float:
-    """GiB of a learner at its fullest moment, in the backward pass or in the optimiser's step."""
-    step = sum(value for part, value in parts.items() if part not in _OF_PASS)
-    return max(step, sum(value for part, value in parts.items() if part not in _OF_UPDATE))
+    """GiB of a learner at the fullest of its moments."""
+    passing = {part for moment in _MOMENTS for part in moment}
+    stays = sum(value for part, value in parts.items() if part not in passing)
+    return stays + max(sum(parts[part] for part in moment) for moment in _MOMENTS)
 
 
 def longest_micro_batch(config: QuasarConfig) -> tuple[int, int]:

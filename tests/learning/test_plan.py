@@ -119,11 +119,12 @@ def test_logits_do_not_grow_with_the_tokens():
     assert second["activations"] == pytest.approx(2 * first["activations"], rel=0.05)
 
 
-def test_the_peak_is_in_the_backward_pass_or_in_the_step():
+def test_the_peak_is_that_of_the_fullest_moment():
     parts = dict.fromkeys(("weights", "gradients", "optimiser", "reference"), 1.0)
-    passing = {"gathered": 0.0, "buckets": 1.0, "activations": 5.0, "logits": 2.0, "update": 3.0}
-    assert learner_peak(parts | passing) == 12.0
-    assert learner_peak(parts | passing | {"activations": 0.0, "update": 4.0}) == 8.0
+    parts |= {"gathered": 0.5, "bucket": 1.0, "pending": 2.0, "activations": 5.0, "logits": 2.0}
+    assert learner_peak(parts | {"update": 3.0}) == 4.0 + 8.5
+    assert learner_peak(parts | {"update": 3.0, "activations": 0.0}) == 4.0 + 3.5
+    assert learner_peak(parts | {"update": 9.0}) == 4.0 + 9.0
 
 
 def test_cache_of_a_token():
