@@ -54,11 +54,17 @@ def train_grpo(
         .run(config, model_directory=model_directory, problems_file=problems_file)
         .build_algo()
     )
+
+    def close(metrics: dict[str, float]) -> None:
+        written = _close_step(algorithm, store, config, on_step, validation, metrics=metrics)
+        if written and on_checkpoint is not None:
+            on_checkpoint()
+
     try:
         if latest:
             algorithm.restore_from_path(str(latest))
-        if latest is None:
-            _close_step(algorithm, store, config, on_step, validation, metrics={})
+        else:
+            close({})
         while not _is_over(algorithm.run_state, config):
             algorithm.train()
             write_rollouts(
@@ -66,10 +72,7 @@ def train_grpo(
                 algorithm.episodes,
                 algorithm.advantages,
             )
-            metrics = dict(algorithm.last_metrics)
-            written = _close_step(algorithm, store, config, on_step, validation, metrics=metrics)
-            if written and on_checkpoint is not None:
-                on_checkpoint()
+            close(algorithm.last_metrics)
     finally:
         algorithm.stop()
     return _result(store, config)

@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 import time
+from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ _GONE = 499  # status in the log where the caller went away before it was answer
 
 
 class Gate:
-    """The middleware; outermost, so that refusals of all kinds are counted."""
+    """The middleware; outside of the routes, so that refusals of all kinds are counted."""
 
     def __init__(
         self,
@@ -114,7 +115,8 @@ async def read_body(
     Raises RequestRefused: 413 without reading a longer body whole, 408 for one that is too slow.
     """
     declared = request.headers.get("content-length", "0")
-    chunks, more, size = [], True, int(declared) if declared.isdecimal() else 0
+    chunks: deque[Any] = deque()
+    more, received, size = True, 0, int(declared) if declared.isdecimal() else 0
     try:
         async with asyncio.timeout(limit_s):
             while more and size <= max_bytes:
@@ -123,7 +125,8 @@ async def read_body(
                     return None
                 chunks.append(message)
                 more = message.get("more_body", False)
-                size = max(size, sum(len(chunk.get("body", b"")) for chunk in chunks))
+                received += len(message.get("body", b""))
+                size = max(size, received)
     except TimeoutError:
         raise RequestRefused(
             408,
@@ -138,7 +141,7 @@ async def read_body(
         )
 
     async def replay() -> Any:
-        return chunks.pop(0) if chunks else await receive()
+        return chunks.popleft() if chunks else await receive()
 
     return replay
 

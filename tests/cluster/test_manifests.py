@@ -21,6 +21,7 @@ from ray.serve.schema import ServeDeploySchema
 from quasar.cli import build_parser
 from quasar.config import load_config
 from quasar.serving.declared import application
+from quasar.serving.keys import new_key
 from tests.cluster.kubernetes_schema import schema_of
 
 ROOT = Path(__file__).parents[2]
@@ -185,13 +186,16 @@ def _start(group: dict) -> str:
     return "ray start " + " ".join(options).replace("'\"", "'").replace("\"'", "'")
 
 
-def test_the_service_declares_the_endpoint():
+def test_the_service_declares_the_endpoint(tmp_path):
     file = yaml.safe_load(manifests("rayservice")[0]["spec"]["serveConfigV2"])
     config = ServeDeploySchema(**file)
     (declared,) = config.applications
     assert declared.import_path == f"{application.__module__}:{application.__name__}"
-    load_config(declared.args["config"], declared.args.get("set", ()))
-    built = application({"config": declared.args["config"]})
+    keys_file = load_config(declared.args["config"], declared.args["set"]).serving.keys_file
+    assert keys_file.startswith("/shared/")
+    new_key("someone", tmp_path / "keys.txt")
+    asked = {"config": declared.args["config"], "set": [f"serving.keys_file={tmp_path}/keys.txt"]}
+    built = application(asked)
     names = {"writer", *_deployment_names(built)}
     assert {deployment.name for deployment in declared.deployments} <= names
     workers = ray_cluster("rayservice")["workerGroupSpecs"][0]
@@ -215,6 +219,8 @@ def test_the_declared_endpoint_refuses_what_it_does_not_know(tmp_path):
         application({"checkpoints": "x"})
     with pytest.raises(CheckpointError, match="not a model directory"):
         application({"checkpoint": str(tmp_path)})
+    with pytest.raises(ConfigError, match="there are no API keys"):
+        application({})
 
 
 @pytest.mark.parametrize("cloud", ["aws", "gcp"])
