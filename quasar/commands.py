@@ -132,7 +132,7 @@ def sweep(arguments: Namespace) -> None:
     space = dict(_sweep_values(text) for text in arguments.params)
     from rich.console import Console
 
-    from quasar.evaluation.sweep_report import sweep_table, write_sweep
+    from quasar.evaluation.sweep_report import gains_table, points_of, sweep_table, write_sweep
     from quasar.learning.sweep import PRESETS, SweepPlan, run_sweep
     from quasar.main_job import prepare, store_uri
 
@@ -157,7 +157,10 @@ def sweep(arguments: Namespace) -> None:
         written = write_sweep(trials, run.directory / "sweep-report")
         for path in written:
             tracker.log_artifact(path, "sweep")
-    Console().print(sweep_table(trials))
+    points = points_of(trials)
+    Console().print(sweep_table(points))
+    if gains := gains_table(points):
+        Console().print(gains)
     print("written: " + ", ".join(map(str, written)))
 
 

@@ -1,16 +1,26 @@
 """Sweeps: which trials a plan asks for, what Tune reserves for one, what is made of the results."""
 
 import csv
+import io
 import itertools
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ray.tune.search.variant_generator import generate_variants
+from rich.console import Console
 
 from quasar.config import load_config
 from quasar.errors import ConfigError
-from quasar.evaluation.sweep_report import MEASURES, pareto_chart, pareto_front, write_sweep
+from quasar.evaluation.sweep_report import (
+    MEASURES,
+    gains_table,
+    pareto_chart,
+    pareto_front,
+    points_of,
+    sweep_table,
+    write_sweep,
+)
 from quasar.learning.grpo import GRPO, GRPOConfig
 from quasar.learning.sweep import PRESETS, Range, SweepPlan, Trial
 
@@ -97,15 +107,15 @@ def test_each_value_is_tried_against_the_configuration():
         SweepPlan(space={"grpo.clip_low": Range(0.1, 3.0)}, search="random").check(LAPTOP)
 
 
-def trial(name: str, x: float, y: float) -> Trial:
+def trial(name: str, x: float, y: float, *, seed: int = 0) -> Trial:
     metrics = dict(zip(MEASURES, (x, y), strict=True))
-    return Trial(name, {"run.seed": 0, "a": 1}, 5, metrics, dict.fromkeys(metrics, 0.01))
+    return Trial(name, {"run.seed": seed, "a": 1}, 5, metrics, dict.fromkeys(metrics, 0.01))
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=8))
 def test_the_front_is_what_nothing_beats(points):
     trials = [trial(str(k), float(x), float(y)) for k, (x, y) in enumerate(points)]
-    front = {t.name for t in pareto_front(trials)}
+    front = {p.name for p in pareto_front(points_of(trials))}
     for k, (x, y) in enumerate(points):
         beaten = any((u >= x and v >= y) and (u > x or v > y) for u, v in points)
         assert (str(k) in front) is not beaten
@@ -122,7 +132,40 @@ def test_trials_are_written_with_the_front_and_the_failures(tmp_path):
     assert rows[2]["failure"] == "out of memory"
     assert rows[0]["approximation_ratio"] == "0.9"
     assert "<svg" in figure.read_text()
-    assert "No trial beats best in both measures" in pareto_chart(trials).title
+    assert "No point beats best in both measures" in pareto_chart(points_of(trials)).title
+
+
+def test_seeds_of_the_same_values_are_one_point_compared_seed_by_seed():
+    full = [trial("full", 0.2, ratio, seed=k) for k, ratio in enumerate((0.70, 0.80, 0.90))]
+    less = [trial("less", 0.2, ratio, seed=k) for k, ratio in enumerate((0.65, 0.76, 0.84))]
+    lost = Trial("less", {"run.seed": 3, "a": 1}, 2, {}, {}, "out of memory")
+    points = points_of([*full, *less, lost])
+    first, second = points
+    ratio = "approximation_ratio"
+    assert (first.name, len(first.trials), first.gains) == ("full", 3, {})
+    assert first.metrics[ratio] == pytest.approx(0.8)
+    assert first.errors[ratio] == pytest.approx(0.1 / 3**0.5)
+    # The spread over seeds is common to both; the differences are −0.05, −0.04 and −0.06.
+    assert second.gains[ratio] == pytest.approx((-0.05, 0.01 / 3**0.5))
+    assert second.gains["optimum_probability"] == (0.0, 0.0)
+    assert second.title == "less (1 of 4 failed: out of memory)"
+    text = printed(gains_table(points))
+    assert "less full, seed by seed" in text
+    assert "-0.050±0.006 −" in text
+    assert "0.800±0.058" in printed(sweep_table(points))
+
+
+def test_one_seed_has_the_error_of_its_last_steps_and_nothing_to_compare():
+    points = points_of([trial("a", 0.2, 0.7), trial("b", 0.3, 0.6)])
+    assert [point.errors["approximation_ratio"] for point in points] == [0.01, 0.01]
+    assert gains_table(points) is None
+    assert "means over the last steps" in printed(sweep_table(points))
+
+
+def printed(table) -> str:
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(table)
+    return console.export_text()
 
 
 def test_a_trial_of_the_laptop_preset_can_start_on_two_cores():
