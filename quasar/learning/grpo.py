@@ -124,11 +124,12 @@ class GRPO(Algorithm):
 
     def setup(self, config: GRPOConfig) -> None:
         """Learners and rollout workers (RLlib), then the verifier pool; weights to all workers."""
-        super().setup(self.config)
         settings = self.settings = self.config.quasar
+        # Read before anything is started for it.
         self.records = read_problems(
             self.config.problems_file, max_qubits=settings.verification.max_qubits
         )
+        super().setup(self.config)
         self.verifiers = VerifierPool(settings.verification, settings.reward.formula)
         self.collector = RolloutCollector(
             self.env_runner_group,

@@ -13,7 +13,7 @@ import ray
 
 from quasar.config import GrpoConfig, with_overrides
 from quasar.datasets.io import read_problems, write_problems
-from quasar.errors import TrainingError
+from quasar.errors import InputError, TrainingError
 from quasar.evaluation.evaluate import evaluate_files, evaluate_rows
 from quasar.learning.batch import assign, episode_metrics, num_informative
 from quasar.learning.curriculum import Position
@@ -441,3 +441,10 @@ def _with_other_reward(episode):
 
 def test_problems_are_read_from_the_file(algorithm, train_file):
     assert len(algorithm.records) == len(read_problems(train_file))
+
+
+def test_a_file_without_problems_is_refused_before_anything_starts(config, tmp_path):
+    nothing = tmp_path / "train.jsonl"
+    nothing.touch()
+    with pytest.raises(InputError, match=r"train\.jsonl: no rows"):
+        run(config, tmp_path / "no model", nothing, tmp_path)
