@@ -16,7 +16,7 @@ from torch.nn.functional import pad
 from transformers import DynamicCache
 
 from quasar.policy.engine import Sampling
-from quasar.policy.grammar import ProgramPath, TokenGrammar
+from quasar.policy.grammar import ProgramPath
 from quasar.policy.program_end import EndOfProgram
 
 # Rows that have ended are dropped when they are at least this share of the batch: dropping copies
@@ -28,34 +28,39 @@ _COMPACT_SHARE = 0.25
 class Row:
     """One sequence: its prompt, what it may still write, and what it has written."""
 
-    place: int  # in the caller's list
+    key: int  # the caller's
     prompt: Sequence[int]
-    limit: int  # tokens
-    draws: np.ndarray  # (limit,) uniform numbers in [0, 1)
+    sampling: Sampling
+    draws: np.ndarray  # (max_tokens,) uniform numbers in [0, 1)
     path: ProgramPath | None = None  # where it stands in the grammar, if it is held to one
     end: EndOfProgram | None = None
     ids: list[int] = field(default_factory=list)
     log_probs: list[float] = field(default_factory=list)
     sets: list[int] = field(default_factory=list)  # numbers of the legal sets drawn from
     finished: bool = False
+    dropped: bool = False  # the caller does not want it any more
 
     @property
     def running(self) -> bool:
         """Whether it writes on."""
-        return not self.finished and len(self.ids) < self.limit
+        return not (self.finished or self.dropped) and len(self.ids) < self.sampling.max_tokens
 
-    def legal(self, *, stop: bool) -> int:
-        """Number of the legal set of its next token. stop: the program's end needs no token."""
-        return self.path.row(self.limit - len(self.ids) + stop)
+    def legal(self) -> int:
+        """Number of the legal set of its next token."""
+        # Where the turn ends with the program, the end needs no token of its own.
+        return self.path.row(
+            self.sampling.max_tokens - len(self.ids) + self.sampling.stop_at_program_end
+        )
 
-    def write(self, token: int, log_prob: float, *, eos_id: int, stop: bool) -> None:
+    def write(self, token: int, log_prob: float, *, eos_id: int) -> None:
         """Append a sampled token and see whether it ends the turn."""
         self.ids.append(token)
         self.log_probs.append(log_prob)
         self.finished = token == eos_id
         if self.path is not None:
             self.path.take(token)
-            self.finished = self.finished or (stop and self.path.complete)
+            ends = self.sampling.stop_at_program_end and self.path.complete
+            self.finished = self.finished or ends
         elif self.end is not None:
             self.finished = self.end.take(token) or self.finished
 
@@ -63,15 +68,15 @@ class Row:
 class Decoding:
     """Rows under way. All methods run without gradients."""
 
-    def __init__(self, model: Any, *, sampling: Sampling, eos_id: int, pad_id: int):
-        self.model, self.sampling = model, sampling
+    def __init__(self, model: Any, *, eos_id: int, pad_id: int):
+        self.model = model
         self._eos_id, self._pad_id = eos_id, pad_id
         self.rows: list[Row] = []
         self._cache: DynamicCache | None = None
         self._mask = torch.zeros(0, 0, dtype=torch.long, device=model.device)  # (rows, columns)
 
     @torch.inference_mode()
-    def admit(self, rows: Sequence[Row], grammar: TokenGrammar | None) -> None:
+    def admit(self, rows: Sequence[Row]) -> None:
         """Read the prompts of new rows and write their first tokens."""
         device = self.model.device
         width = max(len(row.prompt) for row in rows)
@@ -82,7 +87,7 @@ class Decoding:
             mask[r, width - len(row.prompt) :] = 1
         cache = DynamicCache()  # every column is kept, whatever the model's window
         position = (mask.cumsum(-1) - 1).clamp(min=0)
-        self._forward(rows, ids, mask, position, cache, grammar)
+        self._forward(rows, ids, mask, position, cache)
         if self.rows:
             self._join(cache, mask)
         else:
@@ -90,7 +95,7 @@ class Decoding:
         self.rows += rows
 
     @torch.inference_mode()
-    def step(self, grammar: TokenGrammar | None) -> None:
+    def step(self) -> None:
         """One more token for each row that still runs (ended ones ride along)."""
         device = self.model.device
         ids = torch.tensor(
@@ -98,19 +103,18 @@ class Decoding:
         )
         self._mask = torch.cat([self._mask, self._mask.new_ones(len(self.rows), 1)], dim=1)
         position = self._mask.sum(-1, keepdim=True) - 1
-        self._forward(self.rows, ids, self._mask, position, self._cache, grammar)
+        self._forward(self.rows, ids, self._mask, position, self._cache)
 
-    def drop_ended(self) -> list[Row]:
+    def drop_ended(self) -> None:
         """Take out the rows that have ended; waits until they are a fair share of the batch."""
         running = [r for r, row in enumerate(self.rows) if row.running]
         num_ended = len(self.rows) - len(running)
         if num_ended == 0 or (running and num_ended < _COMPACT_SHARE * len(self.rows)):
-            return []
-        ended = [row for row in self.rows if not row.running]
+            return
         self.rows = [self.rows[r] for r in running]
         if not running:
             self._cache = None
-            return ended
+            return
         keep = torch.tensor(running, device=self.model.device)
         self._mask = self._mask[keep]
         unused = int(self._mask.argmax(-1).min())  # columns that are padding in every row
@@ -118,9 +122,8 @@ class Decoding:
         for layer in self._cache.layers:
             layer.keys = layer.keys[keep, :, unused:]
             layer.values = layer.values[keep, :, unused:]
-        return ended
 
-    def _forward(self, rows, ids, mask, position, cache, grammar) -> None:
+    def _forward(self, rows, ids, mask, position, cache) -> None:
         logits = self.model(
             input_ids=ids,
             attention_mask=mask,
@@ -129,20 +132,16 @@ class Decoding:
             use_cache=True,
             logits_to_keep=1,
         ).logits[:, -1]
-        stop, device = self.sampling.stop_at_program_end, logits.device
-        masks = None
-        if grammar is not None:
-            # what an ended row draws is not written: any set will do
-            sets = [row.legal(stop=stop) if row.running else 0 for row in rows]
-            masks = grammar.masks(sets)
-            for row, number in zip(rows, sets, strict=True):
-                if row.running:
-                    row.sets.append(number)
         uniform = [row.draws[len(row.ids)] if row.running else 0.0 for row in rows]
-        chosen, log_probs = draw(logits, torch.tensor(uniform, device=device), self.sampling, masks)
+        chosen, log_probs = draw(
+            logits,
+            torch.tensor(uniform, device=logits.device),
+            [row.sampling for row in rows],
+            _legal(rows),
+        )
         for row, token, log_prob in zip(rows, chosen.tolist(), log_probs.tolist(), strict=True):
             if row.running:
-                row.write(token, log_prob, eos_id=self._eos_id, stop=stop)
+                row.write(token, log_prob, eos_id=self._eos_id)
 
     def _join(self, cache: DynamicCache, mask: torch.Tensor) -> None:
         """Append rows to the batch, both padded on the left to the wider of the two."""
@@ -158,34 +157,57 @@ class Decoding:
                 setattr(layer, name, torch.cat(parts))
 
 
+def _legal(rows: Sequence[Row]) -> torch.Tensor | None:
+    """(rows, vocab) bool, noted in the rows; None where no row is held to a grammar."""
+    grammar = next((row.path.grammar for row in rows if row.path is not None), None)
+    if grammar is None:
+        return None
+    # What an ended row draws is not written, and a free one is set below: any set will do.
+    sets = [row.legal() if row.running and row.path is not None else 0 for row in rows]
+    masks = grammar.masks(sets)
+    for r, (row, number) in enumerate(zip(rows, sets, strict=True)):
+        if row.path is None:
+            masks[r] = True
+        elif row.running:
+            row.sets.append(number)
+    return masks
+
+
 def draw(
     logits: torch.Tensor,
     uniform: torch.Tensor,
-    sampling: Sampling,
+    sampling: Sequence[Sampling],
     legal: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Inverse-CDF sampling. logits (rows, vocab), uniform (rows,) in [0, 1), legal (rows, vocab)
-    bool with at least one True a row.
+    """Inverse-CDF sampling. logits (rows, vocab), uniform (rows,) in [0, 1), a `Sampling` a row,
+    legal (rows, vocab) bool with at least one True a row.
 
     Returns chosen ids (rows,) and their log-probabilities (rows,) at the temperature, over the
     legal tokens.
     """
-    scaled = logits.float() / sampling.temperature
+    scaled = logits.float() / _of_rows([s.temperature for s in sampling], logits.device)
     if legal is not None:
         scaled = scaled.masked_fill(~legal, -torch.inf)
     log_probs = torch.log_softmax(scaled, dim=-1)
     probabilities = log_probs.exp()
-    if sampling.top_p < 1.0:
+    if any(s.top_p < 1.0 for s in sampling):
         ordered, index = probabilities.sort(dim=-1, descending=True)
         # keep the smallest set of tokens whose mass reaches top_p (always the first one)
-        outside = ordered.cumsum(-1) - ordered >= sampling.top_p
-        probabilities = ordered.masked_fill(outside, 0.0)
-    else:
-        index = None
+        nucleus = _of_rows([s.top_p if s.top_p < 1.0 else 2.0 for s in sampling], logits.device)
+        outside = ordered.cumsum(-1) - ordered >= nucleus
+        # In the order of the ids, as without a nucleus: a row's draw is the same in any company.
+        outside = torch.zeros_like(outside).scatter(-1, index, outside)
+        probabilities = probabilities.masked_fill(outside, 0.0)
     cumulative = probabilities.double().cumsum(-1)
     total = cumulative[:, -1:]
     # strictly below the total, so that the place found has a probability above 0
     target = torch.minimum(uniform.double()[:, None] * total, total.nextafter(total.new_zeros(())))
-    place = torch.searchsorted(cumulative, target, right=True)
-    chosen = place if index is None else index.gather(-1, place)
+    chosen = torch.searchsorted(cumulative, target, right=True)
     return chosen[:, 0], log_probs.gather(-1, chosen)[:, 0]
+
+
+def _of_rows(values: Sequence[float], device: torch.device) -> torch.Tensor | float:
+    """A number for each row, (rows, 1); the number itself where all are equal."""
+    if len(set(values)) == 1:
+        return values[0]
+    return torch.tensor(values, device=device)[:, None]

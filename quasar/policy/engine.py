@@ -14,7 +14,7 @@ is the one truncation that is not renormalised.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -52,10 +52,52 @@ class Completion:
     legal: LegalTokens | None = None  # what each token was drawn from; None: the whole vocabulary
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One sequence to sample: its prompt's token ids, the seed of its random stream, how to draw.
+
+    num_qubits: held to the grammar of programs on so many qubits; None: free.
+    """
+
+    prompt_ids: Sequence[int]
+    seed: int
+    sampling: Sampling
+    num_qubits: int | None = None
+
+
+class Session(Protocol):
+    """Sequences under way, by keys of the caller's. Any may join or leave between two steps."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is anything to write."""
+        ...
+
+    def add(self, key: int, asked: Asked) -> None:
+        """Let a sequence join."""
+        ...
+
+    def step(self) -> dict[int, Completion]:
+        """Write on, mostly one token of each; those that ended with this step."""
+        ...
+
+    def text(self, key: int) -> str:
+        """What a sequence that has not ended has written so far."""
+        ...
+
+    def drop(self, keys: Sequence[int]) -> None:
+        """Forget these sequences, ended or not."""
+        ...
+
+
 class GenerationEngine(Protocol):
     """A causal language model with its tokenizer, ready to be sampled from."""
 
     chat: ChatFormat
+
+    def session(self) -> Session:
+        """Sequences that join and leave as they like. Weights must not change under it."""
+        ...
 
     def sample(
         self,
@@ -71,7 +113,17 @@ class GenerationEngine(Protocol):
         `max_tokens` gives each sequence its own limit (at most `sampling.max_tokens`);
         `num_qubits` holds each to the grammar of programs on so many qubits.
         """
-        ...
+        limits = max_tokens or [sampling.max_tokens] * len(prompt_ids)
+        session = self.session()
+        # Prompts of like length begin together: the least padding.
+        for i in sorted(range(len(prompt_ids)), key=lambda i: (len(prompt_ids[i]), i)):
+            limited = replace(sampling, max_tokens=min(limits[i], sampling.max_tokens))
+            size = None if num_qubits is None else num_qubits[i]
+            session.add(i, Asked(prompt_ids[i], seeds[i], limited, size))
+        done: dict[int, Completion] = {}
+        while session.busy:
+            done.update(session.step())
+        return [done[i] for i in range(len(prompt_ids))]
 
     def load_weights(self, weights: Mapping[str, "torch.Tensor"]) -> None:
         """Take weights by their Hugging Face names. Nothing computed with the old ones is kept."""

@@ -15,13 +15,13 @@ import torch
 
 from quasar.policy.chat import ChatFormat
 from quasar.policy.decoding import Decoding, Row
-from quasar.policy.engine import Completion, Sampling
+from quasar.policy.engine import Asked, Completion, GenerationEngine
 from quasar.policy.grammar import ProgramPath, TokenGrammar
 from quasar.policy.models import load_policy, pick_device
 from quasar.policy.program_end import EndOfProgram, token_pieces
 
 
-class CircuitGenerator:
+class CircuitGenerator(GenerationEngine):
     """A transformers model with its tokenizer. See `GenerationEngine` for the contract."""
 
     refill = True
@@ -53,42 +53,9 @@ class CircuitGenerator:
         """Take weights by name; caches live within `sample` only, so none is stale."""
         self.model.load_state_dict(weights)
 
-    def sample(
-        self,
-        prompt_ids: Sequence[Sequence[int]],
-        *,
-        seeds: Sequence[int],
-        sampling: Sampling,
-        max_tokens: Sequence[int] | None = None,
-        num_qubits: Sequence[int] | None = None,
-    ) -> list[Completion]:
-        """See GenerationEngine.sample."""
-        limits = max_tokens or [sampling.max_tokens] * len(prompt_ids)
-        grammar = None if num_qubits is None else self.grammar
-        order = sorted(range(len(prompt_ids)), key=lambda i: (len(prompt_ids[i]), i))
-        waiting = deque(
-            self._row(i, prompt_ids[i], seeds[i], min(limits[i], sampling.max_tokens), sampling)
-            for i in order
-        )
-        if num_qubits is not None:
-            for row in waiting:
-                row.path = ProgramPath(self.grammar, num_qubits[row.place])
-        decoding = Decoding(
-            self.model,
-            sampling=sampling,
-            eos_id=self.chat.eos_id,
-            pad_id=self.tokenizer.pad_token_id,
-        )
-        done: list[Completion | None] = [None] * len(prompt_ids)
-        while waiting or decoding.rows:
-            free = self.batch_size - len(decoding.rows)
-            if waiting and (free == self.batch_size or (self.refill and free)):
-                decoding.admit([waiting.popleft() for _ in range(min(free, len(waiting)))], grammar)
-            else:
-                decoding.step(grammar)
-            for row in decoding.drop_ended():
-                done[row.place] = self._completion(row)
-        return done  # type: ignore[return-value]
+    def session(self) -> "DecodingSession":
+        """See GenerationEngine.session."""
+        return DecodingSession(self)
 
     @cached_property
     def grammar(self) -> TokenGrammar:
@@ -101,13 +68,69 @@ class CircuitGenerator:
         width = self.model.get_output_embeddings().weight.shape[0]
         return token_pieces(self.tokenizer, vocab_size=width)
 
-    def _row(self, place, prompt, seed: int, limit: int, sampling: Sampling) -> Row:
-        draws = np.random.default_rng(seed).random(limit)
+    def row(self, key: int, asked: Asked) -> Row:
+        """A row that has written nothing yet."""
+        sampling = asked.sampling
+        draws = np.random.default_rng(asked.seed).random(sampling.max_tokens)
         end = EndOfProgram(self._pieces) if sampling.stop_at_program_end else None
-        return Row(place, prompt, limit, draws, end=end)
+        path = None
+        if asked.num_qubits is not None:
+            path = ProgramPath(self.grammar, asked.num_qubits)
+        return Row(key, asked.prompt_ids, sampling, draws, path=path, end=end)
 
-    def _completion(self, row: Row) -> Completion:
+    def text(self, row: Row) -> str:
+        """What a row has written."""
         ended = bool(row.ids) and row.ids[-1] == self.chat.eos_id
-        text = self.tokenizer.decode(row.ids[:-1] if ended else row.ids, skip_special_tokens=True)
+        return self.tokenizer.decode(row.ids[:-1] if ended else row.ids, skip_special_tokens=True)
+
+    def completion(self, row: Row) -> Completion:
+        """A row that has ended."""
         legal = self.grammar.record(row.sets) if row.path is not None else None
-        return Completion(text, tuple(row.ids), tuple(row.log_probs), row.finished, legal)
+        ids, log_probs = tuple(row.ids), tuple(row.log_probs)
+        return Completion(self.text(row), ids, log_probs, row.finished, legal)
+
+
+class DecodingSession:
+    """Rows under way on a transformers model, and those that wait for a place. See `Session`."""
+
+    def __init__(self, generator: CircuitGenerator):
+        self._generator = generator
+        self._decoding = Decoding(
+            generator.model,
+            eos_id=generator.chat.eos_id,
+            pad_id=generator.tokenizer.pad_token_id,
+        )
+        self._rows: dict[int, Row] = {}  # that have not ended
+        self._waiting: deque[Row] = deque()
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._rows)
+
+    def add(self, key: int, asked: Asked) -> None:
+        row = self._rows[key] = self._generator.row(key, asked)
+        self._waiting.append(row)
+
+    def step(self) -> dict[int, Completion]:
+        """A token of each row, or the first ones of rows that waited and found a place."""
+        size = self._generator.batch_size
+        free = size - len(self._decoding.rows)
+        if self._waiting and (free == size or (self._generator.refill and free)):
+            count = min(free, len(self._waiting))
+            self._decoding.admit([self._waiting.popleft() for _ in range(count)])
+        elif self._decoding.rows:
+            self._decoding.step()
+        ended = [key for key, row in self._rows.items() if not row.running]
+        done = {key: self._generator.completion(self._rows.pop(key)) for key in ended}
+        self._decoding.drop_ended()
+        return done
+
+    def text(self, key: int) -> str:
+        return self._generator.text(self._rows[key])
+
+    def drop(self, keys: Sequence[int]) -> None:
+        for key in keys:
+            if (row := self._rows.pop(key, None)) is not None:
+                row.dropped = True
+        self._waiting = deque(row for row in self._waiting if not row.dropped)
+        self._decoding.drop_ended()

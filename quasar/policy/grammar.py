@@ -172,15 +172,15 @@ class TokenGrammar:
 class ProgramPath:
     """Where one sequence stands in its grammar."""
 
-    __slots__ = ("_automaton", "_grammar", "_state")
+    __slots__ = ("_automaton", "_state", "grammar")
 
     def __init__(self, grammar: TokenGrammar, num_qubits: int):
-        self._grammar, self._automaton = grammar, grammar.automaton(num_qubits)
+        self.grammar, self._automaton = grammar, grammar.automaton(num_qubits)
         self._state = self._automaton.start
 
     def row(self, remaining: int) -> int:
         """Number of the legal set of the next token, with so many tokens left."""
-        return self._grammar.row(self._automaton, self._state, remaining)
+        return self.grammar.row(self._automaton, self._state, remaining)
 
     def take(self, token: int) -> None:
         """Go on by a legal token."""

@@ -18,7 +18,7 @@ import torch
 
 from quasar.errors import ConfigError, TrainingError
 from quasar.policy.chat import ChatFormat
-from quasar.policy.engine import Completion, Sampling
+from quasar.policy.engine import Asked, Completion, GenerationEngine
 from quasar.policy.grammar import ProgramPath, TokenGrammar, program_pattern
 from quasar.policy.models import load_tokenizer
 from quasar.policy.program_end import EndOfProgram, token_pieces
@@ -32,7 +32,7 @@ class WeightReceiver:
         self.model_runner.model.load_weights(weights=weights)  # type: ignore[attr-defined]
 
 
-class VllmEngine:
+class VllmEngine(GenerationEngine):
     """See `GenerationEngine`. Raises ConfigError where vLLM is not installed."""
 
     def __init__(
@@ -70,83 +70,124 @@ class VllmEngine:
             worker_extension_cls=f"{WeightReceiver.__module__}.{WeightReceiver.__qualname__}",
         )
 
+    @property
+    def core(self) -> Any:
+        """vLLM's engine, to which requests are added and which steps."""
+        return self._llm.llm_engine
+
     def load_weights(self, weights: Mapping[str, torch.Tensor]) -> None:
         """Take weights by name and empty the prefix cache."""
         self._llm.collective_rpc("receive_weights", args=(list(weights.items()),))
         if self._llm.reset_prefix_cache() is False:
             raise TrainingError("vLLM kept its prefix cache of the old weights; it is still busy")
 
-    def sample(
-        self,
-        prompt_ids: Sequence[Sequence[int]],
-        *,
-        seeds: Sequence[int],
-        sampling: Sampling,
-        max_tokens: Sequence[int] | None = None,
-        num_qubits: Sequence[int] | None = None,
-    ) -> list[Completion]:
-        """See GenerationEngine.sample."""
-        limits = max_tokens or [sampling.max_tokens] * len(prompt_ids)
-        sizes = num_qubits or [None] * len(prompt_ids)
-        parameters = [
-            self._parameters(sampling, seed, min(limit, sampling.max_tokens), size)
-            for seed, limit, size in zip(seeds, limits, sizes, strict=True)
-        ]
-        outputs = self._llm.generate(
-            [{"prompt_token_ids": list(prompt)} for prompt in prompt_ids],
-            parameters,
-            use_tqdm=False,
-        )
-        return [
-            self._completion(output.outputs[0], sampling, size)
-            for output, size in zip(outputs, sizes, strict=True)
-        ]
+    def session(self) -> "VllmSession":
+        """See GenerationEngine.session."""
+        return VllmSession(self)
 
-    def _parameters(self, sampling: Sampling, seed: int, limit: int, size: int | None) -> Any:
+    def parameters(self, asked: Asked) -> Any:
+        """vLLM's sampling parameters."""
         grammar = None
-        if size is not None:
+        if asked.num_qubits is not None:
             from vllm.sampling_params import StructuredOutputsParams
 
-            grammar = StructuredOutputsParams(regex=program_pattern(size))
+            grammar = StructuredOutputsParams(regex=program_pattern(asked.num_qubits))
         return self._vllm.SamplingParams(
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            max_tokens=limit,
-            seed=seed,
+            temperature=asked.sampling.temperature,
+            top_p=asked.sampling.top_p,
+            max_tokens=asked.sampling.max_tokens,
+            seed=asked.seed,
             logprobs=0,  # of the sampled token only
             stop_token_ids=[self.chat.eos_id],
             structured_outputs=grammar,
         )
 
-    def _completion(self, output: Any, sampling: Sampling, size: int | None) -> Completion:
-        ids = list(output.token_ids)
-        log_probs = [step[token].logprob for step, token in zip(output.logprobs, ids, strict=True)]
-        length, finished = len(ids), output.finish_reason == "stop"
-        if sampling.stop_at_program_end and (end := self._program_end(ids, size)) is not None:
-            # What vLLM wrote behind the end is dropped: no later token changes an earlier one.
-            length, finished = end, True
-        ids, log_probs = ids[:length], log_probs[:length]
+    def text(self, ids: Sequence[int]) -> str:
+        """Text of sampled ids."""
         shown = ids[:-1] if ids and ids[-1] == self.chat.eos_id else ids
-        text = self.tokenizer.decode(shown, skip_special_tokens=True)
-        legal = None if size is None else self._grammar.replay(size, ids)
-        return Completion(text, tuple(ids), tuple(log_probs), finished, legal)
-
-    def _program_end(self, ids: Sequence[int], size: int | None) -> int | None:
-        """Number of tokens up to the program's last statement; None where it does not end."""
-        path = None if size is None else ProgramPath(self._grammar, size)
-        end = EndOfProgram(self._pieces)
-        for t, token in enumerate(ids):
-            if path is not None:
-                path.take(token)
-            if path.complete if path is not None else end.take(token):
-                return t + 1
-        return None
+        return self.tokenizer.decode(shown, skip_special_tokens=True)
 
     @cached_property
-    def _grammar(self) -> TokenGrammar:
+    def grammar(self) -> TokenGrammar:
         return TokenGrammar(self.tokenizer, vocab_size=len(self.tokenizer))
 
     @cached_property
-    def _pieces(self) -> list[str]:
+    def pieces(self) -> list[str]:
         width = self._llm.llm_engine.model_config.get_vocab_size()
         return token_pieces(self.tokenizer, vocab_size=width)
+
+
+class VllmSession:
+    """Requests under way in vLLM's own scheduler. See `Session`."""
+
+    def __init__(self, engine: VllmEngine):
+        self._engine = engine
+        self._answers: dict[int, _Answer] = {}
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._answers)
+
+    def add(self, key: int, asked: Asked) -> None:
+        self._answers[key] = _Answer(asked, self._engine)
+        prompt = {"prompt_token_ids": list(asked.prompt_ids)}
+        self._engine.core.add_request(str(key), prompt, self._engine.parameters(asked))
+
+    def step(self) -> dict[int, Completion]:
+        done: dict[int, Completion] = {}
+        for output in self._engine.core.step():
+            key, (written,) = int(output.request_id), output.outputs
+            if key in self._answers:  # else it was dropped
+                completion = self._answers[key].take(written)
+                if completion is not None:
+                    done[key] = completion
+        self.drop(list(done))
+        return done
+
+    def text(self, key: int) -> str:
+        return self._engine.text(self._answers[key].ids)
+
+    def drop(self, keys: Sequence[int]) -> None:
+        for key in keys:
+            self._answers.pop(key, None)
+        self._engine.core.abort_request([str(key) for key in keys])
+
+
+class _Answer:
+    """One request: what vLLM has written of it, watched for the end of its program."""
+
+    def __init__(self, asked: Asked, engine: VllmEngine):
+        self.ids: list[int] = []
+        self._asked, self._engine = asked, engine
+        self._path = self._end = None
+        if asked.sampling.stop_at_program_end and asked.num_qubits is not None:
+            self._path = ProgramPath(engine.grammar, asked.num_qubits)
+        elif asked.sampling.stop_at_program_end:
+            self._end = EndOfProgram(engine.pieces)
+
+    def take(self, written: Any) -> Completion | None:
+        """The completion, where what is written so far ends the turn.
+
+        What vLLM wrote behind the program's end is dropped: no later token changes an earlier one.
+        """
+        for token in written.token_ids[len(self.ids) :]:
+            self.ids.append(token)
+            if self._ends(token):
+                return self._completion(written, finished=True)
+        if written.finish_reason is None:
+            return None
+        return self._completion(written, finished=written.finish_reason == "stop")
+
+    def _ends(self, token: int) -> bool:
+        if self._path is not None:
+            self._path.take(token)
+            return self._path.complete
+        return self._end is not None and self._end.take(token)
+
+    def _completion(self, written: Any, *, finished: bool) -> Completion:
+        steps = zip(written.logprobs, self.ids, strict=False)  # the ids may end earlier
+        log_probs = tuple(step[token].logprob for step, token in steps)
+        size = self._asked.num_qubits
+        legal = None if size is None else self._engine.grammar.replay(size, self.ids)
+        text = self._engine.text(self.ids)
+        return Completion(text, tuple(self.ids), log_probs, finished, legal)

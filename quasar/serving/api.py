@@ -105,11 +105,12 @@ def _add_work(api: FastAPI, service: CircuitService) -> None:
         """Draw candidates for the problem, verify each, answer the best valid circuit.
 
         Where no candidate is valid the answer still is 200, with `circuit` null and the findings.
-        With `stream` or `Accept: text/event-stream` the events `start`, `written`, `verified` (of
-        each turn) and `answer`, or `error`, come as they happen.
+        With `stream` or `Accept: text/event-stream` the events `start`, `grown`, `written`,
+        `verified` (of each turn) and `answer`, or `error`, come as they happen.
         """
-        plan = service.plan(body)
-        if body.stream or EVENT_STREAM in request.headers.get("accept", ""):
+        streamed = body.stream or EVENT_STREAM in request.headers.get("accept", "")
+        plan = service.plan(body, stream=streamed)
+        if streamed:
             return event_stream(request, service.events(plan))
         return await while_connected(request, service.answer(plan))
 

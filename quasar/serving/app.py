@@ -9,7 +9,9 @@ import asyncio
 import logging
 import re
 import threading
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +25,20 @@ from quasar.config import DeviceName, QuasarConfig
 from quasar.errors import CheckpointError
 from quasar.runtime import init_ray, require_free_port
 from quasar.serving.api import create_api
-from quasar.serving.errors import overloaded, unavailable
+from quasar.serving.errors import RequestRefused, overloaded, unavailable
 from quasar.serving.keys import ApiKeys, configured_keys, require_keys_or_loopback
 from quasar.serving.schema import Compiled
 from quasar.serving.service import CircuitService, compile_here
-from quasar.serving.writer import Order, Written, for_turns, write_drafts
+from quasar.serving.writer import Gained, Order, Piece, WriterLoop, Written, for_turns
 from quasar.verification.worker import Check, Result
 
 logger = logging.getLogger(__name__)
 
 APPLICATION = "quasar"
-MAX_BATCH_ORDERS = 16  # requests whose candidates are decoded together
-BATCH_WAIT_S = 0.02
-# A replica takes one batch and the next; the rest waits in the queue, and what finds the queue
-# full is answered 503. Serve counts requests that are not yet assigned, so the queue must be at
-# least as long as what a burst assigns at once.
-MAX_ONGOING = 2 * MAX_BATCH_ORDERS
+# Requests whose candidates a replica decodes together. The rest waits in the queue, and what finds
+# the queue full is answered 503. Serve counts requests that are not yet assigned, so the queue must
+# be at least as long as what a burst assigns at once.
+MAX_ONGOING = 32
 MAX_QUEUED = 2 * MAX_ONGOING
 INGRESS_ONGOING = 4 * MAX_QUEUED
 INGRESS_CPUS = 0.1
@@ -53,7 +53,7 @@ START_ATTEMPTS = 1  # of a replica: a model that does not load will not load lat
     max_constructor_retry_count=START_ATTEMPTS,
 )
 class Writer:
-    """Holds the model; decodes the orders of concurrent requests together."""
+    """Holds the model; decodes the orders of all its requests together."""
 
     def __init__(self, checkpoint: str, config: QuasarConfig):
         import torch
@@ -65,26 +65,28 @@ class Writer:
 
         if config.serving.cpus_per_replica >= 1:
             torch.set_num_threads(int(config.serving.cpus_per_replica))
-        self.config = config
-        self.engine = load_engine(
+        engine = load_engine(
             checkpoint,
             config.model_copy(update={"generation": generation}),
             device=pick_device(config.cluster.accelerator),
         )
+        self._loop = WriterLoop(engine, top_p=config.evaluation.top_p, generation=config.generation)
+
+    def check_health(self) -> None:
+        """Asked by Serve now and then; a replica that raises is replaced."""
+        if not self._loop.alive:
+            raise RuntimeError("the decoding thread has ended")
 
     async def write(self, order: Order) -> Written:
-        return await self._write_batch(order)
+        """The drafts of an order that is not streamed."""
+        async with aclosing(self._loop.write(order)) as items:
+            return await anext(items)
 
-    @serve.batch(max_batch_size=MAX_BATCH_ORDERS, batch_wait_timeout_s=BATCH_WAIT_S)
-    async def _write_batch(self, orders: list[Order]) -> list[Written]:
-        # in a thread, so that the replica goes on answering health checks while it decodes
-        return await asyncio.to_thread(
-            write_drafts,
-            self.engine,
-            orders,
-            top_p=self.config.evaluation.top_p,
-            generation=self.config.generation,
-        )
+    async def stream(self, order: Order) -> AsyncIterator[Gained | Written]:
+        """What the drafts gain, then the drafts."""
+        async with aclosing(self._loop.write(order)) as items:
+            async for item in items:
+                yield item
 
 
 @serve.deployment(name="verifier", max_ongoing_requests=MAX_ONGOING, max_queued_requests=MAX_QUEUED)
@@ -111,8 +113,13 @@ class Ingress:
     def __init__(
         self, writer: Any, verifier: Any, config: QuasarConfig, model: str | None, keys: ApiKeys
     ):
-        async def write(order: Order) -> Written:
-            return await _call(writer.write, order)
+        async def write(order: Order) -> AsyncIterator[Gained | Written]:
+            if not order.stream:
+                yield await _call(writer.write, order)
+                return
+            async with aclosing(_stream(writer.stream.options(stream=True), order)) as items:
+                async for item in items:
+                    yield item
 
         async def verify(checks: Sequence[Check]) -> list[Result]:
             return await _call(verifier.verify, checks)
@@ -141,20 +148,64 @@ async def _call(method: Any, *arguments: Any) -> Any:
     and how often they are done.
     """
     for _ in range(CALL_ATTEMPTS):
-        response = method.remote(*arguments)
-        try:
-            return await response
-        except asyncio.CancelledError:  # the caller has gone, or the time is over
-            response.cancel()
-            raise
-        except BackPressureError:
-            raise overloaded() from None
-        except ActorDiedError as error:
-            logger.warning("a replica died: %s", error)
-        except (RayServeException, RayError) as error:
-            logger.warning("a deployment did not answer: %s", error)
-            break
-    raise unavailable("a part of the endpoint did not answer")
+        with _replica_may_die():
+            response = method.remote(*arguments)
+            try:
+                return await response
+            except asyncio.CancelledError:  # the caller has gone, or the time is over
+                response.cancel()
+                raise
+    raise _no_answer()
+
+
+async def _stream(method: Any, order: Order) -> AsyncIterator[Gained | Written]:
+    """As `_call`, for an order that is streamed. Text that a dead replica had already told is not
+    told again by the next one.
+    """
+    told: Counter[int] = Counter()  # characters of each sample
+    for _ in range(CALL_ATTEMPTS):
+        passed: Counter[int] = Counter()  # of them, by this replica
+        with _replica_may_die():
+            response = method.remote(order)
+            try:
+                async for item in response:
+                    if isinstance(item, Gained):
+                        item = _not_told(item, told, passed)
+                    yield item
+                return
+            finally:
+                response.cancel()  # nothing where it has ended
+    raise _no_answer()
+
+
+def _not_told(gained: Gained, told: Counter[int], passed: Counter[int]) -> Gained:
+    """What is new of it; counts it as told."""
+    pieces = []
+    for piece in gained.pieces:
+        known = max(0, told[piece.sample] - passed[piece.sample])
+        passed[piece.sample] += len(piece.text)
+        if len(piece.text) > known:
+            pieces.append(Piece(piece.sample, piece.text[known:]))
+        told[piece.sample] = max(told[piece.sample], passed[piece.sample])
+    return Gained(tuple(pieces))
+
+
+@contextmanager
+def _replica_may_die() -> Iterator[None]:
+    """Only a death is passed over; Ray's other failures are refusals."""
+    try:
+        yield
+    except BackPressureError:
+        raise overloaded() from None
+    except ActorDiedError as error:
+        logger.warning("a replica died: %s", error)
+    except (RayServeException, RayError) as error:
+        logger.warning("a deployment did not answer: %s", error)
+        raise _no_answer() from None
+
+
+def _no_answer() -> RequestRefused:
+    return unavailable("a part of the endpoint did not answer")
 
 
 def parts_not_running(parts: Sequence[str]) -> list[str]:

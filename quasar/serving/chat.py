@@ -6,7 +6,8 @@ user message as a problem in words and answers with the best verified circuit.
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,13 +23,12 @@ from quasar.serving.schema import (
 )
 from quasar.serving.search import Plan
 from quasar.serving.service import CircuitService
-from quasar.serving.writer import Draft, Order
+from quasar.serving.writer import Draft, Gained, Order
 from quasar.tool.schema import Part
 
 VERIFIED = ":verified"
 _COLDEST = 0.01  # stands for temperature 0: the engines sample
 _MAX_MESSAGES = 100
-_PIECE = 48  # characters of a chunk
 _DEFAULT_TEMPERATURE = 1.0  # OpenAI's
 CHAT_EXAMPLE = {
     "model": f"model/final{VERIFIED}",
@@ -210,18 +210,19 @@ class Chat:
                 index=0, message=ChatMessage(content=_told(answer)), finish_reason="stop"
             )
             return self._completion([choice], usage=None, answer=answer)
-        drafts = await self._service.write(self._order())
+        async with aclosing(self._service.write(self._order(stream=False))) as items:
+            drafts = await anext(items)
         choices = [
             Choice(
                 index=i,
                 message=ChatMessage(content=draft.text),
-                finish_reason="stop" if draft.finished else "length",
+                finish_reason=_why_ended(draft),
             )
             for i, draft in enumerate(drafts)
         ]
         return self._completion(choices, usage=_usage(drafts), answer=None)
 
-    def _order(self) -> Order:
+    def _order(self, *, stream: bool) -> Order:
         request = self._request
         temperature = request.temperature
         return Order(
@@ -231,6 +232,7 @@ class Chat:
             secrets.randbelow(MAX_SEED) if request.seed is None else request.seed,
             top_p=request.top_p or 1.0,
             max_tokens=request.max_completion_tokens or request.max_tokens,
+            stream=stream,
         )
 
     def _completion(
@@ -246,21 +248,41 @@ class Chat:
         )
 
     async def chunks(self) -> AsyncIterator[Chunk]:
-        """The completion in pieces: the role at once, the text when it is written."""
+        """The completion in pieces: the role at once, the model's text as it grows; a circuit when
+        it is verified."""
         request = self._request
+        usage = None
         count = 1 if self._plan is not None else request.n or 1
         for i in range(count):
             yield self._chunk(ChunkChoice(index=i, delta=Delta(role="assistant", content="")))
-        done = await self.complete()
-        for choice in done.choices:
-            for piece in _pieces(choice.message.content):
-                yield self._chunk(ChunkChoice(index=choice.index, delta=Delta(content=piece)))
-            yield self._chunk(
-                ChunkChoice(index=choice.index, delta=Delta(), finish_reason=choice.finish_reason),
-                answer=done.quasar,
-            )
+        if self._plan is not None:
+            done = await self.complete()
+            (choice,) = done.choices
+            yield self._chunk(ChunkChoice(index=0, delta=Delta(content=choice.message.content)))
+            yield self._last_chunk(0, choice.finish_reason, answer=done.quasar)
+        else:
+            async with aclosing(self._service.write(self._order(stream=True))) as items:
+                async for item in items:
+                    if isinstance(item, Gained):
+                        for piece in item.pieces:
+                            delta = Delta(content=piece.text)
+                            yield self._chunk(ChunkChoice(index=piece.sample, delta=delta))
+                        continue
+                    usage = _usage(item)
+                    for i, draft in enumerate(item):
+                        yield self._last_chunk(i, _why_ended(draft))
         if request.stream_options is not None and request.stream_options.include_usage:
-            yield self._chunk(None, usage=done.usage)
+            yield self._chunk(None, usage=usage)
+
+    def _last_chunk(
+        self,
+        index: int,
+        finish_reason: Literal["stop", "length"],
+        *,
+        answer: CircuitAnswer | None = None,
+    ) -> Chunk:
+        choice = ChunkChoice(index=index, delta=Delta(), finish_reason=finish_reason)
+        return self._chunk(choice, answer=answer)
 
     def _chunk(
         self,
@@ -304,9 +326,8 @@ def _usage(drafts: list[Draft]) -> Usage:
     return Usage(prompt_tokens=prompt, completion_tokens=new, total_tokens=prompt + new)
 
 
-def _pieces(text: str) -> Iterator[str]:
-    for start in range(0, len(text), _PIECE):
-        yield text[start : start + _PIECE]
+def _why_ended(draft: Draft) -> Literal["stop", "length"]:
+    return "stop" if draft.finished else "length"
 
 
 def listed(service: CircuitService) -> list[dict[str, Any]]:

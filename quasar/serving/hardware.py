@@ -1,4 +1,8 @@
-"""What a circuit costs on a device: compiled for it, not run on it."""
+"""What a circuit costs on a device: compiled for it, not run on it.
+
+Qiskit is imported with this module, by the main thread: its allocator breaks in other threads when
+the thread that loaded it has ended.
+"""
 
 from typing import Any
 
@@ -6,12 +10,11 @@ from quasar.circuits.qasm import read_qasm
 from quasar.config import DeviceName, NoiseConfig
 from quasar.errors import QuasarError
 from quasar.serving.schema import Compiled
+from quasar.simulation.devices import compile_for, load_device
 
 
 def compile_circuit(device: DeviceName, circuit: str) -> Compiled:
     """Two-qubit gates, depth and duration of a valid program; `message` where it has none."""
-    from quasar.simulation.devices import compile_for, load_device
-
     try:
         compiled: Any = compile_for(load_device(NoiseConfig(model=device)), read_qasm(circuit))
     except QuasarError as error:  # a missing package, or more qubits than the device has

@@ -211,6 +211,21 @@ class Started(BaseModel):
     problem: ProblemFacts
 
 
+class GrownPiece(BaseModel):
+    """Text that one sample has gained."""
+
+    sample: int
+    text: str
+
+
+class TurnGrown(BaseModel):
+    """Event `grown`: what the model has written since the last one; all pieces of a sample
+    make up its text."""
+
+    turn: int
+    pieces: list[GrownPiece]
+
+
 class WrittenCandidate(BaseModel):
     """A text that the model has just written."""
 
@@ -257,9 +272,10 @@ class StreamRefused(Refused):
     status: int
 
 
-Event = Started | TurnWritten | TurnVerified | CircuitAnswer | StreamRefused
+Event = Started | TurnGrown | TurnWritten | TurnVerified | CircuitAnswer | StreamRefused
 EVENT_NAMES: dict[type[BaseModel], str] = {
     Started: "start",
+    TurnGrown: "grown",
     TurnWritten: "written",
     TurnVerified: "verified",
     CircuitAnswer: "answer",

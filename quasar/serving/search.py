@@ -46,6 +46,7 @@ class Plan:
     num_qubits: int | None
     device: DeviceName
     alternatives: int
+    stream: bool = False  # events for the text as it grows
 
 
 @dataclass(frozen=True, slots=True)

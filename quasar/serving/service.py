@@ -9,8 +9,9 @@ is wrong with it; then its events follow, the last of them the answer.
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import Any, TypeVar
 
 from quasar.circuits.ansatz import get_ansatz
 from quasar.config import DeviceName, QuasarConfig
@@ -35,21 +36,25 @@ from quasar.serving.schema import (
     CircuitRequest,
     Compiled,
     Event,
+    GrownPiece,
     Started,
     Stopped,
+    TurnGrown,
     TurnVerified,
     TurnWritten,
     WrittenCandidate,
 )
 from quasar.serving.search import Plan, Search, facts
 from quasar.serving.text import read_problem
-from quasar.serving.writer import Draft, Order, TooLong, Written
+from quasar.serving.writer import Draft, Gained, Order, TooLong, Written
 from quasar.tool.schema import VerifyAnswer, VerifyRequest, to_answer, to_check, to_instance
 from quasar.verification.worker import Check, Result
 
-Write = Callable[[Order], Awaitable[Written]]
+# What the drafts of an order gain, where it is streamed; then the drafts, or that it is too long.
+Write = Callable[[Order], AsyncGenerator[Gained | Written]]
 Verify = Callable[[Sequence[Check]], Awaitable[list[Result]]]
 Compile = Callable[[DeviceName, str], Awaitable[Compiled]]
+Item = TypeVar("Item")
 
 
 async def compile_here(device: DeviceName, circuit: str) -> Compiled:
@@ -105,19 +110,26 @@ class CircuitService:
                 raise over_limits(str(error)) from error
             raise unavailable(str(error)) from error
 
-    async def write(self, order: Order) -> list[Draft]:
-        """What the model writes, not verified. Raises RequestRefused: 404, 422, 503, 504."""
+    async def write(self, order: Order) -> AsyncGenerator[Gained | list[Draft]]:
+        """What the model writes, not verified: where the order is streamed what its drafts gain,
+        then the drafts. Raises RequestRefused: 404, 422, 503, 504.
+        """
         if self._write is None:
             raise no_model()
         limit = self.config.serving.request_timeout_s
+        deadline = asyncio.get_running_loop().time() + limit
         try:
-            async with asyncio.timeout(limit):
-                return _that_fit(await self._write(order), field="messages")
+            async with aclosing(_until(deadline, self._write(order))) as items:
+                async for item in items:
+                    yield item if isinstance(item, Gained) else _that_fit(item, field="messages")
         except TimeoutError:
             raise out_of_time(limit, mend="ask for less") from None
 
-    def plan(self, request: CircuitRequest) -> Plan:
-        """All that is to be done. Raises RequestRefused: 404 no model, 422 not possible."""
+    def plan(self, request: CircuitRequest, *, stream: bool = False) -> Plan:
+        """All that is to be done. stream: with events for the text as it grows.
+
+        Raises RequestRefused: 404 no model, 422 not possible.
+        """
         if self._write is None:
             raise no_model()
         serving, dataset = self.config.serving, self.config.dataset
@@ -158,6 +170,7 @@ class CircuitService:
             num_qubits=problem.num_qubits if constrained else None,
             device=request.device,
             alternatives=request.alternatives,
+            stream=stream,
         )
 
     def _problem(self, request: CircuitRequest) -> ProblemInstance:
@@ -176,7 +189,8 @@ class CircuitService:
         return last
 
     async def events(self, plan: Plan) -> AsyncIterator[Event]:
-        """`Started`, for each turn `TurnWritten` and `TurnVerified`, then the answer.
+        """`Started`; for each turn `TurnGrown` (where the plan is streamed), `TurnWritten` and
+        `TurnVerified`; then the answer.
 
         Raises RequestRefused: 422 the problem does not fit the prompt, 503 nothing was verified,
         504 out of time before anything was.
@@ -200,8 +214,12 @@ class CircuitService:
         for turn in range(plan.turns):
             started = time.perf_counter()
             try:
-                async with asyncio.timeout_at(deadline):
-                    drafts = await self._draft(plan, turn, again)
+                async with aclosing(_until(deadline, self._draft(plan, turn, again))) as items:
+                    async for item in items:
+                        if isinstance(item, Gained):
+                            yield _grown(turn + 1, item)
+                        else:
+                            drafts = _that_fit(item, field="problem.graph")
                 search.seconds["generation"] += time.perf_counter() - started
                 yield _written(turn + 1, drafts, time.perf_counter() - started)
                 started = time.perf_counter()
@@ -235,9 +253,9 @@ class CircuitService:
         compiled = await self._compiled(search, deadline)
         yield search.answer(model=self.model, stopped=stopped, compiled=compiled)
 
-    async def _draft(
+    def _draft(
         self, plan: Plan, turn: int, again: tuple[tuple[Draft, str], ...]
-    ) -> list[Draft]:
+    ) -> AsyncGenerator[Gained | Written]:
         order = Order(
             plan.messages,
             plan.samples,
@@ -246,8 +264,9 @@ class CircuitService:
             plan.num_qubits,
             turn=turn,
             again=again,
+            stream=plan.stream,
         )
-        return _that_fit(await self._write(order), field="problem.graph")
+        return self._write(order)
 
     async def _check(self, plan: Plan, drafts: Sequence[Draft], *, diagnose: bool) -> list[Result]:
         checks = [
@@ -271,6 +290,26 @@ class CircuitService:
             return Compiled(device=device, message="not compiled: the time ran out")
         except RequestRefused as error:
             return Compiled(device=device, message=f"not compiled: {error.message}")
+
+
+async def _until(deadline: float, items: AsyncGenerator[Item]) -> AsyncGenerator[Item]:
+    """The items that come before the event loop's clock says so. Raises TimeoutError."""
+    try:
+        while True:
+            # Not around the loop: what the reader does with an item is not to be cut off.
+            async with asyncio.timeout_at(deadline):
+                try:
+                    item = await anext(items)
+                except StopAsyncIteration:
+                    return
+            yield item
+    finally:
+        await items.aclose()
+
+
+def _grown(turn: int, gained: Gained) -> TurnGrown:
+    pieces = [GrownPiece(sample=piece.sample, text=piece.text) for piece in gained.pieces]
+    return TurnGrown(turn=turn, pieces=pieces)
 
 
 def _written(turn: int, drafts: Sequence[Draft], seconds: float) -> TurnWritten:

@@ -186,7 +186,7 @@ def test_nucleus_sampling_never_leaves_the_nucleus(seed, top_p):
     rng = torch.Generator().manual_seed(seed)
     logits = torch.randn(16, 12, generator=rng) * 3
     uniform = torch.rand(16, generator=rng, dtype=torch.float64)
-    chosen, log_probs = draw(logits, uniform, Sampling(1.0, top_p, 1))
+    chosen, log_probs = draw(logits, uniform, [Sampling(1.0, top_p, 1)] * len(logits))
     probabilities = torch.softmax(logits, -1)
     ordered, _ = probabilities.sort(-1, descending=True)
     for row, token in enumerate(chosen.tolist()):
@@ -204,7 +204,7 @@ def test_only_legal_tokens_are_drawn_with_their_share(seed, top_p, scale):
     legal[:, seed % 12] = True
     uniform = torch.rand(16, generator=rng, dtype=torch.float64)
     uniform[0] = 1 - 2.0**-53
-    chosen, log_probs = draw(logits, uniform, Sampling(0.7, top_p, 1), legal)
+    chosen, log_probs = draw(logits, uniform, [Sampling(0.7, top_p, 1)] * len(logits), legal)
     for row, token in enumerate(chosen.tolist()):
         assert legal[row, token]
         expected = torch.log_softmax(logits[row, legal[row]] / 0.7, -1)
@@ -212,10 +212,22 @@ def test_only_legal_tokens_are_drawn_with_their_share(seed, top_p, scale):
         assert log_probs[row].item() == pytest.approx(expected[place].item(), abs=1e-5)
 
 
+@settings(max_examples=50)
+@given(st.integers(0, 2**31), st.lists(st.floats(0.05, 1.0), min_size=2, max_size=6))
+def test_a_draw_is_the_same_in_any_company(seed, nuclei):
+    rng = torch.Generator().manual_seed(seed)
+    logits = torch.randn(len(nuclei), 12, generator=rng) * 3
+    uniform = torch.rand(len(nuclei), generator=rng, dtype=torch.float64)
+    sampling = [Sampling(0.5 + k, top_p, 1) for k, top_p in enumerate(nuclei)]
+    together = torch.stack(draw(logits, uniform, sampling))
+    alone = [draw(logits[[r]], uniform[[r]], sampling[r : r + 1]) for r in range(len(nuclei))]
+    torch.testing.assert_close(together, torch.cat([torch.stack(one) for one in alone], dim=1))
+
+
 def test_draws_follow_the_distribution():
     logits = torch.log(torch.tensor([[0.1, 0.2, 0.7]])).repeat(20_000, 1)
     uniform = torch.linspace(0, 1, 20_001, dtype=torch.float64)[:-1]
-    chosen, _ = draw(logits, uniform, Sampling())
+    chosen, _ = draw(logits, uniform, [Sampling()] * len(logits))
     share = torch.bincount(chosen, minlength=3) / 20_000
     torch.testing.assert_close(share, torch.tensor([0.1, 0.2, 0.7]), atol=1e-3, rtol=0)
 

@@ -63,7 +63,7 @@ def write(grammar, num_qubits, limit, rng, *, scale=3.0, top_p=1.0):
         logits = scale * torch.randn(1, grammar.masks([0]).shape[1], generator=rng)
         uniform = torch.rand(1, generator=rng, dtype=torch.float64)
         legal = grammar.masks(sets[-1:])
-        chosen, _ = draw(logits, uniform, Sampling(1.0, top_p, limit), legal)
+        chosen, _ = draw(logits, uniform, [Sampling(1.0, top_p, limit)] * len(logits), legal)
         ids.append(int(chosen))
         path.take(ids[-1])
     return ids, sets

@@ -48,6 +48,16 @@ GOOD, WORSE = sorted(
 )
 
 
+def failing(error: Exception):
+    """A writer that gets no further than this."""
+
+    async def write(order):
+        raise error
+        yield
+
+    return write
+
+
 class Endpoint:
     """The application around given texts; records the orders that reach the writer."""
 
@@ -66,7 +76,7 @@ class Endpoint:
 
         async def write_given(order):
             self.orders.append(order)
-            return [Draft(texts[i % len(texts)], True, i) for i in range(order.samples)]
+            yield [Draft(texts[i % len(texts)], True, i) for i in range(order.samples)]
 
         async def verify_all(checks):
             return [run_check(self.verifier, check, memory_limit_mb=0) for check in checks]

@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from endpoint import BODY, BROWSER, GOOD, PATH3, WORSE, Endpoint, error_of, problem
+from endpoint import BODY, BROWSER, GOOD, PATH3, WORSE, Endpoint, error_of, failing, problem
 
 from quasar.config import load_config
 from quasar.problems import problem_names
@@ -204,7 +204,7 @@ def test_a_body_at_the_limit_is_read():
 
 def test_a_prompt_that_does_not_fit_is_refused():
     async def too_long(order):
-        return TooLong(300, 256)
+        yield TooLong(300, 256)
 
     error = error_of(Endpoint(write=too_long).ask())
     assert error["field"] == "problem.graph"
@@ -214,6 +214,7 @@ def test_a_prompt_that_does_not_fit_is_refused():
 def test_an_answer_that_takes_too_long_is_a_504():
     async def slow(order):
         await asyncio.sleep(30)
+        yield []
 
     response = Endpoint([GOOD], "serving.request_timeout_s=0.05", write=slow).ask()
     assert response.status_code == 504
@@ -221,20 +222,14 @@ def test_an_answer_that_takes_too_long_is_a_504():
 
 
 def test_overload_says_when_to_come_back():
-    async def full(order):
-        raise overloaded()
-
-    response = Endpoint(write=full).ask()
+    response = Endpoint(write=failing(overloaded())).ask()
     assert response.status_code == 503
     assert int(response.headers["retry-after"]) > 0
     assert error_of(response)
 
 
 def test_an_unexpected_error_shows_nothing_internal():
-    async def broken(order):
-        raise RuntimeError("secret path /etc/quasar")
-
-    response = Endpoint(write=broken).ask()
+    response = Endpoint(write=failing(RuntimeError("secret path /etc/quasar"))).ask()
     assert response.status_code == 500
     assert "secret" not in response.text
     assert error_of(response)

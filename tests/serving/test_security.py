@@ -97,7 +97,7 @@ def test_when_the_caller_goes_away_no_further_turn_is_taken(streamed):
         except asyncio.CancelledError:
             cancelled.set()
             raise
-        return [Draft(GOOD, True, s) for s in range(order.samples)]
+        yield [Draft(GOOD, True, s) for s in range(order.samples)]
 
     with running(Endpoint(write=write).api) as (host, port):
         body = json.dumps(BODY | {"turns": 3, "stream": streamed}).encode()

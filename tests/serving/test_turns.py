@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-from endpoint import BODY, GOOD, PATH3, WORSE, Endpoint, circuit_text, error_of, events_of
+from endpoint import BODY, GOOD, PATH3, WORSE, Endpoint, circuit_text, error_of, events_of, failing
 
 from quasar.rewards import Failed
 from quasar.serving.errors import overloaded
-from quasar.serving.writer import Draft
+from quasar.serving.writer import Draft, Gained, Piece
 
 TWO_TURNS = BODY | {"turns": 2, "samples": 2}
 
@@ -20,7 +20,7 @@ def by_turn(*turns):
         orders.append(order)
         texts = turns[order.turn]
         samples = [d.sample for d, _ in order.again] or range(order.samples)
-        return [Draft(texts[s % len(texts)], True, s, ids=(order.turn, s)) for s in samples]
+        yield [Draft(texts[s % len(texts)], True, s, ids=(order.turn, s)) for s in samples]
 
     return write, orders
 
@@ -55,7 +55,7 @@ def test_the_budget_ends_the_turns_and_keeps_the_best():
     async def write(order):
         if order.turn:
             await asyncio.sleep(30)
-        return [Draft(GOOD, True, s) for s in range(order.samples)]
+        yield [Draft(GOOD, True, s) for s in range(order.samples)]
 
     answer = Endpoint(write=write).ask(TWO_TURNS | {"budget_s": 2.0}).json()
     assert (answer["valid"], answer["stopped"]) == (True, "budget")
@@ -66,7 +66,7 @@ def test_a_later_turn_that_finds_the_queue_full_keeps_the_best():
     async def write(order):
         if order.turn:
             raise overloaded()
-        return [Draft(GOOD, True, s) for s in range(order.samples)]
+        yield [Draft(GOOD, True, s) for s in range(order.samples)]
 
     answer = Endpoint(write=write).ask(TWO_TURNS).json()
     assert (answer["valid"], answer["stopped"]) == (True, "interrupted")
@@ -129,25 +129,41 @@ def test_events_tell_each_turn(asked):
     assert answer == plain
 
 
+def test_a_stream_shows_the_text_as_it_grows_and_a_plain_request_does_not():
+    streamed = []
+
+    async def write(order):
+        streamed.append(order.stream)
+        if order.stream:
+            yield Gained((Piece(0, GOOD[:10]), Piece(1, WORSE[:5])))
+            yield Gained((Piece(0, GOOD[10:]),))
+        yield [Draft(GOOD, True, 0), Draft(WORSE, True, 1)]
+
+    events = events_of(Endpoint(write=write).ask(BODY | {"samples": 2, "stream": True}))
+    assert [name for name, _ in events][:4] == ["start", "grown", "grown", "written"]
+    assert events[1][1] == {
+        "turn": 1,
+        "pieces": [{"sample": 0, "text": GOOD[:10]}, {"sample": 1, "text": WORSE[:5]}],
+    }
+    assert Endpoint(write=write).ask(BODY | {"samples": 2}).json()["valid"]
+    assert streamed == [True, False]
+
+
 def test_a_stream_refuses_before_it_starts_or_ends_with_the_error():
     endpoint = Endpoint()
     early = endpoint.ask(BODY | {"stream": True, "samples": 99})
     assert (early.status_code, error_of(early)["field"]) == (422, "samples")
 
-    async def full(order):
-        raise overloaded()
-
-    late = events_of(Endpoint(write=full).ask(BODY | {"stream": True}))
+    late = events_of(Endpoint(write=failing(overloaded())).ask(BODY | {"stream": True}))
     assert [name for name, _ in late] == ["start", "error"]
     assert late[1][1]["status"] == 503
     assert late[1][1]["error"]["mend"]
 
 
 def test_a_fault_in_a_stream_shows_nothing_internal():
-    async def broken(order):
-        raise RuntimeError("secret path /etc/quasar")
-
-    response = Endpoint(write=broken).ask(BODY | {"stream": True})
+    response = Endpoint(write=failing(RuntimeError("secret path /etc/quasar"))).ask(
+        BODY | {"stream": True}
+    )
     assert events_of(response)[-1][1]["status"] == 500
     assert "secret" not in response.text
 
