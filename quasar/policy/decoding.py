@@ -2,8 +2,8 @@
 
 Rows are padded on the left, so that all end at the same column. A row that has ended is dropped,
 and its place may be taken by a waiting one: `admit` reads the prompts of new rows in a pass of
-their own and joins the two caches. The cache lives no longer than the rows, so it never outlives
-the weights.
+their own, each distinct prompt once, and joins the two caches. The cache lives no longer than the
+rows, so it never outlives the weights.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch.nn.functional import pad
-from transformers import DynamicCache
+from transformers.cache_utils import Cache, DynamicLayer
 
 from quasar.policy.engine import Sampling
 from quasar.policy.grammar import ProgramPath
@@ -22,6 +22,8 @@ from quasar.policy.program_end import EndOfProgram
 # Rows that have ended are dropped when they are at least this share of the batch: dropping copies
 # the cache.
 _COMPACT_SHARE = 0.25
+_ROOM = 32  # columns by which a cache grows
+_LIKELY = 64  # tokens among which a nucleus is looked for first
 
 
 @dataclass(slots=True)
@@ -65,6 +67,38 @@ class Row:
             self.finished = self.end.take(token) or self.finished
 
 
+class GrowingLayer(DynamicLayer):
+    """Has room for further columns, so that a step copies what is new and not all that was."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self._kept: list[torch.Tensor] = [torch.empty(0), torch.empty(0)]
+        self._shown: list[torch.Tensor | None] = [None, None]  # what there is of `_kept`
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """As DynamicLayer's. Keys and values may have been replaced since the last call."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        self.keys = self._append(0, self.keys, key_states)
+        self.values = self._append(1, self.values, value_states)
+        return self.keys, self.values
+
+    def _append(self, which: int, old: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
+        if old.numel() == 0:
+            return new
+        before, after = old.shape[-2], old.shape[-2] + new.shape[-2]
+        kept = self._kept[which]
+        if old is not self._shown[which] or kept.shape[-2] < after:
+            kept = old.new_empty(*old.shape[:-2], after + _ROOM, old.shape[-1])
+            kept[..., :before, :] = old
+            self._kept[which] = kept
+        kept[..., before:after, :] = new
+        self._shown[which] = kept[..., :after, :]
+        return self._shown[which]
+
+
 class Decoding:
     """Rows under way. All methods run without gradients."""
 
@@ -72,22 +106,31 @@ class Decoding:
         self.model = model
         self._eos_id, self._pad_id = eos_id, pad_id
         self.rows: list[Row] = []
-        self._cache: DynamicCache | None = None
+        self._cache: Cache | None = None
         self._mask = torch.zeros(0, 0, dtype=torch.long, device=model.device)  # (rows, columns)
 
     @torch.inference_mode()
     def admit(self, rows: Sequence[Row]) -> None:
         """Read the prompts of new rows and write their first tokens."""
         device = self.model.device
-        width = max(len(row.prompt) for row in rows)
-        ids = torch.full((len(rows), width), self._pad_id, device=device)
+        places: dict[tuple[int, ...], int] = {}  # of the distinct prompts
+        place = [places.setdefault(tuple(row.prompt), len(places)) for row in rows]
+        width = max(map(len, places))
+        ids = torch.full((len(places), width), self._pad_id, device=device)
         mask = torch.zeros_like(ids)
-        for r, row in enumerate(rows):
-            ids[r, width - len(row.prompt) :] = torch.tensor(row.prompt, device=device)
-            mask[r, width - len(row.prompt) :] = 1
-        cache = DynamicCache()  # every column is kept, whatever the model's window
+        for r, prompt in enumerate(places):
+            ids[r, width - len(prompt) :] = torch.tensor(prompt, device=device)
+            mask[r, width - len(prompt) :] = 1
+        # Every column is kept, whatever the model's window.
+        cache = Cache(layer_class_to_replicate=GrowingLayer)
         position = (mask.cumsum(-1) - 1).clamp(min=0)
-        self._forward(rows, ids, mask, position, cache)
+        logits = self._logits(ids, mask, position, cache)
+        if len(places) < len(rows):
+            of_row = torch.tensor(place, device=device)
+            logits, mask = logits[of_row], mask[of_row]
+            for layer in cache.layers:
+                layer.keys, layer.values = layer.keys[of_row], layer.values[of_row]
+        self._write(rows, logits)
         if self.rows:
             self._join(cache, mask)
         else:
@@ -103,7 +146,7 @@ class Decoding:
         )
         self._mask = torch.cat([self._mask, self._mask.new_ones(len(self.rows), 1)], dim=1)
         position = self._mask.sum(-1, keepdim=True) - 1
-        self._forward(self.rows, ids, self._mask, position, self._cache)
+        self._write(self.rows, self._logits(ids, self._mask, position, self._cache))
 
     def drop_ended(self) -> None:
         """Take out the rows that have ended; waits until they are a fair share of the batch."""
@@ -123,8 +166,9 @@ class Decoding:
             layer.keys = layer.keys[keep, :, unused:]
             layer.values = layer.values[keep, :, unused:]
 
-    def _forward(self, rows, ids, mask, position, cache) -> None:
-        logits = self.model(
+    def _logits(self, ids, mask, position, cache) -> torch.Tensor:
+        """(rows, vocab) of the last column."""
+        return self.model(
             input_ids=ids,
             attention_mask=mask,
             position_ids=position,
@@ -132,6 +176,8 @@ class Decoding:
             use_cache=True,
             logits_to_keep=1,
         ).logits[:, -1]
+
+    def _write(self, rows: Sequence[Row], logits: torch.Tensor) -> None:
         uniform = [row.draws[len(row.ids)] if row.running else 0.0 for row in rows]
         chosen, log_probs = draw(
             logits,
@@ -143,7 +189,7 @@ class Decoding:
             if row.running:
                 row.write(token, log_prob, eos_id=self._eos_id)
 
-    def _join(self, cache: DynamicCache, mask: torch.Tensor) -> None:
+    def _join(self, cache: Cache, mask: torch.Tensor) -> None:
         """Append rows to the batch, both padded on the left to the wider of the two."""
         old, new = self._mask.shape[1], mask.shape[1]
         more_old, more_new = max(0, new - old), max(0, old - new)
@@ -191,19 +237,30 @@ def draw(
     log_probs = torch.log_softmax(scaled, dim=-1)
     probabilities = log_probs.exp()
     if any(s.top_p < 1.0 for s in sampling):
-        ordered, index = probabilities.sort(dim=-1, descending=True)
-        # keep the smallest set of tokens whose mass reaches top_p (always the first one)
         nucleus = _of_rows([s.top_p if s.top_p < 1.0 else 2.0 for s in sampling], logits.device)
-        outside = ordered.cumsum(-1) - ordered >= nucleus
-        # In the order of the ids, as without a nucleus: a row's draw is the same in any company.
-        outside = torch.zeros_like(outside).scatter(-1, index, outside)
-        probabilities = probabilities.masked_fill(outside, 0.0)
+        # Ids keep their order, as without a nucleus: a row draws the same in any company.
+        probabilities = probabilities.masked_fill(
+            probabilities < _least_in_nucleus(probabilities, nucleus), 0.0
+        )
     cumulative = probabilities.double().cumsum(-1)
     total = cumulative[:, -1:]
     # strictly below the total, so that the place found has a probability above 0
     target = torch.minimum(uniform.double()[:, None] * total, total.nextafter(total.new_zeros(())))
     chosen = torch.searchsorted(cumulative, target, right=True)
     return chosen[:, 0], log_probs.gather(-1, chosen)[:, 0]
+
+
+def _least_in_nucleus(probabilities: torch.Tensor, top_p: torch.Tensor | float) -> torch.Tensor:
+    """(rows, 1): the least probability within the smallest set of tokens whose mass reaches top_p,
+    which always has the first one. Over all tokens where no set does.
+    """
+    vocabulary = probabilities.shape[-1]
+    for count in (min(_LIKELY, vocabulary), vocabulary):
+        likely = probabilities.topk(count, dim=-1).values
+        before = likely.cumsum(-1) - likely
+        if count == vocabulary or bool((before[:, -1:] + likely[:, -1:] >= top_p).all()):
+            break
+    return likely.masked_fill(before >= top_p, torch.inf).min(dim=-1, keepdim=True).values
 
 
 def _of_rows(values: Sequence[float], device: torch.device) -> torch.Tensor | float:
