@@ -10,6 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "quasar"
 FLOORS = {
     "errors": 0,
+    "plain_text": 0,
     "config": 0,
     "runtime": 0,
     "storage": 0,
@@ -24,6 +25,7 @@ FLOORS = {
     "learning": 6,
     "evaluation": 7,
     "serving": 7,
+    "client": 7,
     "tracking": 7,
     "doctor": 7,
     "run_directory": 7,

@@ -2,21 +2,25 @@
 
 `to_check` turns a request into a check for any verifier (pool, guarded process), `to_answer` turns
 its result into the answer. The answer's parts are the dataclasses of the verification themselves.
+Clients import the models alone: what builds problems (numba, scipy) is loaded by the functions.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from quasar.config import RewardConfig
-from quasar.datasets.records import ProblemRecord
 from quasar.errors import VerificationError
-from quasar.problems import ProblemInstance, build_instance
 from quasar.rewards import Failed, Scored, score
 from quasar.verification.observation import observation_text
 from quasar.verification.report import VerificationReport
-from quasar.verification.worker import Check, Result
+
+if TYPE_CHECKING:
+    import networkx
+
+    from quasar.problems import ProblemInstance
+    from quasar.verification.worker import Check, Result
 
 _PATH = {"nodes": [0, 1, 2], "edges": [[0, 1], [1, 2]]}
 _CIRCUIT = """OPENQASM 3.0;
@@ -68,6 +72,19 @@ class Problem(Part):
         default_factory=dict, description="what the problem needs besides, e.g. source and sink"
     )
 
+    @classmethod
+    def from_networkx(cls, primitive: str, graph: "networkx.Graph", **attributes: Any) -> "Problem":
+        """The problem of a networkx graph, whose edges carry `weight` or `capacity`, e.g.
+        `Problem.from_networkx("min_cut", network, source=0, sink=3)`.
+        """
+        from networkx import node_link_data
+
+        return cls(
+            primitive=primitive,
+            graph=node_link_data(graph, edges="edges"),
+            attributes=attributes,
+        )
+
 
 class Question(Part):
     """Base of requests on one problem, stated in one of two ways."""
@@ -114,21 +131,25 @@ class VerifyAnswer(BaseModel):
     observation: str = Field(description="the report in a few lines, for a language model")
 
 
-def to_problem(question: Question, *, max_qubits: int) -> ProblemInstance:
+def to_problem(question: Question, *, max_qubits: int) -> "ProblemInstance":
     """The checked instance. Raises ProblemError, or InputError for a row that cannot be read."""
+    from quasar.datasets.records import ProblemRecord
+
     if question.row is not None:
         row = {"sample_index": 0, **question.row}  # a row of a request needs no place in a file
         return ProblemRecord.from_dict(row, max_qubits=max_qubits).problem
     return to_instance(question.problem, max_qubits=max_qubits)
 
 
-def to_check(request: VerifyRequest, *, max_qubits: int) -> Check:
+def to_check(request: VerifyRequest, *, max_qubits: int) -> "Check":
     """What a verifier is given. Raises as `to_problem`."""
+    from quasar.verification.worker import Check
+
     problem = to_problem(request, max_qubits=max_qubits)
     return Check(problem, request.circuit, diagnose=request.diagnose)
 
 
-def to_answer(result: Result, request: VerifyRequest, reward: RewardConfig) -> VerifyAnswer:
+def to_answer(result: "Result", request: VerifyRequest, reward: RewardConfig) -> VerifyAnswer:
     """The answer to the request. Raises VerificationError for a fault, which is never a grade."""
     if isinstance(result, Failed):
         raise VerificationError(result.kind, f"the circuit was not verified: {result.detail}")
@@ -139,8 +160,10 @@ def to_answer(result: Result, request: VerifyRequest, reward: RewardConfig) -> V
     )
 
 
-def to_instance(problem: Problem, *, max_qubits: int) -> ProblemInstance:
+def to_instance(problem: Problem, *, max_qubits: int) -> "ProblemInstance":
     """The checked instance of a graph. Raises ProblemError where it is not well posed."""
+    from quasar.problems import build_instance
+
     graph = expand_graph(problem.graph, is_network=problem.attributes.keys() >= _NETWORK)
     return build_instance(problem.primitive, graph, problem.attributes, max_qubits=max_qubits)
 

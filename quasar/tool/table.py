@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from quasar.plain_text import printable
 from quasar.problems import ProblemInstance
 from quasar.tool.schema import VerifyAnswer
 from quasar.verification.observation import quality
@@ -151,4 +152,4 @@ def plain_table(*headings: str) -> Table:
 
 def plain_text(text: str) -> Text:
     """One line without markup; a character that does not print becomes U+FFFD."""
-    return Text("".join(c if c.isprintable() else "\ufffd" for c in text))
+    return Text(printable(text))

@@ -1,0 +1,28 @@
+"""Answers of the routes that only tell facts. Fields of a newer endpoint are passed over."""
+
+from pydantic import BaseModel
+
+
+class ModelFacts(BaseModel):
+    """A model of the endpoint, and what one request may ask for."""
+
+    id: str | None  # None: the endpoint only verifies
+    primitives: list[str]
+    max_qubits: int
+    samples: int  # candidates a turn unless the request says otherwise
+    max_samples: int
+    max_turns: int
+    temperature: float
+    request_timeout_s: float
+
+
+class ModelList(BaseModel):
+    """Body of GET /v1/models."""
+
+    data: list[ModelFacts]
+
+
+class Readiness(BaseModel):
+    """Body of GET /readyz."""
+
+    waiting: list[str]
