@@ -1,7 +1,7 @@
 """The command line: the arguments of each command, logging, and errors as exit codes.
 
-Exit codes: 0 done, 1 a check failed (doctor, problems check, verify) or an unexpected error (with
-its traceback), 2 bad input (one line on stderr), 130 interrupted. What a command does is in
+Exit codes: 0 done, 1 a check failed (doctor, problems check, verify, ask) or an unexpected error
+(with its traceback), 2 bad input (one line on stderr), 130 interrupted. What a command does is in
 `quasar.commands` and its neighbours.
 """
 
@@ -11,10 +11,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from quasar import commands, data_commands, rollout_commands, verify_commands
-from quasar.config import PRESETS, DeviceName
+from quasar import commands, data_commands, rollout_commands, service_arguments
+from quasar.argument_types import DEVICES, positive
+from quasar.config import PRESETS
 from quasar.errors import QuasarError
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
@@ -84,8 +85,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_dataset(subparsers.add_parser("dataset", help="make the training data"), command)
     _add_problems(subparsers.add_parser("problems", help="see the graph problems"), command)
     _add_solve(command)
-    _add_verify(command)
-    _add_mcp(command)
+    service_arguments.add_verify(command)
+    service_arguments.add_mcp(command)
     _add_sft(command)
     _add_train(command)
     _add_rollouts(subparsers.add_parser("rollouts", help="see what a run sampled"), command)
@@ -93,8 +94,11 @@ def build_parser() -> argparse.ArgumentParser:
     _add_evaluate(command)
     _add_compare(command)
     _add_sweep(command)
-    _add_serve(command)
-    _add_keys(subparsers.add_parser("keys", help="make API keys of the endpoint"), command)
+    service_arguments.add_serve(command)
+    service_arguments.add_ask(command)
+    service_arguments.add_keys(
+        subparsers.add_parser("keys", help="make API keys of the endpoint"), command
+    )
     _add_plan(command)
     command(
         "doctor",
@@ -187,7 +191,7 @@ def _add_dataset(group: argparse.ArgumentParser, command: Callable) -> None:
     )
     export.add_argument("dataset", type=Path, metavar="DIR")
     export.add_argument("--output", required=True, type=Path, metavar="DIR")
-    export.add_argument("--rows-per-file", type=_positive, default=5000, metavar="N")
+    export.add_argument("--rows-per-file", type=positive, default=5000, metavar="N")
 
 
 def _add_problems(group: argparse.ArgumentParser, command: Callable) -> None:
@@ -235,40 +239,9 @@ def _add_solve(command: Callable) -> None:
         help="qaoa, ma_qaoa, sim_1 to sim_19, adaptive, or own (default): that of each row's "
         "reference circuit",
     )
-    solve.add_argument("--layers", type=_positive, metavar="P", help="default: those of each row")
+    solve.add_argument("--layers", type=positive, metavar="P", help="default: those of each row")
     solve.add_argument(
-        "--decimals", type=_positive, default=4, metavar="D", help="of the angles; default: 4"
-    )
-
-
-def _add_verify(command: Callable) -> None:
-    verify = command(
-        "verify",
-        verify_commands.verify,
-        "verify one circuit under limits and say what to mend (exit 1: the circuit is not valid)",
-        "quasar verify circuit.qasm --problems data/test.jsonl --index 3",
-    )
-    verify.add_argument(
-        "circuit", metavar="CIRCUIT.qasm", help="an OpenQASM 3 program or a chat answer; -: stdin"
-    )
-    verify.add_argument("--problems", required=True, type=Path, metavar="FILE")
-    verify.add_argument(
-        "--index", required=True, type=int, metavar="I", help="sample_index of the problem's row"
-    )
-    verify.add_argument("--json", action="store_true", help="print JSON")
-
-
-def _add_mcp(command: Callable) -> None:
-    mcp = command(
-        "mcp",
-        verify_commands.mcp,
-        "serve the verification tool to agents over the Model Context Protocol",
-        "quasar mcp (or: quasar mcp --http --set serving.port=8001)",
-    )
-    mcp.add_argument(
-        "--http",
-        action="store_true",
-        help="streamable HTTP at serving.host and serving.port, path /mcp; default: stdio",
+        "--decimals", type=positive, default=4, metavar="D", help="of the angles; default: 4"
     )
 
 
@@ -322,7 +295,7 @@ def _add_rollouts(group: argparse.ArgumentParser, command: Callable) -> None:
         made.add_argument(
             "run_name", metavar="RUN", help="run directory, or name of a run in run.directory"
         )
-        made.add_argument("--step", type=_positive, required=made is show, metavar="S")
+        made.add_argument("--step", type=positive, required=made is show, metavar="S")
         made.add_argument("--json", action="store_true", help="print JSON")
     show.add_argument("--group", type=int, metavar="G", help="prompt within the step, from 0")
     show.add_argument("--sample", type=int, metavar="K", help="rollout of its group, from 0")
@@ -344,7 +317,7 @@ def _add_generate(command: Callable) -> None:
         help="run directory, or model in Hugging Face layout",
     )
     generate.add_argument("--problems", required=True, type=Path, metavar="FILE")
-    generate.add_argument("--samples", required=True, type=_positive, metavar="K")
+    generate.add_argument("--samples", required=True, type=positive, metavar="K")
     generate.add_argument("--output", required=True, type=Path, metavar="FILE.jsonl")
     generate.add_argument(
         "--temperature", type=float, metavar="T", help="the same as --set evaluation.temperature=T"
@@ -369,13 +342,13 @@ def _add_evaluate(command: Callable) -> None:
     evaluate.add_argument("--output", required=True, type=Path, metavar="DIR")
     evaluate.add_argument(
         "--workers",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="processes that verify; default: verification.num_workers",
     )
     evaluate.add_argument(
         "--device",
-        choices=[name for name in get_args(DeviceName) if name != "none"],
+        choices=DEVICES,
         metavar="NAME",
         help="compile for this device and run one circuit a problem under its noise: "
         "%(choices)s; default: compile for evaluation.device, no noise",
@@ -432,43 +405,11 @@ def _add_sweep(command: Callable) -> None:
     )
     sweep.add_argument(
         "--num-samples",
-        type=_positive,
+        type=positive,
         default=1,
         metavar="N",
         help="grid and preset: repetitions with another seed each; random: number of trials",
     )
-
-
-def _add_serve(command: Callable) -> None:
-    serve = command(
-        "serve",
-        commands.serve,
-        "answer problems with verified circuits over HTTP (Ray Serve)",
-        "quasar serve --checkpoint runs/laptop --set serving.port=8080",
-    )
-    source = serve.add_mutually_exclusive_group(required=True)
-    source.add_argument(
-        "--checkpoint",
-        type=Path,
-        metavar="DIR",
-        help="run directory, or model in Hugging Face layout",
-    )
-    source.add_argument(
-        "--verifier-only", action="store_true", help="no model: POST /v1/verify only"
-    )
-
-
-def _add_keys(group: argparse.ArgumentParser, command: Callable) -> None:
-    under = group.add_subparsers(metavar="COMMAND", required=True)
-    new = command(
-        "new",
-        commands.keys_new,
-        "make an API key, print it once and add its SHA-256 to a file for serving.keys_file",
-        "quasar keys new --id alice --file keys.txt",
-        under=under,
-    )
-    new.add_argument("--id", required=True, metavar="ID", help="whose key it is; stands in the log")
-    new.add_argument("--file", required=True, type=Path, metavar="FILE")
 
 
 def _add_plan(command: Callable) -> None:
@@ -478,9 +419,9 @@ def _add_plan(command: Callable) -> None:
         "estimate memory and time of a run on GPUs before it is started",
         "quasar plan --config cluster-4b --gpus 16 --gpu-memory 80",
     )
-    plan.add_argument("--gpus", type=_positive, required=True, metavar="N", help="number of GPUs")
+    plan.add_argument("--gpus", type=positive, required=True, metavar="N", help="number of GPUs")
     plan.add_argument(
-        "--gpu-memory", type=_positive, required=True, metavar="GIB", help="memory of each, GiB"
+        "--gpu-memory", type=positive, required=True, metavar="GIB", help="memory of each, GiB"
     )
     plan.add_argument(
         "--models",
@@ -489,13 +430,6 @@ def _add_plan(command: Callable) -> None:
         help="Qwen3 sizes (0.6B, 4B, 14B, 32B), model directories or hub names; default: "
         "4B,14B,32B; 'config' is the configuration's own model",
     )
-
-
-def _positive(text: str) -> int:
-    value = int(text) if text.strip().isdecimal() else 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
-    return value
 
 
 if __name__ == "__main__":

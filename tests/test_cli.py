@@ -30,6 +30,7 @@ COMMANDS = (
     ["compare"],
     ["sweep"],
     ["serve"],
+    ["ask"],
     ["plan"],
     ["doctor"],
 )

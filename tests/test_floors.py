@@ -34,6 +34,10 @@ FLOORS = {
     "data_commands": 8,
     "rollout_commands": 8,
     "verify_commands": 8,
+    "ask_command": 8,
+    "answer_view": 8,
+    "service_arguments": 8,
+    "argument_types": 8,
     "cli": 8,
 }
 STRANGERS = {frozenset(("evaluation", "serving"))}  # one floor, but not to know each other
@@ -108,7 +112,8 @@ def test_the_check_finds_what_it_looks_for(part, source, expected):
 
 
 @pytest.mark.parametrize(
-    "module", ["quasar.rewards", "quasar.config", "quasar.cli", "quasar.tool.mcp_server"]
+    "module",
+    ["quasar.rewards", "quasar.config", "quasar.cli", "quasar.client", "quasar.tool.mcp_server"],
 )
 def test_light_modules_do_not_load_ray_or_torch(module):
     program = (
