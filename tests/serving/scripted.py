@@ -53,7 +53,8 @@ class Scripted:
         head = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
         await send(head)
         for piece in answer.pieces:
-            await asyncio.sleep(answer.pause_s)
+            if answer.pause_s and await gone(receive, answer.pause_s):
+                return
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         while answer.endless and not await gone(receive, answer.pause_s):
             last = {"type": "http.response.body", "body": answer.pieces[-1], "more_body": True}

@@ -331,14 +331,11 @@ def test_a_redirect_is_not_followed(call, scripted):
 
 
 @pytest.mark.parametrize("method", ["circuit", "stream"])
-@pytest.mark.parametrize("status", [429, 502, 503])
-def test_a_busy_endpoint_is_asked_again(call, scripted, status, method):
-    busy = refused(status, retry_after="0")
-    url, script = scripted(busy, busy, then=Endpoint(TEXTS).api)
-    started = time.monotonic()
+def test_a_busy_endpoint_is_asked_again(call, scripted, quick, method):
+    busy = [refused(429, retry_after="0"), refused(502), refused(503)]
+    url, script = scripted(*busy, then=Endpoint(TEXTS).api)
     assert call(url, method, WORDS, samples=1)
-    assert len(script.asked) == 3
-    assert time.monotonic() - started < 2 * retries_module.FIRST_BACKOFF_S + 1.5
+    assert len(script.asked) == 4
 
 
 def test_retry_after_is_waited_for(scripted):
@@ -407,13 +404,12 @@ def test_nothing_answers(call, quick):
     assert "start it with quasar serve --checkpoint" in error.mend
 
 
-@pytest.mark.parametrize("method", ["circuit", "stream"])
 @pytest.mark.parametrize(
-    "answer",
+    ("method", "answer"),
     [
-        Answered(200, b"{", pause_s=30),
-        Answered(200, b"{", b" ", pause_s=0.05, endless=True),
-        Answered(200, b": waiting\n\n", pause_s=0.05, endless=True, kind=EVENTS),
+        ("circuit", Answered(200, b"{", pause_s=30)),
+        ("circuit", Answered(200, b"{", b" ", pause_s=0.05, endless=True)),
+        ("stream", Answered(200, b": waiting\n\n", pause_s=0.05, endless=True, kind=EVENTS)),
     ],
     ids=["silent", "without end", "kept alive"],
 )
