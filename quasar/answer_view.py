@@ -15,34 +15,46 @@ from rich.text import Text
 from quasar.client import CircuitAnswer, Event
 from quasar.config import VerificationConfig
 from quasar.plain_text import one_line, printable_lines
-from quasar.serving.schema import Started, TurnVerified, TurnWritten
+from quasar.serving.schema import Started, TurnGrown, TurnVerified, TurnWritten
 
 _MAX_ROWS = 20
 _MAX_CHARS = 400  # of one cell
 _MAX_LINES = 400  # of the program
 
 
-def told(event: Event) -> tuple[Text | None, Text | None]:
-    """A line about the event, and what is being waited for now; None where there is none."""
-    if isinstance(event, Started):
-        problem = event.problem
-        line = (
-            f"{problem.primitive} on {_counted(problem.num_qubits, 'qubit')}: "
-            f"{_counted(event.samples, 'candidate')} a turn, {_counted(event.turns, 'turn')}, "
-            f"seed {event.seed}, model {event.model}"
-        )
-        return _plain(line), _plain("the model writes")
-    if isinstance(event, TurnWritten):
-        return None, _plain(f"turn {event.turn}: the tool verifies")
-    if isinstance(event, TurnVerified):
-        valid = sum(candidate.valid for candidate in event.candidates)
-        best = event.best.reward if event.best else None
-        line = (
-            f"turn {event.turn}: {_counted(len(event.candidates), 'candidate')}, {valid} valid, "
-            f"best reward {'–' if best is None else f'{best:.3f}'}"
-        )
-        return _plain(line), _plain("the model writes")
-    return None, None
+class Progress:
+    """Tells the events of one search."""
+
+    def __init__(self) -> None:
+        self._characters = 0  # that the model has written in this turn
+
+    def told(self, event: Event) -> tuple[Text | None, Text | None]:
+        """A line about the event, and what is being waited for now; None where there is none."""
+        if isinstance(event, Started):
+            problem = event.problem
+            line = (
+                f"{problem.primitive} on {_counted(problem.num_qubits, 'qubit')}: "
+                f"{_counted(event.samples, 'candidate')} a turn, {_counted(event.turns, 'turn')}, "
+                f"seed {event.seed}, model {event.model}"
+            )
+            return _plain(line), _plain("the model writes")
+        if isinstance(event, TurnGrown):
+            self._characters += sum(len(piece.text) for piece in event.pieces)
+            return None, _plain(
+                f"turn {event.turn}: the model writes, {self._characters:,} characters"
+            )
+        if isinstance(event, TurnWritten):
+            self._characters = 0
+            return None, _plain(f"turn {event.turn}: the tool verifies")
+        if isinstance(event, TurnVerified):
+            valid = sum(candidate.valid for candidate in event.candidates)
+            best = event.best.reward if event.best else None
+            line = (
+                f"turn {event.turn}: {_counted(len(event.candidates), 'candidate')}, "
+                f"{valid} valid, best reward {'–' if best is None else f'{best:.3f}'}"
+            )
+            return _plain(line), _plain("the model writes")
+        return None, None
 
 
 def answer_text(answer: CircuitAnswer, verification: VerificationConfig, *, width: int) -> Group:

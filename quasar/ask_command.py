@@ -58,17 +58,17 @@ def _followed(client: "Client", problem: "Problem | str", arguments: Namespace) 
     """The answer; what happens until it comes is told on stderr, one line a turn."""
     from rich.console import Console
 
-    from quasar.answer_view import told
+    from quasar.answer_view import Progress
     from quasar.client import CircuitAnswer
 
     options = {name: getattr(arguments, name) for name in _OPTIONS}
-    console = Console(stderr=True, highlight=False)
+    console, progress = Console(stderr=True, highlight=False), Progress()
     with console.status("waiting for the endpoint") as status:
         for event in client.stream(problem, **options):
             if isinstance(event, CircuitAnswer):
                 answer = event
                 continue
-            line, next_status = told(event)
+            line, next_status = progress.told(event)
             if line is not None:
                 console.print(line, soft_wrap=True)
             if next_status is not None:

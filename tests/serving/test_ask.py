@@ -14,11 +14,12 @@ from endpoint import GOOD, WORSE, Endpoint, running
 from rich.console import Console
 from scripted import Answered, Scripted, events, refused
 
-from quasar.answer_view import answer_text, told
+from quasar.answer_view import Progress, answer_text
 from quasar.cli import main
 from quasar.client import CircuitAnswer
 from quasar.config import VerificationConfig
 from quasar.serving.keys import new_key, read_keys
+from quasar.serving.schema import GrownPiece, TurnGrown, TurnWritten
 
 TEXTS = (WORSE, GOOD, "nonsense")
 WORDS = "minimum vertex cover of 0-1 1-2"
@@ -214,9 +215,9 @@ def test_terminal_codes_of_the_endpoint_do_not_reach_the_terminal(ask, tmp_path,
     answer = hostile_answer(texts)
     start = {"model": CODES, "seed": 1, "samples": 1, "turns": 1,
              "problem": {"primitive": CODES, "num_qubits": 2}}  # fmt: skip
-    told = events(("start", start), ("answer", answer))
+    stream = events(("start", start), ("answer", answer))
     file = tmp_path / "x.qasm"
-    with serving(Scripted(told)) as url:
+    with serving(Scripted(stream)) as url:
         code, out, err = ask(WORDS, "--url", url, "--output", file, *shown)
     assert code == (0 if answer["valid"] else 1)
     written = file.read_text() if file.exists() else ""
@@ -246,8 +247,19 @@ def test_what_claims_to_be_a_circuit_is_not_drawn():
         assert "q_0" not in shown_text(answer.model_copy(update={"circuit": circuit}))
 
 
-def test_an_event_that_is_not_known_is_passed_over():
-    assert told(CircuitAnswer.model_validate(Endpoint(TEXTS).ask().json())) == (None, None)
+def test_what_is_waited_for_is_told():
+    progress = Progress()
+    for text, characters in (("h q;", "4"), ("x" * 1000, "1,004")):
+        grown = TurnGrown(turn=2, pieces=[GrownPiece(sample=0, text=text)])
+        line, status = progress.told(grown)
+        assert (line, str(status)) == (
+            None,
+            f"turn 2: the model writes, {characters} characters",
+        )
+    assert str(progress.told(TurnWritten(turn=2, candidates=[], seconds=0))[1]).endswith("verifies")
+    assert str(progress.told(grown)[1]).endswith(" 1,000 characters")
+    answer = CircuitAnswer.model_validate(Endpoint(TEXTS).ask().json())
+    assert progress.told(answer) == (None, None)
 
 
 def test_an_interrupt_is_one_line_and_exit_code_130():
