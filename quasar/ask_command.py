@@ -32,7 +32,7 @@ def ask(arguments: Namespace) -> int:
 
     with Client(arguments.url, key, timeout=arguments.timeout) as client:
         answer = _followed(client, problem, arguments)
-    from quasar.plain_text import printable_lines
+    from quasar.plain_text import one_line, printable_lines
 
     program = "".join(f"{line}\n" for line in printable_lines(answer.circuit or ""))
     if output is not None and answer.valid:
@@ -51,6 +51,8 @@ def ask(arguments: Namespace) -> int:
         console.print(answer_text(answer, config.verification, width=console.width))
     elif answer.valid:
         print(program, end="")
+    else:
+        print(one_line(answer.message, max_chars=1000), file=sys.stderr)
     return 0 if answer.valid else 1
 
 
