@@ -7,15 +7,18 @@ the sweep's own.
 
 import hashlib
 import math
+import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from ray import tune
 from ray.air.integrations.mlflow import MLflowLoggerCallback
 from ray.tune.schedulers import AsyncHyperBandScheduler, PopulationBasedTraining, TrialScheduler
+from ray.tune.search.basic_variant import BasicVariantGenerator
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -158,6 +161,7 @@ def run_sweep(
     goes on. Each trial is an MLflow run, a child of `parent_run_id`.
     """
     plan.check(config)
+    random.seed(config.run.seed)  # population-based training draws from it
     name = plan.directory_name
     where = str(directory.resolve() / name)
     if tune.Tuner.can_restore(where):
@@ -172,6 +176,7 @@ def run_sweep(
             param_space=algorithm,
             tune_config=tune.TuneConfig(
                 num_samples=plan.num_samples if plan.search == "random" else 1,
+                search_alg=BasicVariantGenerator(random_state=config.run.seed),
                 scheduler=_scheduler(config, plan),
             ),
             run_config=tune.RunConfig(
@@ -248,14 +253,31 @@ def _scheduler(config: QuasarConfig, plan: SweepPlan) -> TrialScheduler | None:
             max_t=config.grpo.iterations, grace_period=grace, reduction_factor=2, **judged
         )
     if plan.scheduler == "pbt":
-        mutations = {path: _domain(values) for path, values in plan.space.items()}
+        # Of a list a neighbouring value is taken, of a range another one near the old.
+        mutations = {
+            path: _domain(values) if isinstance(values, Range) else list(values)
+            for path, values in plan.space.items()
+        }
         return PopulationBasedTraining(
             perturbation_interval=config.grpo.checkpoint_every,
             hyperparam_mutations={"overrides": mutations},
-            seed=config.run.seed,
+            custom_explore_fn=partial(_kept_in_range, plan.space),
+            synch=True,  # who is copied does not depend on who is faster
             **judged,
         )
     return None
+
+
+def _kept_in_range(
+    space: Mapping[str, Sequence[Any] | Range], trial: dict[str, Any]
+) -> dict[str, Any]:
+    """A trial's settings with each moved value back in its range."""
+    moved = {
+        path: min(max(trial["overrides"][path], values.low), values.high)
+        for path, values in space.items()
+        if isinstance(values, Range)
+    }
+    return trial | {"overrides": trial["overrides"] | moved}
 
 
 def _domain(values: Sequence[Any] | Range) -> Any:

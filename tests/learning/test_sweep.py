@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -22,7 +23,7 @@ from quasar.evaluation.sweep_report import (
     write_sweep,
 )
 from quasar.learning.grpo import GRPO, GRPOConfig
-from quasar.learning.sweep import PRESETS, Range, SweepPlan, Trial
+from quasar.learning.sweep import PRESETS, Range, SweepPlan, Trial, _scheduler
 
 LAPTOP = load_config("laptop")
 
@@ -78,6 +79,22 @@ def test_a_random_search_draws_within_its_range():
         (values,) = asked_for(plan)
         assert 1e-5 <= values["grpo.learning_rate"] <= 1e-3
         assert plan.name_of(values).startswith("grpo.learning_rate = ")
+
+
+def test_a_population_moves_within_its_range_and_along_its_list():
+    plan = SweepPlan(
+        space={"grpo.learning_rate": Range(1e-5, 1e-3, log=True), "grpo.clip_low": [0.1, 0.2, 0.3]},
+        search="random",
+        scheduler="pbt",
+    )
+    scheduler = _scheduler(LAPTOP, plan)
+    values = {"grpo.learning_rate": 9.9e-4, "grpo.clip_low": 0.2}
+    seen = set()
+    for _ in range(100):
+        moved, _ = scheduler._get_new_config(None, SimpleNamespace(config={"overrides": values}))
+        assert 1e-5 <= moved["overrides"]["grpo.learning_rate"] <= 1e-3
+        seen.add(moved["overrides"]["grpo.clip_low"])
+    assert seen == {0.1, 0.2, 0.3}
 
 
 @pytest.mark.parametrize(
