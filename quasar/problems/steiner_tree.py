@@ -25,7 +25,7 @@ import networkx as nx
 import numpy as np
 
 from quasar.errors import ProblemError
-from quasar.problems.base import Graph
+from quasar.problems.base import NODES, Graph
 from quasar.problems.edges import EdgeSubsetProblem
 from quasar.problems.graphs import Node, node_link, read_weight
 from quasar.problems.polynomial import BinaryPolynomial
@@ -47,7 +47,7 @@ class SteinerTree(EdgeSubsetProblem):
         "Find the edges of the smallest total weight that connect all terminal nodes with each "
         "other, directly or through other nodes."
     )
-    attributes = ("terminal_nodes",)
+    attributes = {"terminal_nodes": NODES}
 
     def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:
         super().validate(graph, attributes)

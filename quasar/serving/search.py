@@ -46,6 +46,7 @@ class Plan:
     num_qubits: int | None
     device: DeviceName
     alternatives: int
+    draw: bool
 
 
 @dataclass(frozen=True, slots=True)

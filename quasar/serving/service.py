@@ -158,6 +158,7 @@ class CircuitService:
             num_qubits=problem.num_qubits if constrained else None,
             device=request.device,
             alternatives=request.alternatives,
+            draw=request.draw,
         )
 
     def _problem(self, request: CircuitRequest) -> ProblemInstance:
@@ -251,7 +252,9 @@ class CircuitService:
 
     async def _check(self, plan: Plan, drafts: Sequence[Draft], *, diagnose: bool) -> list[Result]:
         checks = [
-            Check(plan.problem, submitted_circuit(draft.text), diagnose=diagnose)
+            Check(
+                plan.problem, submitted_circuit(draft.text), diagnose=diagnose, draw=plan.draw
+            )
             for draft in drafts
         ]
         results = await self._verify(checks)
