@@ -24,8 +24,8 @@ Graph = Mapping[str, Any]  # node-link JSON (key "edges"), or {"nodes", "hypered
 Encoding = Literal["sound", "published"]
 Order = Literal["natural", "text"]
 Variable = TypeVar("Variable")
-# What an answer is made of: chosen nodes; the nodes of one side or part of two; chosen edges [u, v];
-# chosen hyperedges; groups of nodes; nodes in the order of a path; [source, target, flow] an edge;
+# What an answer is made of: chosen nodes; the nodes of one side of two; chosen edges [u, v]; chosen
+# hyperedges; groups of nodes; nodes in the order of a path; [source, target, flow] an edge;
 # [node, node of a second graph]; or anything else.
 AnswerForm = Literal[
     "nodes", "side", "edges", "hyperedges", "groups", "path", "flow", "pairs", "other"

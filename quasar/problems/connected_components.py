@@ -7,7 +7,7 @@ than a component of more nodes.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import networkx as nx
 import numpy as np
@@ -33,7 +33,7 @@ class ConnectedComponents(GraphProblem):
 
     name = "connected_components"
     summary = "Find all nodes that are connected with the given node, itself included."
-    attributes = {"node": NODE}
+    attributes: ClassVar = {"node": NODE}
     answer_form = "nodes"
     encodings = ("sound", "published")
 

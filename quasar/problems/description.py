@@ -11,7 +11,7 @@ from quasar.problems import get_problem
 
 MAX_QUBITS = 16  # of the sizes that are listed
 EXAMPLE_SEED = 0
-EXAMPLE_QUBITS = 5  # at most, where the primitive has instances so small
+EXAMPLE_QUBITS = 6  # at most, where the primitive has instances so small
 
 
 def describe(name: str) -> dict[str, Any]:

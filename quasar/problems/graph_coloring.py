@@ -7,7 +7,7 @@ state need not be a colouring.
 
 from collections.abc import Mapping
 from itertools import combinations
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -29,7 +29,7 @@ class GraphColoring(NodeLabelProblem):
         "Give each node one of the given number of colours such that as few edges as possible, at "
         "best none, join nodes of the same colour."
     )
-    attributes = {"number_of_colors": INTEGER}
+    attributes: ClassVar = {"number_of_colors": INTEGER}
     count_attribute = "number_of_colors"
 
     def polynomial(self, graph: Graph, attributes: Mapping[str, Any]) -> BinaryPolynomial:

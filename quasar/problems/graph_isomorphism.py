@@ -8,7 +8,7 @@ Published: only x_{i,u}·x_{j,v}, the edge in its stored orientation and the oth
 
 from collections.abc import Iterator, Mapping
 from itertools import combinations
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -34,7 +34,7 @@ class GraphIsomorphism(PermutationProblem):
         "joined by an edge exactly where their matches are."
     )
     variable = "(node, node of the second graph)"
-    attributes = {OTHER: Attribute("graph")}
+    attributes: ClassVar = {OTHER: Attribute("graph")}
     answer_form = "pairs"
     encodings = ("sound", "published")
 

@@ -9,7 +9,7 @@ Published: without the terms of the two ends, and with p + 1 up to n − 1, whic
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -34,7 +34,7 @@ class HamiltonianPath(PermutationProblem):
         "exactly once."
     )
     variable = "(node, place in the path)"
-    attributes = {"start_node": NODE, "end_node": NODE}
+    attributes: ClassVar = {"start_node": NODE, "end_node": NODE}
     answer_form = "path"
     encodings = ("sound", "published")
 

@@ -6,7 +6,7 @@ weight costs A·D² at least, and no more than D items need be left out to mend 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -32,7 +32,7 @@ class Knapsack(GraphProblem):
         "their weights is within the capacity."
     )
     variable = "node, or bit of the slack"
-    attributes = {"capacity": INTEGER}
+    attributes: ClassVar = {"capacity": INTEGER}
     answer_form = "nodes"
 
     def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ not ensure that for heavy edges; the generator does.
 
 from collections.abc import Mapping
 from itertools import combinations, product
-from typing import Any
+from typing import Any, ClassVar
 
 import networkx as nx
 import numpy as np
@@ -52,7 +52,7 @@ class Matching(EdgeSubsetProblem):
         "perfect or perfect_bipartite, one where it is near_perfect; the graph is bipartite where "
         "it is perfect_bipartite or maximum_bipartite."
     )
-    attributes = {"matching": Attribute("choice", tuple(KINDS))}
+    attributes: ClassVar = {"matching": Attribute("choice", tuple(KINDS))}
 
     def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:
         super().validate(graph, attributes)

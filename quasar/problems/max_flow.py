@@ -10,7 +10,7 @@ bonus of a pile-up can exceed its penalty.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import networkx as nx
 import numpy as np
@@ -45,7 +45,7 @@ class MaxFlow(GraphProblem):
         "within the capacities and without loss at the other nodes."
     )
     variable = "(source, target, bit of the flow)"
-    attributes = {"source": NODE, "sink": NODE}
+    attributes: ClassVar = {"source": NODE, "sink": NODE}
     answer_form = "flow"
     encodings = ("sound", "published")
 

@@ -5,7 +5,7 @@ x_v = 1 where v is on the source's side.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import networkx as nx
 import numpy as np
@@ -34,7 +34,7 @@ class MinCut(NodeSubsetProblem):
         "Separate the source from the sink: split the nodes into two sides such that the total "
         "capacity of the edges from the source's side to the sink's side is smallest."
     )
-    attributes = {"source": NODE, "sink": NODE}
+    attributes: ClassVar = {"source": NODE, "sink": NODE}
     answer_form = "side"
 
     def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:

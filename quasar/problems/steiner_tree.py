@@ -19,7 +19,7 @@ most (edges − nodes + 2) edges, so the degree is low on sparse graphs, which t
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import networkx as nx
 import numpy as np
@@ -47,7 +47,7 @@ class SteinerTree(EdgeSubsetProblem):
         "Find the edges of the smallest total weight that connect all terminal nodes with each "
         "other, directly or through other nodes."
     )
-    attributes = {"terminal_nodes": NODES}
+    attributes: ClassVar = {"terminal_nodes": NODES}
 
     def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:
         super().validate(graph, attributes)

@@ -50,8 +50,14 @@ from quasar.serving.schema import (
     Refused,
 )
 from quasar.serving.service import CircuitService
-from quasar.tool.description import ProblemList, list_problems
-from quasar.tool.schema import GRAPH_EXAMPLE, ROW_EXAMPLE, VerifyAnswer, VerifyRequest
+from quasar.tool.description import DescribedProblem, ProblemList, list_problems
+from quasar.tool.schema import (
+    GRAPH_EXAMPLE,
+    ROW_EXAMPLE,
+    Question,
+    VerifyAnswer,
+    VerifyRequest,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -124,6 +130,11 @@ def _add_work(api: FastAPI, service: CircuitService) -> None:
         A circuit that is not valid is answered with 200; its report says why and where.
         """
         return await while_connected(request, service.verify(body))
+
+    @api.post("/v1/describe", responses=_REFUSALS)
+    def describe(body: Question) -> DescribedProblem:
+        """A problem as a circuit sees it: the variable of each qubit, the cost Hamiltonian."""
+        return service.describe(body)
 
     @api.post(
         "/v1/chat/completions", responses=_REFUSALS | _NO_MODEL | _EVENTS, response_model=Completion

@@ -44,7 +44,15 @@ from quasar.serving.schema import (
 from quasar.serving.search import Plan, Search, facts
 from quasar.serving.text import read_problem
 from quasar.serving.writer import Draft, Order, TooLong, Written
-from quasar.tool.schema import VerifyAnswer, VerifyRequest, to_answer, to_check, to_instance
+from quasar.tool.description import DescribedProblem, describe_problem
+from quasar.tool.schema import (
+    Question,
+    VerifyAnswer,
+    VerifyRequest,
+    to_answer,
+    to_check,
+    to_instance,
+)
 from quasar.verification.worker import Check, Result
 
 Write = Callable[[Order], Awaitable[Written]]
@@ -91,12 +99,18 @@ class CircuitService:
         except TimeoutError:
             raise out_of_time(limit, mend="send a smaller circuit") from None
 
+    def describe(self, question: Question) -> DescribedProblem:
+        """A problem as a circuit sees it. Raises RequestRefused: 422 bad problem."""
+        try:
+            return describe_problem(question, max_qubits=self.config.verification.max_qubits)
+        except (ProblemError, InputError) as error:
+            raise bad_problem(str(error), field=_field(question)) from error
+
     async def _verify_one(self, request: VerifyRequest) -> VerifyAnswer:
         try:
             check = to_check(request, max_qubits=self.config.verification.max_qubits)
         except (ProblemError, InputError) as error:
-            field = "problem" if request.row is None else "row"
-            raise bad_problem(str(error), field=field) from error
+            raise bad_problem(str(error), field=_field(request)) from error
         (result,) = await self._verify([check])
         try:
             return to_answer(result, request, self._reward)
@@ -252,9 +266,7 @@ class CircuitService:
 
     async def _check(self, plan: Plan, drafts: Sequence[Draft], *, diagnose: bool) -> list[Result]:
         checks = [
-            Check(
-                plan.problem, submitted_circuit(draft.text), diagnose=diagnose, draw=plan.draw
-            )
+            Check(plan.problem, submitted_circuit(draft.text), diagnose=diagnose, draw=plan.draw)
             for draft in drafts
         ]
         results = await self._verify(checks)
@@ -274,6 +286,10 @@ class CircuitService:
             return Compiled(device=device, message="not compiled: the time ran out")
         except RequestRefused as error:
             return Compiled(device=device, message=f"not compiled: {error.message}")
+
+
+def _field(question: Question) -> str:
+    return "problem" if question.row is None else "row"
 
 
 def _written(turn: int, drafts: Sequence[Draft], seconds: float) -> TurnWritten:

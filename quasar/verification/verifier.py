@@ -95,8 +95,8 @@ class Verifier:
         """The report on one answer. A bad answer is a report, never an exception.
 
         granted: names of the costly stages that may run; None: all.
-        diagnose: say also what to mend (`VerificationReport.diagnosis`), draw: also what a person is
-        shown of the circuit (`VerificationReport.drawing`); no grade needs either.
+        diagnose: say also what to mend (`VerificationReport.diagnosis`), which no grade needs.
+        draw: say also what a person is shown (`VerificationReport.drawing`).
 
         Raises ProblemError only where formula "published" is asked of a problem without reference
         or of more qubits than are enumerated.

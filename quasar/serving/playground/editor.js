@@ -159,7 +159,8 @@ export class Editor {
       .filter(({ u, v }) => u === node.id || v === node.id)
       .map(({ u, v }) => (u === node.id ? v : u));
     const mark = this.marks.has(node.id) ? `, ${this.marks.get(node.id)}` : "";
-    return `node ${node.id}${mark}, ${others.length ? `joined with ${others.join(", ")}` : "not joined"}`;
+    const values = this.shape.nodeValues.map((name) => `, ${name} ${node.data[name]}`).join("");
+    return `node ${node.id}${mark}${values}, ${others.length ? `joined with ${others.join(", ")}` : "not joined"}`;
   }
 
   #keys() {

@@ -138,9 +138,10 @@ function readValues(text, shape, name) {
 }
 
 function readJson(json, found, shape) {
-  const graph = json.problem?.graph ?? json.graph ?? json;
+  const isGraph = (value) => Boolean(value?.nodes ?? value?.edges ?? value?.hyperedges);
+  const graph = [json.problem?.graph, json, json.graph].find(isGraph) ?? json;
   const { nodes = [], hyperedges = [] } = graph;
-  const edges = graph.edges ?? graph.links ?? (Array.isArray(graph) ? graph : []);
+  const edges = Array.isArray(graph) ? graph : (graph.edges ?? graph.links ?? []);
   if (!Array.isArray(nodes) || !Array.isArray(edges) || !Array.isArray(hyperedges)) {
     throw new Error("the JSON holds no lists of nodes and edges");
   }
@@ -236,9 +237,12 @@ export function arrange(graph) {
       b.force[0] -= dx * force;
       b.force[1] -= dy * force;
     };
-    nodes.forEach((a, i) => nodes.slice(i + 1).forEach((b) => push(a, b, (d) => (k * k) / d)));
+    nodes.forEach((a, i) => nodes.slice(i + 1).forEach((b) => push(a, b, (d) => (d < 3 * k ? (k * k) / d : 0))));
     for (const [a, b] of links) push(a, b, (d) => (-d * d) / k);
     for (const node of nodes) {
+      // to the middle, so that parts without an edge between them stay together
+      node.force[0] += 0.25 * (WIDTH / 2 - node.x);
+      node.force[1] += 0.25 * (HEIGHT / 2 - node.y);
       const length = Math.hypot(...node.force) || 1;
       node.x += (node.force[0] / length) * Math.min(length, heat);
       node.y += (node.force[1] / length) * Math.min(length, heat);
