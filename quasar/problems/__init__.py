@@ -132,7 +132,7 @@ def build_instance(
     None and () if none does, and then nothing can be decoded. Raises ProblemError, also above
     `max_qubits`.
     """
-    attributes: ClassVar = {} if attributes is None else attributes
+    attributes = {} if attributes is None else attributes
     if not isinstance(attributes, Mapping):
         raise ProblemError(f"{primitive}: attributes must be an object, not {attributes!r}")
     if encoding is not None:
