@@ -341,10 +341,11 @@ def test_stop_ends_the_work(visit):
         return [Draft(CIRCUITS[0], True, 0)]
 
     page = visit(Endpoint(write=write)).open()
-    page.click("#run")
+    page.focus("#run")
+    page.keyboard.press("Enter")
     page.wait_for_selector(".card.waiting")
     assert page.is_disabled("#run")
-    page.click("#stop")
+    page.keyboard.press("Enter")  # the focus went on to Stop
     page.wait_for_selector("#run:enabled")
     assert page.text_content("#status") == "Stopped."
     assert page.locator(".card.waiting").count() == 0
@@ -353,6 +354,18 @@ def test_stop_ends_the_work(visit):
             break
         page.wait_for_timeout(50)
     assert cancelled == [0]
+
+
+def test_a_connection_that_breaks_is_told(visit):
+    there = visit()
+    page = there.open()
+    started = {"seed": 1, "samples": 4, "turns": 1, "problem": {"num_qubits": 5}}
+    cut = f"event: start\ndata: {json.dumps(started)}\n\n"
+    page.route("**/v1/circuits", lambda route: route.fulfill(body=cut, content_type="text/plain"))
+    run(page)
+    assert page.text_content("#problem-title") == "The connection broke off"
+    assert page.locator(".card.waiting").count() == 0
+    assert there.faults == []
 
 
 def test_a_refusal_is_told_with_its_mend(visit):

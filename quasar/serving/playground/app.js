@@ -18,6 +18,13 @@ const said = (text) => {
   say(text);
 };
 
+/** What the editor did, for a moment. */
+function hear(text) {
+  $("heard").textContent = text;
+  clearTimeout(hear.timer);
+  hear.timer = setTimeout(() => ($("heard").textContent = ""), 4000);
+}
+
 // ---- start --------------------------------------------------------------------------------------
 
 async function start() {
@@ -32,7 +39,7 @@ async function start() {
   $("own").addEventListener("keydown", submitByKey);
   try {
     const { problems } = await getJson("v1/problems");
-    panel = new Panel(problems, (text) => ($("tool-hint").textContent = text));
+    panel = new Panel(problems, hear);
     if (!takeLink()) panel.pick("vertex_cover");
     await readFacts();
   } catch (error) {
@@ -155,8 +162,11 @@ async function run(event) {
 }
 
 function busy(is) {
+  const [from, to] = is ? [$("run"), $("stop")] : [$("stop"), $("run")];
+  const hadFocus = document.activeElement === from;
   $("run").disabled = is;
   $("stop").hidden = !is;
+  if (hadFocus) to.focus();
   $("progress").hidden = !is;
   $("output").setAttribute("aria-busy", String(is));
   if (is) {

@@ -1,5 +1,6 @@
 // The endpoint as the page asks it: JSON requests, the stream of events, the key, refusals.
 
+const LAST = new Set(["answer", "error"]); // what a whole stream ends with
 const KEY = "quasar-key"; // in sessionStorage: it ends with the tab
 export const BASE = new URL(".", location.href);
 
@@ -53,22 +54,29 @@ export async function postJson(path, body, signal) {
   return (await send(path, { body, signal })).json();
 }
 
-/** The events of a streamed answer as [name, data], as they come. Raises Refusal. */
+/** The events of a streamed answer as [name, data], to its last. Raises Refusal. */
 export async function* events(path, body, signal) {
   const response = await send(path, { body, signal, accept: "text/event-stream" });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let waiting = "";
   for (;;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await reader.read().catch((error) => {
+      throw error.name === "AbortError" ? error : broken();
+    });
     if (done) break;
     const blocks = (waiting + value).split("\n\n");
     waiting = blocks.pop();
     for (const block of blocks) {
       const event = readEvent(block);
       if (event) yield event;
+      if (event && LAST.has(event[0])) return;
     }
   }
+  throw broken();
 }
+
+const broken = () =>
+  new Refusal(0, { message: "the connection broke off", mend: "ask again; the same seed gives the same candidates" });
 
 function readEvent(block) {
   let name = "message";

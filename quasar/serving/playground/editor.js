@@ -158,7 +158,7 @@ export class Editor {
     const others = this.graph.edges
       .filter(({ u, v }) => u === node.id || v === node.id)
       .map(({ u, v }) => (u === node.id ? v : u));
-    const mark = this.marks.has(node.id) ? `, ${this.marks.get(node.id)}` : "";
+    const mark = this.marks.has(node.id) ? ` ${this.marks.get(node.id)}` : "";
     const values = this.shape.nodeValues.map((name) => `, ${name} ${node.data[name]}`).join("");
     return `node ${node.id}${mark}${values}, ${others.length ? `joined with ${others.join(", ")}` : "not joined"}`;
   }

@@ -63,16 +63,16 @@ function figures({ report, reward, compiled }) {
 // ---- outcomes -----------------------------------------------------------------------------------
 
 function showOutcomes(report, asked) {
-  const { outcomes, optimum, other_probability: rest, variables } = report.drawing;
-  const shown = outcomes.some((outcome) => outcome.bitstring === optimum.bitstring)
-    ? outcomes
-    : [...outcomes, optimum];
+  const { outcomes, optimum, other_probability: others, variables } = report.drawing;
+  const listed = outcomes.some((outcome) => outcome.bitstring === optimum.bitstring);
+  const shown = listed ? outcomes : [...outcomes, optimum];
+  const rest = listed ? others : others - optimum.probability;
   const largest = Math.max(...shown.map((outcome) => outcome.probability), 1e-9);
   const uniform = 2 ** -report.num_qubits;
   const rows = shown.map((outcome) => outcomeRow(outcome, largest, uniform, () => choose(outcome)));
   if (rest > 1e-6) {
     rows.push(el("tr", { class: "others" },
-      el("th", { scope: "row" }, "all others"), el("td", {}, el("span", { class: "share" }, percent(rest))), el("td", {})));
+      el("th", { scope: "row" }, "all others"), el("td", {}, el("div", { class: "measured" }, el("span", { class: "share" }, percent(rest)))), el("td", {})));
   }
   $("outcomes").replaceChildren(...rows);
   const shots = report.distribution.shots;
@@ -101,7 +101,9 @@ function outcomeRow(outcome, largest, uniform, choose) {
   const kind = outcome.feasible === false ? "infeasible" : outcome.optimal ? "optimal" : "plain";
   return el("tr", { class: kind, onclick: choose },
     el("th", { scope: "row" }, el("button", { type: "button", class: "bits", "aria-pressed": "false" }, outcome.bitstring)),
-    el("td", {}, bar(outcome.probability / largest, uniform / largest), el("span", { class: "share" }, percent(outcome.probability))),
+    el("td", {}, el("div", { class: "measured" },
+      bar(outcome.probability / largest, uniform / largest),
+      el("span", { class: "share" }, percent(outcome.probability)))),
     el("td", {}, verdict(outcome)));
 }
 
