@@ -166,7 +166,7 @@ function busy(is) {
   const hadFocus = document.activeElement === from;
   $("run").disabled = is;
   $("stop").hidden = !is;
-  if (hadFocus) to.focus();
+  if (hadFocus) to.focus({ preventScroll: true });
   $("progress").hidden = !is;
   $("output").setAttribute("aria-busy", String(is));
   if (is) {

@@ -49,7 +49,7 @@ function drawNode(node, shape, decor) {
   const below = node.y < HEIGHT - 45; // else the note would leave the field
   notes.forEach((note, i) => {
     const dy = below ? RADIUS + 14 + 12 * i : -RADIUS - 8 - 12 * i;
-    made.append(svg("text", { class: i === 0 && mark ? "note mark" : "note", dy }, note));
+    made.append(" ", svg("text", { class: i === 0 && mark ? "note mark" : "note", dy }, note));
   });
   return made;
 }
