@@ -24,6 +24,23 @@ Graph = Mapping[str, Any]  # node-link JSON (key "edges"), or {"nodes", "hypered
 Encoding = Literal["sound", "published"]
 Order = Literal["natural", "text"]
 Variable = TypeVar("Variable")
+# What an answer is made of: chosen nodes; the nodes of one side of two; chosen edges [u, v]; chosen
+# hyperedges; groups of nodes; nodes in the order of a path; [source, target, flow] an edge;
+# [node, node of a second graph]; or anything else.
+AnswerForm = Literal[
+    "nodes", "side", "edges", "hyperedges", "groups", "path", "flow", "pairs", "other"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """What values an attribute takes: a node, a list of nodes, …, one of `choices`, a graph."""
+
+    kind: Literal["node", "nodes", "integer", "choice", "graph"]
+    choices: tuple[str, ...] = ()
+
+
+NODE, NODES, INTEGER = Attribute("node"), Attribute("nodes"), Attribute("integer")
 
 
 class GraphProblem(ABC):
@@ -37,7 +54,8 @@ class GraphProblem(ABC):
 
     name: ClassVar[str]
     summary: ClassVar[str]  # one sentence of natural language for prompts and listings
-    attributes: ClassVar[tuple[str, ...]] = ()  # required attribute names
+    attributes: ClassVar[Mapping[str, Attribute]] = {}  # the required ones, by name
+    answer_form: ClassVar[AnswerForm] = "other"  # how an answer may be shown on the graph
     variable: ClassVar[str] = "node"  # what the name of a binary variable says, for prompts
     # The polynomials that differ. With "sound" alone, the published one is sound already; with
     # both, `polynomial` (and `variables` where need be) looks at `self.encoding`.

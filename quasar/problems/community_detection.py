@@ -9,12 +9,12 @@ several changes the modularity terms by at most 2 a label and saves a penalty of
 
 from collections.abc import Mapping
 from itertools import combinations
-from typing import Any
+from typing import Any, ClassVar
 
 import networkx as nx
 import numpy as np
 
-from quasar.problems.base import Graph
+from quasar.problems.base import INTEGER, Graph
 from quasar.problems.graphs import node_link, read_count, read_weight
 from quasar.problems.labels import NodeLabelProblem, divisors
 from quasar.problems.polynomial import BinaryPolynomial
@@ -38,7 +38,7 @@ class CommunityDetection(NodeLabelProblem):
         "Divide the nodes into at most the given number of communities such that the modularity "
         "is largest: many edges inside communities, few between them."
     )
-    attributes = ("number_of_communities", "communities_size")
+    attributes: ClassVar = {"number_of_communities": INTEGER, "communities_size": INTEGER}
     count_attribute = "number_of_communities"
 
     def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:

@@ -7,12 +7,12 @@ than a component of more nodes.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import networkx as nx
 import numpy as np
 
-from quasar.problems.base import Graph, GraphProblem
+from quasar.problems.base import NODE, Graph, GraphProblem
 from quasar.problems.graphs import (
     Node,
     components,
@@ -33,7 +33,8 @@ class ConnectedComponents(GraphProblem):
 
     name = "connected_components"
     summary = "Find all nodes that are connected with the given node, itself included."
-    attributes = ("node",)
+    attributes: ClassVar = {"node": NODE}
+    answer_form = "nodes"
     encodings = ("sound", "published")
 
     def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:

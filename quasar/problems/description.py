@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from quasar.problems import get_problem
 
 MAX_QUBITS = 16  # of the sizes that are listed
 EXAMPLE_SEED = 0
+EXAMPLE_QUBITS = 6  # at most, where the primitive has instances so small
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -19,11 +21,13 @@ def describe(name: str) -> dict[str, Any]:
     """
     problem = get_problem(name)
     sizes = problem.possible_qubits(MAX_QUBITS)
-    graph, attributes = problem.generate(np.random.default_rng(EXAMPLE_SEED), sizes[0])
+    size = max((n for n in sizes if n <= EXAMPLE_QUBITS), default=sizes[0])
+    graph, attributes = problem.generate(np.random.default_rng(EXAMPLE_SEED), size)
     return {
         "name": problem.name,
         "summary": problem.summary,
-        "attributes": list(problem.attributes),
+        "attributes": {name: asdict(value) for name, value in problem.attributes.items()},
+        "answer_form": problem.answer_form,
         "variable": problem.variable,
         "encodings": list(problem.encodings),
         "qubits": list(sizes),

@@ -20,6 +20,7 @@ class EdgeSubsetProblem(GraphProblem):
     """A problem whose answer is the list of selected edges [u, v] (x = 1), in qubit order."""
 
     variable = "edge"
+    answer_form = "edges"
 
     def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:
         super().validate(graph, attributes)

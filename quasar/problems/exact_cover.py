@@ -26,6 +26,7 @@ class ExactCover(GraphProblem):
     name = "exact_cover"
     summary = "Choose hyperedges such that every node is in exactly one of them."
     variable = "place of the hyperedge in the list"
+    answer_form = "hyperedges"
 
     def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:
         super().validate(graph, attributes)

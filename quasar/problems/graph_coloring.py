@@ -7,11 +7,11 @@ state need not be a colouring.
 
 from collections.abc import Mapping
 from itertools import combinations
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from quasar.problems.base import Graph
+from quasar.problems.base import INTEGER, Graph
 from quasar.problems.graphs import components, node_link
 from quasar.problems.labels import NodeLabelProblem, divisors
 from quasar.problems.polynomial import BinaryPolynomial
@@ -29,7 +29,7 @@ class GraphColoring(NodeLabelProblem):
         "Give each node one of the given number of colours such that as few edges as possible, at "
         "best none, join nodes of the same colour."
     )
-    attributes = ("number_of_colors",)
+    attributes: ClassVar = {"number_of_colors": INTEGER}
     count_attribute = "number_of_colors"
 
     def polynomial(self, graph: Graph, attributes: Mapping[str, Any]) -> BinaryPolynomial:

@@ -8,12 +8,12 @@ Published: only x_{i,u}·x_{j,v}, the edge in its stored orientation and the oth
 
 from collections.abc import Iterator, Mapping
 from itertools import combinations
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from quasar.errors import ProblemError
-from quasar.problems.base import Graph
+from quasar.problems.base import Attribute, Graph
 from quasar.problems.graphs import Node, natural_key, node_ids, node_link, read_node_link
 from quasar.problems.permutations import PermutationProblem
 from quasar.problems.polynomial import BinaryPolynomial
@@ -34,7 +34,8 @@ class GraphIsomorphism(PermutationProblem):
         "joined by an edge exactly where their matches are."
     )
     variable = "(node, node of the second graph)"
-    attributes = (OTHER,)
+    attributes: ClassVar = {OTHER: Attribute("graph")}
+    answer_form = "pairs"
     encodings = ("sound", "published")
 
     def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:

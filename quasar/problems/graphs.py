@@ -103,7 +103,7 @@ def read_hypergraph(
 
 
 def require_nodes(
-    attributes: Mapping[str, Any], names: Sequence[str], nodes: Sequence[Node], *, problem: str
+    attributes: Mapping[str, Any], names: Iterable[str], nodes: Sequence[Node], *, problem: str
 ) -> None:
     """Check that these attributes name different nodes of the graph."""
     taken: dict[Node, str] = {}

@@ -9,12 +9,12 @@ Published: without the terms of the two ends, and with p + 1 up to n − 1, whic
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from quasar.errors import ProblemError
-from quasar.problems.base import Graph
+from quasar.problems.base import NODE, Graph
 from quasar.problems.graphs import Node, node_ids, node_link, read_node_link, require_nodes
 from quasar.problems.permutations import Pair, PermutationProblem
 from quasar.problems.polynomial import BinaryPolynomial
@@ -34,7 +34,8 @@ class HamiltonianPath(PermutationProblem):
         "exactly once."
     )
     variable = "(node, place in the path)"
-    attributes = ("start_node", "end_node")
+    attributes: ClassVar = {"start_node": NODE, "end_node": NODE}
+    answer_form = "path"
     encodings = ("sound", "published")
 
     def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:

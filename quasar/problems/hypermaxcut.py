@@ -33,7 +33,7 @@ class HyperMaxCut(NodeSubsetProblem):
         "Split the nodes of the hypergraph into two groups such that as many hyperedges as "
         "possible have nodes in both groups."
     )
-
+    answer_form = "side"
     encodings = ("sound", "published")
 
     def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:

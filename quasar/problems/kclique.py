@@ -7,11 +7,11 @@ sets with the most edges: the k-cliques where there are any.
 
 from collections.abc import Mapping
 from itertools import combinations
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from quasar.problems.base import Graph
+from quasar.problems.base import INTEGER, Graph
 from quasar.problems.graphs import node_link, read_count, read_node_link
 from quasar.problems.nodes import NodeSubsetProblem
 from quasar.problems.polynomial import BinaryPolynomial
@@ -31,7 +31,7 @@ class KClique(NodeSubsetProblem):
 
     name = "kclique"
     summary = "Find k nodes such that as many pairs of them as possible, at best all, are joined."
-    attributes = ("k",)
+    attributes: ClassVar = {"k": INTEGER}
 
     def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:
         super().validate(graph, attributes)

@@ -6,11 +6,11 @@ weight costs A·D² at least, and no more than D items need be left out to mend 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from quasar.problems.base import Graph, GraphProblem
+from quasar.problems.base import INTEGER, Graph, GraphProblem
 from quasar.problems.graphs import Node, node_ids, read_node_link, read_whole, weighted_nodes
 from quasar.problems.polynomial import BinaryPolynomial, bits_up_to
 from quasar.problems.states import variable_values
@@ -32,7 +32,8 @@ class Knapsack(GraphProblem):
         "their weights is within the capacity."
     )
     variable = "node, or bit of the slack"
-    attributes = ("capacity",)
+    attributes: ClassVar = {"capacity": INTEGER}
+    answer_form = "nodes"
 
     def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:
         super().validate(graph, attributes)

@@ -22,6 +22,7 @@ class NodeLabelProblem(GraphProblem):
     """A problem whose answer is K groups of nodes (lists in qubit order), group c with label c."""
 
     variable = "node:label"
+    answer_form = "groups"
 
     @property
     @abstractmethod

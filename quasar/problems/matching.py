@@ -10,13 +10,13 @@ not ensure that for heavy edges; the generator does.
 
 from collections.abc import Mapping
 from itertools import combinations, product
-from typing import Any
+from typing import Any, ClassVar
 
 import networkx as nx
 import numpy as np
 
 from quasar.errors import ProblemError
-from quasar.problems.base import Graph
+from quasar.problems.base import Attribute, Graph
 from quasar.problems.edges import EdgeSubsetProblem
 from quasar.problems.graphs import node_link, read_weight
 from quasar.problems.polynomial import BinaryPolynomial
@@ -52,7 +52,7 @@ class Matching(EdgeSubsetProblem):
         "perfect or perfect_bipartite, one where it is near_perfect; the graph is bipartite where "
         "it is perfect_bipartite or maximum_bipartite."
     )
-    attributes = ("matching",)
+    attributes: ClassVar = {"matching": Attribute("choice", tuple(KINDS))}
 
     def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:
         super().validate(graph, attributes)

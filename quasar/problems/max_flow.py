@@ -10,12 +10,12 @@ bonus of a pile-up can exceed its penalty.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import networkx as nx
 import numpy as np
 
-from quasar.problems.base import Graph, GraphProblem
+from quasar.problems.base import NODE, Graph, GraphProblem
 from quasar.problems.graphs import (
     Node,
     components,
@@ -45,7 +45,8 @@ class MaxFlow(GraphProblem):
         "within the capacities and without loss at the other nodes."
     )
     variable = "(source, target, bit of the flow)"
-    attributes = ("source", "sink")
+    attributes: ClassVar = {"source": NODE, "sink": NODE}
+    answer_form = "flow"
     encodings = ("sound", "published")
 
     def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:

@@ -5,12 +5,12 @@ x_v = 1 where v is on the source's side.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import networkx as nx
 import numpy as np
 
-from quasar.problems.base import Graph
+from quasar.problems.base import NODE, Graph
 from quasar.problems.graphs import (
     components,
     node_link,
@@ -34,7 +34,8 @@ class MinCut(NodeSubsetProblem):
         "Separate the source from the sink: split the nodes into two sides such that the total "
         "capacity of the edges from the source's side to the sink's side is smallest."
     )
-    attributes = ("source", "sink")
+    attributes: ClassVar = {"source": NODE, "sink": NODE}
+    answer_form = "side"
 
     def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:
         super().validate(graph, attributes)

@@ -18,6 +18,8 @@ from quasar.problems.states import variable_values
 class NodeSubsetProblem(GraphProblem):
     """A problem whose answer is the list of selected nodes (x = 1), in qubit order."""
 
+    answer_form = "nodes"
+
     def nodes(self, graph: Graph) -> Sequence[Node]:
         """Node ids as listed in the graph (node-link unless a problem says otherwise)."""
         return node_ids(graph)

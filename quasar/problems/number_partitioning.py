@@ -25,6 +25,7 @@ class NumberPartitioning(NodeSubsetProblem):
         "Split the nodes into two parts such that the sums of their weights differ as little as "
         "possible."
     )
+    answer_form = "side"
 
     def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:
         super().validate(graph, attributes)

@@ -4,6 +4,7 @@ A package declares `max_cut = "my_module:MaxCut"` there; see `examples/own_probl
 """
 
 import inspect
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 
 from quasar.errors import ProblemError
@@ -30,5 +31,9 @@ def _load(entry: EntryPoint) -> type[GraphProblem]:
     if getattr(cls, "name", None) != entry.name:
         raise ProblemError(
             f"{where}: the class is named {getattr(cls, 'name', None)!r}; use one name for both"
+        )
+    if not isinstance(cls.attributes, Mapping):
+        raise ProblemError(
+            f"{where}: attributes must map each name to an Attribute of quasar.problems.base"
         )
     return cls

@@ -19,13 +19,13 @@ most (edges − nodes + 2) edges, so the degree is low on sparse graphs, which t
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import networkx as nx
 import numpy as np
 
 from quasar.errors import ProblemError
-from quasar.problems.base import Graph
+from quasar.problems.base import NODES, Graph
 from quasar.problems.edges import EdgeSubsetProblem
 from quasar.problems.graphs import Node, node_link, read_weight
 from quasar.problems.polynomial import BinaryPolynomial
@@ -47,7 +47,7 @@ class SteinerTree(EdgeSubsetProblem):
         "Find the edges of the smallest total weight that connect all terminal nodes with each "
         "other, directly or through other nodes."
     )
-    attributes = ("terminal_nodes",)
+    attributes: ClassVar = {"terminal_nodes": NODES}
 
     def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:
         super().validate(graph, attributes)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from fastapi import Body, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -32,7 +32,7 @@ from quasar.serving.errors import RequestRefused
 from quasar.serving.gate import Gate
 from quasar.serving.keys import ApiKeys
 from quasar.serving.metrics import CONTENT_TYPE, Metrics
-from quasar.serving.pages import index_page
+from quasar.serving.pages import add_playground
 from quasar.serving.responses import (
     CallerGone,
     event_stream,
@@ -50,11 +50,18 @@ from quasar.serving.schema import (
     Refused,
 )
 from quasar.serving.service import CircuitService
-from quasar.tool.schema import GRAPH_EXAMPLE, ROW_EXAMPLE, VerifyAnswer, VerifyRequest
+from quasar.tool.description import DescribedProblem, ProblemList, list_problems
+from quasar.tool.schema import (
+    GRAPH_EXAMPLE,
+    ROW_EXAMPLE,
+    Question,
+    VerifyAnswer,
+    VerifyRequest,
+)
 
 logger = logging.getLogger(__name__)
 
-ASK_AS_SHOWN = "GET / shows a request that works"
+ASK_AS_SHOWN = "GET /docs shows requests that work"
 EVENT_STREAM = "text/event-stream"
 # Names of the parts of the endpoint that do not run yet.
 Ready = Callable[[], Awaitable[list[str]]]
@@ -88,6 +95,7 @@ def create_api(
     _add_error_handlers(api)
     _add_work(api, service)
     _add_facts(api, service, metrics, ready)
+    add_playground(api)
     if keys:
         _declare_keys(api)
     return api
@@ -124,6 +132,11 @@ def _add_work(api: FastAPI, service: CircuitService) -> None:
         """
         return await while_connected(request, service.verify(body))
 
+    @api.post("/v1/describe", responses=_REFUSALS)
+    def describe(body: Question) -> DescribedProblem:
+        """A problem as a circuit sees it: the variable of each qubit, the cost Hamiltonian."""
+        return service.describe(body)
+
     @api.post(
         "/v1/chat/completions", responses=_REFUSALS | _NO_MODEL | _EVENTS, response_model=Completion
     )
@@ -143,6 +156,11 @@ def _add_facts(api: FastAPI, service: CircuitService, metrics: Metrics, ready: R
         """The models (a null id where the endpoint only verifies), and the limits."""
         return {"object": "list", "data": listed(service)}
 
+    @api.get("/v1/problems")
+    def problems() -> ProblemList:
+        """The problems: question, attributes, what an answer is made of, a small example."""
+        return list_problems()
+
     @api.get("/healthz")
     async def healthz() -> dict[str, str]:
         """Whether the endpoint answers."""
@@ -159,10 +177,6 @@ def _add_facts(api: FastAPI, service: CircuitService, metrics: Metrics, ready: R
     async def prometheus() -> Response:
         """Counters and times in Prometheus' text format."""
         return Response(metrics.text(), media_type=CONTENT_TYPE)
-
-    @api.get("/", response_class=HTMLResponse, include_in_schema=False)
-    async def index(request: Request) -> str:
-        return index_page(str(request.base_url), listed(service)[0])
 
 
 def _declare_keys(api: FastAPI) -> None:

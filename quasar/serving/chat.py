@@ -8,10 +8,12 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from quasar.circuits.ansatz import ansatz_names
+from quasar.config import DeviceName
 from quasar.problems import problem_names
 from quasar.serving.errors import RequestRefused
 from quasar.serving.schema import (
@@ -343,6 +345,9 @@ def listed(service: CircuitService) -> list[dict[str, Any]]:
         "max_samples": config.serving.max_samples,
         "max_turns": config.serving.max_turns,
         "temperature": config.evaluation.temperature,
+        "constrained": config.generation.constrained,
+        "ansatze": list(ansatz_names()),
+        "devices": list(get_args(DeviceName)),
         "max_prompt_tokens": config.generation.max_prompt_tokens,
         "max_body_bytes": config.serving.max_body_bytes,
         "request_timeout_s": config.serving.request_timeout_s,

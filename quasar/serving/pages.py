@@ -1,12 +1,35 @@
-"""The endpoint's two HTML pages: how to ask, and what went wrong. All inserted text is escaped."""
+"""The endpoint's pages: the playground, whose files are served as they lie in `playground/`, and
+what went wrong. All text inserted into the latter is escaped.
+"""
 
 import html
-import json
+from pathlib import Path
 from string import Template
 from typing import Any
 
-from quasar.serving.schema import EXAMPLE
-from quasar.tool.schema import GRAPH_EXAMPLE
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse, Response
+from fastapi.staticfiles import StaticFiles
+
+PLAYGROUND = Path(__file__).parent / "playground"
+# The paths of the page and its files, which any caller may read.
+PLAYGROUND_PATHS = frozenset(
+    ("/", *(f"/playground/{file.name}" for file in PLAYGROUND.iterdir() if file.is_file()))
+)
+_FILE_HEADERS = {
+    "Cache-Control": "no-cache",  # asked for again each time, answered 304 where it is the same
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+# Scripts, styles and requests of this origin alone, none of them inline: what a model writes cannot
+# run, whatever way it gets into the page.
+_PAGE_HEADERS = _FILE_HEADERS | {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
 
 _FRAME = Template("""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>$title</title>
@@ -23,62 +46,29 @@ $body
 </body></html>
 """)
 
-_INDEX = Template("""<h1>Quasar: verified circuits for graph problems</h1>
-<p>$lead Primitives: <b>$primitives</b>; at most $limits a request.</p>
-<h2>Ask from a shell</h2>
-<pre>curl -s ${url}$path -H 'Content-Type: application/json' -d '$example'</pre>
-<h2>Ask from here</h2>
-<form id="ask"><label for="body">Request (JSON)</label>
-<textarea id="body" spellcheck="false">$pretty</textarea>
-<p><button>Send</button> <span id="state" role="status"></span></p></form>
-<pre id="circuit" hidden></pre>
-<pre id="answer" hidden></pre>
-<p>All fields: <a href="docs">docs</a>. Limits as JSON: <a href="v1/models">v1/models</a>.</p>
-<script>
-document.getElementById("ask").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const state = document.getElementById("state"), answer = document.getElementById("answer");
-  const circuit = document.getElementById("circuit");
-  state.textContent = "working …"; answer.hidden = circuit.hidden = true;
-  try {
-    const response = await fetch("$path", {method: "POST", body: event.target.body.value,
-      headers: {"Content-Type": "application/json", "Accept": "application/json"}});
-    const data = await response.json();
-    state.textContent = data.error ? data.error.message + "; " + data.error.mend
-      : data.message || "verified";
-    const text = data.circuit || data.observation;
-    if (text) { circuit.textContent = text; circuit.hidden = false; }
-    answer.textContent = JSON.stringify(data, null, 1); answer.hidden = false;
-  } catch (error) { state.textContent = "no answer: " + error.message; }
-});
-</script>""")
-
-_WRITES = """Send a graph problem; the model writes candidate OpenQASM 3 circuits, each is simulated
-and verified, and the best one comes back with its report. (A circuit of your own is verified by
-<code>v1/verify</code>.)"""
-_VERIFIES = """Send a graph problem and an OpenQASM 3 circuit; the circuit is simulated and
-verified, and its report comes back. This endpoint has no model, it writes no circuits."""
-
 _ERROR = Template("""<h1>$status: $message</h1>
 $field<p><b>Mend:</b> $mend</p>
-<p><a href="$home">How to ask</a></p>""")
+<p><a href="$home">To the playground</a></p>""")
 
 
-def index_page(url: str, facts: dict[str, Any]) -> str:
-    """How to ask. `url` is the endpoint's own address with a slash at its end."""
-    writes = facts["id"] is not None
-    example = EXAMPLE if writes else GRAPH_EXAMPLE
-    limits = f"{facts['max_qubits']} qubits"
-    body = _INDEX.substitute(
-        url=html.escape(url),
-        lead=_WRITES if writes else _VERIFIES,
-        path="v1/circuits" if writes else "v1/verify",
-        primitives=html.escape(", ".join(facts["primitives"])),
-        limits=f"{limits} and {facts['max_samples']} candidates" if writes else limits,
-        example=html.escape(json.dumps(example), quote=False),
-        pretty=html.escape(_pretty(EXAMPLE) if writes else json.dumps(example, indent=2)),
-    )
-    return _FRAME.substitute(title="Quasar", body=body)
+def add_playground(api: FastAPI) -> None:
+    """`GET /`, and the files that the page is made of under `/playground/`."""
+    page = (PLAYGROUND / "index.html").read_text(encoding="utf-8")
+
+    @api.get("/", response_class=HTMLResponse, include_in_schema=False)
+    async def index() -> HTMLResponse:
+        return HTMLResponse(page, headers=_PAGE_HEADERS)
+
+    api.mount("/playground", _Files(directory=PLAYGROUND))
+
+
+class _Files(StaticFiles):
+    """Files that a browser asks for again where they have changed, and takes for what they are."""
+
+    def file_response(self, *arguments: Any, **options: Any) -> Response:
+        response = super().file_response(*arguments, **options)
+        response.headers.update(_FILE_HEADERS)
+        return response
 
 
 def error_page(status: int, error: dict[str, Any], *, home: str) -> str:
@@ -92,14 +82,3 @@ def error_page(status: int, error: dict[str, Any], *, home: str) -> str:
         home=html.escape(home),
     )
     return _FRAME.substitute(title=f"Quasar: error {status}", body=body)
-
-
-def _pretty(example: dict[str, Any]) -> str:
-    """Indented, but with each list of the graph on one line."""
-    graph = example["problem"]["graph"]
-    inner = ",\n      ".join(f"{json.dumps(key)}: {json.dumps(graph[key])}" for key in graph)
-    primitive, samples = json.dumps(example["problem"]["primitive"]), example["samples"]
-    return (
-        f'{{\n  "problem": {{\n    "primitive": {primitive},\n    "graph": {{\n      {inner}\n'
-        f'    }}\n  }},\n  "samples": {samples}\n}}'
-    )

@@ -89,6 +89,10 @@ class CircuitRequest(Part):
     seed: int | None = Field(
         None, ge=0, le=MAX_SEED, description="same seed, same candidates; drawn if not given"
     )
+    draw: bool = Field(
+        False,
+        description="tell in the report also how the best circuit is drawn, as /v1/verify does",
+    )
     stream: bool = Field(False, description="answer with server-sent events")
 
     @model_validator(mode="after")

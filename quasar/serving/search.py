@@ -46,6 +46,7 @@ class Plan:
     num_qubits: int | None
     device: DeviceName
     alternatives: int
+    draw: bool  # with the drawing in the report
     stream: bool = False  # events for the text as it grows
 
 

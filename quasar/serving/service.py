@@ -47,7 +47,15 @@ from quasar.serving.schema import (
 from quasar.serving.search import Plan, Search, facts
 from quasar.serving.text import read_problem
 from quasar.serving.writer import Draft, Gained, Order, TooLong, Written
-from quasar.tool.schema import VerifyAnswer, VerifyRequest, to_answer, to_check, to_instance
+from quasar.tool.description import DescribedProblem, describe_problem
+from quasar.tool.schema import (
+    Question,
+    VerifyAnswer,
+    VerifyRequest,
+    to_answer,
+    to_check,
+    to_instance,
+)
 from quasar.verification.worker import Check, Result
 
 # What the drafts of an order gain, where it is streamed; then the drafts, or that it is too long.
@@ -96,12 +104,18 @@ class CircuitService:
         except TimeoutError:
             raise out_of_time(limit, mend="send a smaller circuit") from None
 
+    def describe(self, question: Question) -> DescribedProblem:
+        """A problem as a circuit sees it. Raises RequestRefused: 422 bad problem."""
+        try:
+            return describe_problem(question, max_qubits=self.config.verification.max_qubits)
+        except (ProblemError, InputError) as error:
+            raise bad_problem(str(error), field=_field(question)) from error
+
     async def _verify_one(self, request: VerifyRequest) -> VerifyAnswer:
         try:
             check = to_check(request, max_qubits=self.config.verification.max_qubits)
         except (ProblemError, InputError) as error:
-            field = "problem" if request.row is None else "row"
-            raise bad_problem(str(error), field=field) from error
+            raise bad_problem(str(error), field=_field(request)) from error
         (result,) = await self._verify([check])
         try:
             return to_answer(result, request, self._reward)
@@ -170,6 +184,7 @@ class CircuitService:
             num_qubits=problem.num_qubits if constrained else None,
             device=request.device,
             alternatives=request.alternatives,
+            draw=request.draw,
             stream=stream,
         )
 
@@ -270,7 +285,7 @@ class CircuitService:
 
     async def _check(self, plan: Plan, drafts: Sequence[Draft], *, diagnose: bool) -> list[Result]:
         checks = [
-            Check(plan.problem, submitted_circuit(draft.text), diagnose=diagnose)
+            Check(plan.problem, submitted_circuit(draft.text), diagnose=diagnose, draw=plan.draw)
             for draft in drafts
         ]
         results = await self._verify(checks)
@@ -310,6 +325,10 @@ async def _until(deadline: float, items: AsyncGenerator[Item]) -> AsyncGenerator
 def _grown(turn: int, gained: Gained) -> TurnGrown:
     pieces = [GrownPiece(sample=piece.sample, text=piece.text) for piece in gained.pieces]
     return TurnGrown(turn=turn, pieces=pieces)
+
+
+def _field(question: Question) -> str:
+    return "problem" if question.row is None else "row"
 
 
 def _written(turn: int, drafts: Sequence[Draft], seconds: float) -> TurnWritten:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from quasar.datasets.prompts import ENCODING
 from quasar.problems import get_problem, problem_names
+from quasar.problems.base import AnswerForm, Attribute
 from quasar.problems.description import describe
 from quasar.tool.schema import Problem, Question, to_problem
 
@@ -21,7 +22,9 @@ class ListedProblem(BaseModel):
 
     primitive: str
     summary: str
-    attributes: list[str] = Field(description="names of the attributes that it needs")
+    attributes: dict[str, Attribute] = Field(description="the attributes that it needs, by name")
+    answer_form: AnswerForm = Field(description="what an answer is made of")
+    variable: str = Field(description="what the name of a binary variable says")
     qubits: list[int] = Field(description="numbers of qubits that its instances have")
     example: Problem = Field(description="a small instance, as a request states it")
 
@@ -86,6 +89,8 @@ def _listed(name: str) -> ListedProblem:
         primitive=name,
         summary=shown["summary"],
         attributes=shown["attributes"],
+        answer_form=shown["answer_form"],
+        variable=shown["variable"],
         qubits=shown["qubits"],
         example=Problem(primitive=name, graph=graph, attributes=attributes),
     )

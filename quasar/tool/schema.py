@@ -115,6 +115,11 @@ class VerifyRequest(Question):
     diagnose: bool = Field(
         True, description="say what to mend: violated Hamiltonian terms, slopes of the angles"
     )
+    draw: bool = Field(
+        False,
+        description="tell also what a person is shown: gates with their columns, the most probable "
+        "outcomes, the likeliest optimum",
+    )
     observation_chars: int = Field(
         1000, ge=20, le=20_000, description="longest observation text, characters"
     )
@@ -146,7 +151,7 @@ def to_check(request: VerifyRequest, *, max_qubits: int) -> "Check":
     from quasar.verification.worker import Check
 
     problem = to_problem(request, max_qubits=max_qubits)
-    return Check(problem, request.circuit, diagnose=request.diagnose)
+    return Check(problem, request.circuit, diagnose=request.diagnose, draw=request.draw)
 
 
 def to_answer(result: "Result", request: VerifyRequest, reward: RewardConfig) -> VerifyAnswer:

@@ -27,7 +27,7 @@ def measure_distribution(readout: Readout, facts: ProblemFacts) -> DistributionS
         enrichment=enrichment(optimum, uniform),
         feasible_probability=readout.feasible_probability(),
         most_probable=tuple(
-            _outcome(state, probability, facts)
+            to_outcome(state, probability, facts)
             for state, probability in readout.most_probable(NUM_OUTCOMES)
             if probability > _SMALLEST_SHOWN
         ),
@@ -44,7 +44,8 @@ def enrichment(optimum: float, uniform: float) -> float:
     return min(1.0, math.log(optimum / uniform) / -math.log(uniform))
 
 
-def _outcome(state: int, probability: float, facts: ProblemFacts) -> Outcome:
+def to_outcome(state: int, probability: float, facts: ProblemFacts) -> Outcome:
+    """A basis state as it is told."""
     problem, decoder = facts.problem, facts.decoder
     assignment = problem.assignment(state)
     answer, feasible = None, None

@@ -44,6 +44,10 @@ class Readout(Protocol):
         """At most `count` (state, probability), most probable first, ties by index."""
         ...
 
+    def likeliest(self, states: np.ndarray) -> tuple[int, float]:
+        """The most probable of some states (at least one) and its probability; ties: the first."""
+        ...
+
     def product_means(self) -> Callable[[int], float]:
         """⟨∏ Z_q⟩ over the qubits of a bit mask, in [−1, 1]."""
         ...
@@ -87,6 +91,10 @@ class ExactReadout:
         order = candidates[np.lexsort((candidates, -rounded[candidates]))][:count]
         return [(int(state), float(self.probabilities[state])) for state in order]
 
+    def likeliest(self, states: np.ndarray) -> tuple[int, float]:
+        """As the protocol says."""
+        return _likeliest(states, self.probabilities[states])
+
     def product_means(self) -> Callable[[int], float]:
         """All 2**n of them are one Walsh–Hadamard transform of the probabilities."""
         means = walsh_hadamard(self.probabilities.copy())
@@ -129,6 +137,12 @@ class SampledReadout:
         order = np.lexsort((self._states, -counts))[:count]
         return [(int(self._states[k]), float(counts[k]) / self.shots) for k in order]
 
+    def likeliest(self, states: np.ndarray) -> tuple[int, float]:
+        """By the number of times that a state was measured."""
+        counts = dict(zip(self._states.tolist(), self._samples.counts.tolist(), strict=True))
+        found = np.array([counts.get(state, 0) for state in states.tolist()])
+        return _likeliest(states, found / self.shots)
+
     def product_means(self) -> Callable[[int], float]:
         """Means over the samples."""
         states = self._states
@@ -145,6 +159,11 @@ class SampledReadout:
 
     def _share(self, chosen: np.ndarray) -> float:
         return int(self._samples.counts[chosen].sum()) / self.shots
+
+
+def _likeliest(states: np.ndarray, probabilities: np.ndarray) -> tuple[int, float]:
+    best = int(np.argmax(np.round(probabilities, _RANK_DECIMALS)))
+    return int(states[best]), float(probabilities[best])
 
 
 def js_distance(p: np.ndarray, q: np.ndarray) -> float:

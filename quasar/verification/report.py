@@ -144,6 +144,28 @@ class PublishedSignals:
 
 
 @dataclass(frozen=True)
+class DrawnGate:
+    """One gate of a drawing. Gates of one column do not overlap when drawn from wire to wire."""
+
+    name: str
+    qubits: tuple[int, ...]  # controls first
+    params: tuple[float, ...]  # radians
+    column: int  # from 0
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What a person is shown of a circuit, made only where it is asked for."""
+
+    variables: tuple[str, ...]  # the binary variable of each qubit; empty where none is known
+    gates: tuple[DrawnGate, ...]  # the first ones in program order, after expansion
+    omitted_gates: int  # those after them
+    outcomes: tuple[Outcome, ...]  # most probable first
+    other_probability: float  # of all outcomes that are not listed
+    optimum: Outcome  # the likeliest of the known ground states
+
+
+@dataclass(frozen=True)
 class VerificationReport:
     """Everything one verification found. `valid` is stage 1; later signals are None if not run.
 
@@ -165,6 +187,7 @@ class VerificationReport:
     cost: CostSignals | None = None
     published: PublishedSignals | None = None
     diagnosis: Diagnosis | None = None
+    drawing: Drawing | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)  # per stage
     skipped: Mapping[str, str] = field(default_factory=dict)  # stage -> why
     # Costly stages that the candidate earned, run or not -> seconds by estimate.

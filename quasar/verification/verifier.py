@@ -22,6 +22,7 @@ from quasar.verification.cost import measure_cost
 from quasar.verification.costly import Gate
 from quasar.verification.diagnostics import make_diagnosis, reason_to_skip_slopes
 from quasar.verification.distribution import measure_distribution
+from quasar.verification.drawing import draw_circuit
 from quasar.verification.expectation import measure_expectation
 from quasar.verification.facts import MAX_ENUMERATED_QUBITS, FactsCache, ProblemFacts
 from quasar.verification.optimisation import WarmStart
@@ -89,11 +90,13 @@ class Verifier:
         *,
         granted: frozenset[str] | None = None,
         diagnose: bool = False,
+        draw: bool = False,
     ) -> VerificationReport:
         """The report on one answer. A bad answer is a report, never an exception.
 
         granted: names of the costly stages that may run; None: all.
         diagnose: say also what to mend (`VerificationReport.diagnosis`), which no grade needs.
+        draw: say also what a person is shown (`VerificationReport.drawing`).
 
         Raises ProblemError only where formula "published" is asked of a problem without reference
         or of more qubits than are enumerated.
@@ -114,7 +117,13 @@ class Verifier:
             published = self._measure_published(facts, text, seconds=seconds)
             return _invalid(problem, circuit, error, seconds=seconds, published=published)
         return self._measure(
-            circuit, facts, text=text, granted=granted, diagnose=diagnose, seconds=seconds
+            circuit,
+            facts,
+            text=text,
+            granted=granted,
+            diagnose=diagnose,
+            draw=draw,
+            seconds=seconds,
         )
 
     def warm_up(self) -> None:
@@ -156,6 +165,7 @@ class Verifier:
         granted: frozenset[str] | None,
         seconds: dict[str, float],
         diagnose: bool,
+        draw: bool,
     ) -> VerificationReport:
         with _timed(seconds, "distribution"):
             readout = self._read_out(circuit, facts)
@@ -189,6 +199,7 @@ class Verifier:
             cost=measure_cost(circuit, facts.baseline_two_qubit_gates),
             published=published,
             diagnosis=diagnosis,
+            drawing=draw_circuit(circuit, readout, facts) if draw else None,
             seconds=seconds,
             skipped=gate.skipped,
             estimated_s=gate.estimated_s,

@@ -22,12 +22,13 @@ Result = VerificationReport | Failed
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One answer to verify: a problem, what the model wrote, and whether to say what to mend."""
+    """One answer to verify: a problem, what the model wrote, and what to tell beside the grade."""
 
     problem: ProblemInstance
     text: str
     granted: frozenset[str] | None = None  # costly stages that may run; None: all
     diagnose: bool = False
+    draw: bool = False
 
 
 class Verifies(Protocol):
@@ -40,6 +41,7 @@ class Verifies(Protocol):
         *,
         granted: frozenset[str] | None = None,
         diagnose: bool = False,
+        draw: bool = False,
     ) -> VerificationReport:
         """The report on one answer."""
         ...
@@ -113,7 +115,11 @@ def run_check(verifier: Verifies, check: Check, *, memory_limit_mb: int) -> Resu
     """The report, or the fault that kept us from one: nothing that a check does may escape."""
     try:
         return verifier.verify(
-            check.problem, check.text, granted=check.granted, diagnose=check.diagnose
+            check.problem,
+            check.text,
+            granted=check.granted,
+            diagnose=check.diagnose,
+            draw=check.draw,
         )
     except MemoryError:
         return Failed("memory", f"the verification needed more than {memory_limit_mb} MiB")

@@ -255,13 +255,22 @@ def test_a_browser_gets_a_readable_error_page():
     assert Endpoint().request("GET", "/x", headers=BROWSER).text.startswith("<!doctype html>")
 
 
-def test_the_front_page_shows_a_request_that_works():
+def test_the_problems_are_told_with_examples_that_work():
     endpoint = Endpoint()
-    page = endpoint.request("GET", "/", headers=BROWSER)
-    assert page.status_code == 200
-    assert "curl -s http://test/v1/circuits" in page.text
-    shown = page.text.split("-d '")[1].split("'</pre>")[0]
-    assert endpoint.ask(json.loads(shown)).status_code == 200
+    problems = endpoint.request("GET", "/v1/problems").json()["problems"]
+    assert [told["primitive"] for told in problems] == list(problem_names())
+    for told in problems:
+        assert told["answer_form"] != "other"
+        assert told["attributes"].keys() == told["example"]["attributes"].keys()
+        described = endpoint.request("POST", "/v1/describe", json={"problem": told["example"]})
+        assert described.json()["num_qubits"] == len(described.json()["variables"])
+    sink = {"kind": "node", "choices": []}
+    assert problems[list(problem_names()).index("max_flow")]["attributes"]["sink"] == sink
+    refused = endpoint.request(
+        "POST", "/v1/describe", json={"problem": BODY["problem"] | {"primitive": "cut"}}
+    )
+    assert refused.status_code == 422
+    assert error_of(refused)["field"] == "problem"
 
 
 def test_health_and_models():

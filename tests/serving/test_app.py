@@ -158,7 +158,9 @@ def test_a_browser_gets_pages(url):
     assert status == 400
     assert text.startswith("<!doctype html>")
     with urllib.request.urlopen(url, timeout=30) as response:
-        assert f"curl -s {url}v1/circuits" in response.read().decode()
+        assert "playground/app.js" in response.read().decode()
+    with urllib.request.urlopen(f"{url}playground/app.js", timeout=30) as response:
+        assert response.headers["Content-Type"].startswith("text/javascript")
 
 
 def test_a_taken_port_is_refused_in_one_line(checkpoint, url):

@@ -53,6 +53,7 @@ def test_with_keys_only_their_holders_are_answered(alice):
 AROUND = (
     *("/v1/models", "/metrics", "/v1//models", "/%76%31/models", "/healthz/../v1/models", "/x"),
     *("//v1/models", "/v1/models/", "/V1/models", "/docs/../metrics", "/openapi.json/..%2fmetrics"),
+    *("/playground/../v1/models", "/playground/..%2fmetrics", "/playground/", "/playground"),
 )
 
 
@@ -63,7 +64,9 @@ def test_no_path_goes_around_the_key(alice, path):
     assert "quasar_requests" not in response.text
 
 
-@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/docs", "/openapi.json"])
+@pytest.mark.parametrize(
+    "path", ["/", "/healthz", "/docs", "/openapi.json", "/v1/problems", "/playground/app.js"]
+)
 def test_what_costs_nothing_is_open(alice, path):
     assert Endpoint(keys=alice[1]).request("GET", path, headers=BROWSER).status_code == 200
 

@@ -1,9 +1,10 @@
 """`POST /v1/verify` without Ray: real verifier, real HTTP layer."""
 
 import json
+from dataclasses import asdict
 
 import pytest
-from endpoint import BROWSER, GOOD, PATH3, Endpoint, error_of, problem
+from endpoint import GOOD, PATH3, Endpoint, error_of, problem
 
 from quasar.rewards import Failed, score
 from quasar.tool.schema import GRAPH_EXAMPLE, ROW_EXAMPLE
@@ -34,6 +35,18 @@ def test_what_to_mend_can_be_left_out():
     answer = verify({**ASKED, "diagnose": False, "observation_chars": 60}).json()
     assert answer["report"]["diagnosis"] is None
     assert len(answer["observation"]) <= 60
+
+
+def test_a_circuit_is_drawn_where_that_is_asked_for():
+    endpoint = Endpoint()
+    answer = verify({**ASKED, "draw": True}, endpoint).json()
+    report = endpoint.verifier.verify(problem(), GOOD, draw=True)
+    assert answer["report"]["drawing"] == json.loads(json.dumps(asdict(report.drawing)))
+    assert verify(ASKED, endpoint).json()["report"]["drawing"] is None
+    asked = {"problem": ASKED["problem"], "samples": 1}
+    drawn = endpoint.ask({**asked, "draw": True}).json()
+    assert drawn["report"]["drawing"] == answer["report"]["drawing"]
+    assert endpoint.ask(asked).json()["report"]["drawing"] is None
 
 
 def test_an_invalid_circuit_is_an_answer():
@@ -91,10 +104,6 @@ def test_without_a_model_circuits_are_verified_and_none_are_written():
     assert refused.status_code == 404
     assert "no model" in error_of(refused)["message"]
     assert endpoint.request("GET", "/v1/models").json()["data"][0]["id"] is None
-    page = endpoint.request("GET", "/", headers=BROWSER).text
-    assert "curl -s http://test/v1/verify" in page
-    shown = page.split("-d '")[1].split("'</pre>")[0]
-    assert verify(json.loads(shown), endpoint).json()["report"]["valid"]
 
 
 def test_the_schema_shows_examples_that_work():
