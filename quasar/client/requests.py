@@ -34,6 +34,7 @@ class CircuitOptions(TypedDict, total=False):
     device: DeviceName  # compile the best circuit for this device
     alternatives: int  # next best circuits to answer, 0 to 10
     seed: int  # same seed, same candidates
+    draw: bool  # tell in the report how the best circuit is drawn
 
 
 @dataclass(frozen=True, slots=True)

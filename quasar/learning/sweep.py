@@ -190,7 +190,7 @@ def run_sweep(
                     checkpoint_at_end=True,
                 ),
                 callbacks=[
-                    MLflowLoggerCallback(
+                    TrialRuns(
                         tracking_uri=tracking_uri,
                         experiment_name=config.tracking.experiment,
                         tags={"mlflow.parentRunId": parent_run_id},
@@ -204,6 +204,25 @@ def run_sweep(
     if all(trial.failure for trial in trials):
         raise TrainingError(f"sweep: every trial failed; first: {trials[0].failure}")
     return trials
+
+
+class TrialRuns(MLflowLoggerCallback):
+    """Each trial as an MLflow run. A trial that begins again, by population-based training with
+    other values, goes on in its run, whose parameters are those that it first began with; the
+    values of each step are metrics."""
+
+    def log_trial_start(self, trial: Any) -> None:
+        if trial not in self._trial_runs:
+            super().log_trial_start(trial)
+
+    def log_trial_result(self, iteration: int, trial: Any, result: dict[str, Any]) -> None:
+        values = trial.config.get("overrides", {})
+        moving = {
+            f"swept/{path}": value
+            for path, value in values.items()
+            if isinstance(value, float) and path != "run.seed"
+        }
+        super().log_trial_result(iteration, trial, result | moving)
 
 
 class TrialProgress(tune.Callback):
