@@ -185,7 +185,8 @@ def run_sweep(
                 stop={"training_iteration": config.grpo.iterations},
                 failure_config=tune.FailureConfig(max_failures=1),
                 checkpoint_config=tune.CheckpointConfig(
-                    num_to_keep=1,
+                    # Of a population, a trial that is copied must still have what is copied.
+                    num_to_keep=3 if plan.scheduler == "pbt" else 1,
                     checkpoint_frequency=config.grpo.checkpoint_every,
                     checkpoint_at_end=True,
                 ),
