@@ -451,8 +451,10 @@ class ValidationConfig(Section):
         description="updates between validations on the validation split, with one before the first "
         "update and one after the last; 0: none",
     )
-    num_problems: int = Field(64, ge=1, description="problems of a validation, the split's first")
-    samples: int = Field(2, ge=1, description="completions a problem, drawn as in the evaluation")
+    num_problems: int = Field(
+        256, ge=1, description="most problems of a validation, the split's first"
+    )
+    samples: int = Field(1, ge=1, description="completions a problem, drawn as in the evaluation")
     metric: Literal[
         "reward",
         "valid",
