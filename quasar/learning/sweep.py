@@ -219,9 +219,7 @@ class TrialRuns(MLflowLoggerCallback):
     def log_trial_result(self, iteration: int, trial: Any, result: dict[str, Any]) -> None:
         values = trial.config.get("overrides", {})
         moving = {
-            f"swept/{path}": value
-            for path, value in values.items()
-            if isinstance(value, float) and path != "run.seed"
+            f"swept/{path}": value for path, value in values.items() if isinstance(value, float)
         }
         super().log_trial_result(iteration, trial, result | moving)
 

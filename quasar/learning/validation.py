@@ -12,7 +12,6 @@ from pathlib import Path
 from quasar.config import QuasarConfig, ValidationConfig
 from quasar.datasets.io import read_problems
 from quasar.datasets.records import ProblemRecord
-from quasar.errors import InputError
 from quasar.learning.grpo import GRPO
 from quasar.learning.state import RunState
 
@@ -28,11 +27,6 @@ class Validation:
         self.settings = config.grpo.validation
         self._last = config.grpo.iterations
         records = read_problems(problems_file, max_qubits=config.verification.max_qubits)
-        if not records:
-            raise InputError(
-                f"{problems_file}: no problems to validate on; raise dataset.num_examples, or set "
-                "grpo.validation.every=0"
-            )
         self.records = records[: self.settings.num_problems]
         self._grade = grade
 

@@ -10,7 +10,7 @@ import logging
 import re
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ class Writer:
         async with aclosing(self._loop.write(order)) as items:
             return await anext(items)
 
-    async def stream(self, order: Order) -> AsyncIterator[Gained | Written]:
+    async def stream(self, order: Order) -> AsyncGenerator[Gained | Written, None]:
         """What the drafts gain, then the drafts."""
         async with aclosing(self._loop.write(order)) as items:
             async for item in items:
@@ -113,7 +113,7 @@ class Ingress:
     def __init__(
         self, writer: Any, verifier: Any, config: QuasarConfig, model: str | None, keys: ApiKeys
     ):
-        async def write(order: Order) -> AsyncIterator[Gained | Written]:
+        async def write(order: Order) -> AsyncGenerator[Gained | Written, None]:
             if not order.stream:
                 yield await _call(writer.write, order)
                 return
@@ -158,7 +158,7 @@ async def _call(method: Any, *arguments: Any) -> Any:
     raise _no_answer()
 
 
-async def _stream(method: Any, order: Order) -> AsyncIterator[Gained | Written]:
+async def _stream(method: Any, order: Order) -> AsyncGenerator[Gained | Written, None]:
     """As `_call`, for an order that is streamed. Text that a dead replica had already told is not
     told again by the next one.
     """

@@ -59,7 +59,7 @@ from quasar.tool.schema import (
 from quasar.verification.worker import Check, Result
 
 # What the drafts of an order gain, where it is streamed; then the drafts, or that it is too long.
-Write = Callable[[Order], AsyncGenerator[Gained | Written]]
+Write = Callable[[Order], AsyncGenerator[Gained | Written, None]]
 Verify = Callable[[Sequence[Check]], Awaitable[list[Result]]]
 Compile = Callable[[DeviceName, str], Awaitable[Compiled]]
 Item = TypeVar("Item")
@@ -124,7 +124,7 @@ class CircuitService:
                 raise over_limits(str(error)) from error
             raise unavailable(str(error)) from error
 
-    async def write(self, order: Order) -> AsyncGenerator[Gained | list[Draft]]:
+    async def write(self, order: Order) -> AsyncGenerator[Gained | list[Draft], None]:
         """What the model writes, not verified: where the order is streamed what its drafts gain,
         then the drafts. Raises RequestRefused: 404, 422, 503, 504.
         """
@@ -270,7 +270,7 @@ class CircuitService:
 
     def _draft(
         self, plan: Plan, turn: int, again: tuple[tuple[Draft, str], ...]
-    ) -> AsyncGenerator[Gained | Written]:
+    ) -> AsyncGenerator[Gained | Written, None]:
         order = Order(
             plan.messages,
             plan.samples,
@@ -307,7 +307,7 @@ class CircuitService:
             return Compiled(device=device, message=f"not compiled: {error.message}")
 
 
-async def _until(deadline: float, items: AsyncGenerator[Item]) -> AsyncGenerator[Item]:
+async def _until(deadline: float, items: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, None]:
     """The items that come before the event loop's clock says so. Raises TimeoutError."""
     try:
         while True:

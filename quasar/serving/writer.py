@@ -12,7 +12,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
 
 from quasar.config import GenerationConfig
@@ -248,7 +248,7 @@ class WriterLoop:
         """Whether anything is being written."""
         return self._drafting.busy
 
-    async def write(self, order: Order) -> AsyncIterator[Gained | Written]:
+    async def write(self, order: Order) -> AsyncGenerator[Gained | Written, None]:
         """What the order's drafts gain, where it asks for it, then the drafts, or TooLong.
 
         Who stops to read is dropped before the next token. Raises what the engine raised.

@@ -5,6 +5,7 @@ import io
 import itertools
 from types import SimpleNamespace
 
+import mlflow
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +24,7 @@ from quasar.evaluation.sweep_report import (
     write_sweep,
 )
 from quasar.learning.grpo import GRPO, GRPOConfig
-from quasar.learning.sweep import PRESETS, Range, SweepPlan, Trial, _scheduler
+from quasar.learning.sweep import PRESETS, Range, SweepPlan, Trial, TrialRuns, _scheduler
 
 LAPTOP = load_config("laptop")
 
@@ -95,6 +96,30 @@ def test_a_population_moves_within_its_range_and_along_its_list():
         assert 1e-5 <= moved["overrides"]["grpo.learning_rate"] <= 1e-3
         seen.add(moved["overrides"]["grpo.clip_low"])
     assert seen == {0.1, 0.2, 0.3}
+
+
+class Running:
+    """What the logger reads of a trial."""
+
+    config: dict
+
+
+def test_a_trial_that_begins_again_with_other_values_keeps_its_mlflow_run(tmp_path):
+    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    runs = TrialRuns(tracking_uri=store, experiment_name="sweep")
+    runs.setup()
+    path = "grpo.learning_rate"
+    trial = Running()
+    for step, value in enumerate((1e-4, 2e-4), start=1):
+        trial.config = {"overrides": {path: value, "run.seed": 0}}
+        runs.log_trial_start(trial)
+        runs.log_trial_result(step, trial, {"training_iteration": step, "quasar/reward": 0.5})
+    client = mlflow.MlflowClient(store)
+    (experiment,) = (e for e in client.search_experiments() if e.name == "sweep")
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.data.params[f"overrides/{path}"] == "0.0001"
+    history = client.get_metric_history(run.info.run_id, f"swept/{path}")
+    assert [(m.step, m.value) for m in history] == [(1, 1e-4), (2, 2e-4)]
 
 
 @pytest.mark.parametrize(
