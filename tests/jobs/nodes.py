@@ -25,14 +25,43 @@ def can_make_nodes() -> bool:
     """Whether this process may make network namespaces and bridges."""
     if os.geteuid() != 0 or shutil.which("ip") is None:
         return False
-    made = subprocess.run(["ip", "link", "add", BRIDGE, "type", "bridge"], capture_output=True)
+    trial = f"{BRIDGE}0"  # not the bridge itself: an earlier run, killed, may have left it
+    made = subprocess.run(["ip", "link", "add", trial, "type", "bridge"], capture_output=True)
     if made.returncode == 0:
-        run("ip", "link", "del", BRIDGE)
+        run("ip", "link", "del", trial)
     return made.returncode == 0
 
 
 def run(*command: str, **options) -> subprocess.CompletedProcess:
     return subprocess.run(command, check=True, text=True, capture_output=True, **options)
+
+
+def processes(namespace: str) -> list[psutil.Process]:
+    """The processes of a network namespace."""
+    found = run("ip", "netns", "pids", namespace).stdout.split()
+    return [psutil.Process(int(pid)) for pid in found if psutil.pid_exists(int(pid))]
+
+
+def kill_all(namespace: str) -> int:
+    """End every process of a network namespace at once; how many there were."""
+    found = processes(namespace)
+    for process in found:
+        try:
+            process.send_signal(signal.SIGKILL)
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(found, timeout=30)
+    return len(found)
+
+
+def remove_leftovers() -> None:
+    """End what is left of an earlier run that was killed before it could tidy up."""
+    for line in run("ip", "netns", "list").stdout.splitlines():
+        name = line.split()[0]
+        if name.startswith("quasar-"):
+            kill_all(name)
+            run("ip", "netns", "del", name)  # its link goes with it
+    subprocess.run(["ip", "link", "del", BRIDGE], capture_output=True)
 
 
 class Node:
@@ -97,14 +126,10 @@ class Node:
             del environment["RAY_ADDRESS"]  # it would be the cluster to join
         return run(*self.command(*command), env=environment, timeout=240)
 
-    def processes(self) -> list[psutil.Process]:
-        found = run("ip", "netns", "pids", self.name).stdout.split()
-        return [psutil.Process(int(pid)) for pid in found if psutil.pid_exists(int(pid))]
-
     def actors(self, kind: str) -> int:
         """Processes whose title begins so, e.g. ray::RolloutRunner."""
         count = 0
-        for process in self.processes():
+        for process in processes(self.name):
             try:
                 count += " ".join(process.cmdline()).startswith(kind)
             except psutil.Error:
@@ -113,14 +138,7 @@ class Node:
 
     def kill(self) -> int:
         """End every process of the node at once; how many there were."""
-        found = self.processes()
-        for process in found:
-            try:
-                process.send_signal(signal.SIGKILL)
-            except psutil.NoSuchProcess:
-                continue
-        psutil.wait_procs(found, timeout=30)
-        return len(found)
+        return kill_all(self.name)
 
 
 class Nodes:
@@ -132,6 +150,7 @@ class Nodes:
         self.all: list[Node] = []
 
     def __enter__(self) -> "Nodes":
+        remove_leftovers()
         run("ip", "link", "add", BRIDGE, "type", "bridge")
         run("ip", "link", "set", BRIDGE, "up")
         self.head = self._node("head", cpus=2, mark=self.marks[0]).start()

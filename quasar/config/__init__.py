@@ -1,0 +1,71 @@
+"""The typed configuration: one validated tree, loaded from YAML, overridden from the command line.
+
+Each value carries its unit, default and meaning in its section's file and nowhere else. Unknown
+keys are refused with the nearest valid name. `load_config("laptop", ["grpo.iterations=10"])` is the
+way in.
+"""
+
+from quasar.config.dataset import DatasetConfig
+from quasar.config.files import (
+    PRESETS,
+    config_from_dict,
+    flatten,
+    load_config,
+    to_commented_yaml,
+    with_overrides,
+)
+from quasar.config.learning import (
+    CurriculumConfig,
+    GrpoConfig,
+    LearnerConfig,
+    RolloutConfig,
+    SftConfig,
+    ValidationConfig,
+)
+from quasar.config.policy import GenerationConfig, PolicyConfig
+from quasar.config.section import Section
+from quasar.config.services import (
+    ClusterConfig,
+    EvaluationConfig,
+    RunConfig,
+    ServingConfig,
+    TrackingConfig,
+)
+from quasar.config.tree import QuasarConfig
+from quasar.config.verification import (
+    DeviceName,
+    NoiseConfig,
+    RewardConfig,
+    RewardWeights,
+    VerificationConfig,
+)
+
+__all__ = [
+    "PRESETS",
+    "ClusterConfig",
+    "CurriculumConfig",
+    "DatasetConfig",
+    "DeviceName",
+    "EvaluationConfig",
+    "GenerationConfig",
+    "GrpoConfig",
+    "LearnerConfig",
+    "NoiseConfig",
+    "PolicyConfig",
+    "QuasarConfig",
+    "RewardConfig",
+    "RewardWeights",
+    "RolloutConfig",
+    "RunConfig",
+    "Section",
+    "ServingConfig",
+    "SftConfig",
+    "TrackingConfig",
+    "ValidationConfig",
+    "VerificationConfig",
+    "config_from_dict",
+    "flatten",
+    "load_config",
+    "to_commented_yaml",
+    "with_overrides",
+]

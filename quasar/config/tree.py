@@ -1,0 +1,83 @@
+"""The whole tree of settings, and what must hold between its sections."""
+
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from quasar.config.dataset import DatasetConfig
+from quasar.config.learning import GrpoConfig, LearnerConfig, RolloutConfig, SftConfig
+from quasar.config.policy import GenerationConfig, PolicyConfig
+from quasar.config.section import Section
+from quasar.config.services import (
+    ClusterConfig,
+    EvaluationConfig,
+    RunConfig,
+    ServingConfig,
+    TrackingConfig,
+)
+from quasar.config.verification import RewardConfig, VerificationConfig
+
+
+class QuasarConfig(Section):
+    """The whole tree."""
+
+    run: RunConfig = Field(default_factory=RunConfig, description="name, place and seed of the run")
+    cluster: ClusterConfig = Field(default_factory=ClusterConfig, description="the Ray cluster")
+    dataset: DatasetConfig = Field(default_factory=DatasetConfig, description="solved examples")
+    policy: PolicyConfig = Field(default_factory=PolicyConfig, description="the language model")
+    generation: GenerationConfig = Field(
+        default_factory=GenerationConfig, description="rollouts: sampling and limits"
+    )
+    verification: VerificationConfig = Field(
+        default_factory=VerificationConfig, description="the quantum verification tool"
+    )
+    reward: RewardConfig = Field(default_factory=RewardConfig, description="from report to reward")
+    learner: LearnerConfig = Field(default_factory=LearnerConfig, description="DeepSpeed learners")
+    rollout: RolloutConfig = Field(default_factory=RolloutConfig, description="rollout actors")
+    sft: SftConfig = Field(default_factory=SftConfig, description="supervised fine-tuning")
+    grpo: GrpoConfig = Field(
+        default_factory=GrpoConfig, description="group-relative policy optimisation"
+    )
+    tracking: TrackingConfig = Field(default_factory=TrackingConfig, description="MLflow")
+    evaluation: EvaluationConfig = Field(
+        default_factory=EvaluationConfig, description="the main job's evaluation"
+    )
+    serving: ServingConfig = Field(default_factory=ServingConfig, description="the endpoint")
+
+    @model_validator(mode="after")
+    def _noise_where_it_is_paid_for(self):
+        if self.reward.weights.noise_aware_expectation and self.verification.noise.model == "none":
+            raise ValueError(
+                "reward.weights.noise_aware_expectation needs a noise model; set "
+                "verification.noise.model, e.g. to depolarizing"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _limits_that_go_together(self):
+        if self.learner.share_prompts and self.policy.gradient_checkpointing:
+            raise ValueError(
+                "learner.share_prompts needs the keys and values that gradient checkpointing drops; "
+                "set one of learner.share_prompts, policy.gradient_checkpointing to false"
+            )
+        if self.grpo.validation.patience and not self.grpo.validation.every:
+            raise ValueError(
+                "grpo.validation.patience needs validations; set grpo.validation.every, e.g. to 20"
+            )
+        start = self.grpo.curriculum.start_qubits
+        if 0 < start < self.dataset.min_qubits:
+            raise ValueError(
+                f"grpo.curriculum.start_qubits {start} is below dataset.min_qubits "
+                f"{self.dataset.min_qubits}: there would be nothing to start with"
+            )
+        if self.grpo.overlong_buffer_tokens > self.generation.max_response_tokens:
+            raise ValueError(
+                f"grpo.overlong_buffer_tokens {self.grpo.overlong_buffer_tokens} is above "
+                f"generation.max_response_tokens {self.generation.max_response_tokens}"
+            )
+        return self
+
+    @property
+    def run_directory(self) -> Path:
+        """Absolute directory of this run."""
+        return (Path(self.run.directory) / self.run.name).resolve()
