@@ -88,14 +88,20 @@ def evaluate(arguments: Namespace) -> None:
 
     from quasar.evaluation.evaluate import evaluate_files
     from quasar.evaluation.table import rows_table, summary_table
+    from quasar.tracking import tracked_output
 
-    summary = evaluate_files(
-        problems,
-        generations,
-        arguments.output,
-        config=config,
-        workers=arguments.workers or config.verification.num_workers,
-    )
+    with tracked_output(config, arguments.output) as tracker:
+        summary = evaluate_files(
+            problems,
+            generations,
+            arguments.output,
+            config=config,
+            workers=arguments.workers or config.verification.num_workers,
+        )
+        if tracker is not None:
+            tracker.log_metrics(dict(summary.values()), 0)
+            for name in ("summary.json", "report.html"):
+                tracker.log_artifact(arguments.output / name)
     upload(config, arguments.output)
     console = Console()
     console.print(summary_table(summary))

@@ -44,9 +44,9 @@ from quasar.learning.train import finished, train_grpo
 from quasar.learning.validation import Validation
 from quasar.policy.batch import generate_file
 from quasar.policy.models import build_policy, load_policy
-from quasar.run_directory import TRACKED_AS, Run
+from quasar.run_directory import Run
 from quasar.runtime import init_ray, warn_if_waiting
-from quasar.tracking import Tracker, tracking_uri
+from quasar.tracking import TRACKED_AS, Tracker, tracking_uri
 
 BASELINE_ROWS = ("H on every qubit", "references")  # of the final table
 

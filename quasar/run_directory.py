@@ -12,9 +12,9 @@ from quasar.config import QuasarConfig, flatten, load_config, to_commented_yaml
 from quasar.datasets.io import write_text
 from quasar.errors import ConfigError
 from quasar.storage import Mirror
+from quasar.tracking import TRACKED_AS
 
 logger = logging.getLogger(__name__)
-TRACKED_AS = "mlflow_run_id"  # the file that keeps it
 
 # What may change where a run goes on: where it runs and on how much, not what it computes.
 _PLACEMENT = (

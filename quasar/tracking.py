@@ -17,7 +17,8 @@ import platform
 import re
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ PACKAGES = (
     "qiskit-aer-gpu", "numpy", "scipy", "mlflow",
 )  # fmt: skip
 DATABASE_FILE = "mlflow.db"
+TRACKED_AS = "mlflow_run_id"  # the file that keeps a run's id
 ARTIFACT_FOLDER = "mlflow-artifacts"
 # Limits of the MLflow API.
 MAX_PARAM_LENGTH = 6000
@@ -73,11 +75,13 @@ class Tracker:
         config: QuasarConfig,
         *,
         run_directory: Path | str,
+        name: str | None = None,
         resume_run_id: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> "Tracker":
         """Open a new run, or the run `resume_run_id` again, and log configuration and environment.
 
+        name: of a new run; `run.name` where it is None.
         On resume values that changed are kept as tags `resumed.<key>` (MLflow parameters are
         immutable). Raises ConfigError where the store cannot be used, TrainingError where the run
         to resume is not in it.
@@ -89,7 +93,8 @@ class Tracker:
             client = _connect(uri)
             experiment_id = _experiment(client, config.tracking.experiment, uri)
             if resume_run_id is None:
-                run_id = client.create_run(experiment_id, run_name=config.run.name).info.run_id
+                made = client.create_run(experiment_id, run_name=name or config.run.name)
+                run_id = made.info.run_id
         except Exception as error:
             raise ConfigError(
                 f"tracking.uri {strip_credentials(uri)!r}: MLflow cannot start there "
@@ -199,6 +204,29 @@ class Tracker:
                     "again every %.0f s",
                     self.uri, _one_line(error), RETRY_AFTER_S,
                 )  # fmt: skip
+
+
+@contextmanager
+def tracked_output(config: QuasarConfig, output: Path) -> Iterator[Tracker | None]:
+    """The MLflow run of a command that is not a training run and writes `output`, named after it.
+
+    None where no store is named: a short command makes no database. One that was killed goes on
+    with its run. Raises as `Tracker.start`.
+    """
+    if not (config.tracking.uri or os.environ.get("MLFLOW_TRACKING_URI")):
+        yield None
+        return
+    marker = output / TRACKED_AS
+    tracker = Tracker.start(
+        config,
+        run_directory=output,
+        name=output.resolve().name,
+        resume_run_id=marker.read_text() if marker.is_file() else None,
+    )
+    marker.write_text(tracker.run_id)
+    with tracker:
+        yield tracker
+    marker.unlink()
 
 
 def environment_tags() -> dict[str, str]:

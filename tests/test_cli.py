@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import mlflow
 import pytest
 import yaml
 
@@ -163,6 +164,32 @@ def test_a_malformed_line_is_named(capsys, tmp_path):
         str(tmp_path / "out"),
     )
     assert "problems.jsonl line " in message
+
+
+def test_an_evaluation_is_tracked_where_a_store_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    bell = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nh q[0];\ncx q[0], q[1];\n'
+    problems, generations = tmp_path / "problems.jsonl", tmp_path / "generations.jsonl"
+    problems.write_text(json.dumps(ROW | {"reference_circuit": bell}) + "\n")
+    generations.write_text(json.dumps({"sample_index": 0, "completions": [bell]}) + "\n")
+    files = ["--problems", str(problems), "--generations", str(generations)]
+    settings = ["--set", "evaluation.device=none", "--set", "evaluation.random_draws=0"]
+    assert main(["evaluate", *files, "--output", str(tmp_path / "alone"), *settings]) in (0, None)
+    assert not (tmp_path / "alone" / "mlflow.db").exists()
+
+    uri, output = f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "tracked"
+    settings += ["--set", f"tracking.uri={uri}", "--set", "run.seed=5"]
+    assert main(["evaluate", *files, "--output", str(output), *settings]) in (0, None)
+    client = mlflow.MlflowClient(uri)
+    (run,) = client.search_runs([client.get_experiment_by_name("quasar").experiment_id])
+    assert (run.info.run_name, run.info.status) == ("tracked", "FINISHED")
+    assert run.data.params["seed"] == "5"
+    summary = json.loads((output / "summary.json").read_text())
+    for name in ("valid", "approximation_ratio", "optimum_probability"):
+        logged = run.data.metrics[f"pass_1/corrected/{name}"]
+        assert logged == summary["pass@1"]["corrected"][name]
+    artifacts = {item.path for item in client.list_artifacts(run.info.run_id)}
+    assert artifacts >= {"config.yaml", "report.html", "summary.json"}
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ nobody, are left out and counted.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -169,6 +169,14 @@ class Summary:
         """One estimate; undefined (value None) where the group or the k is absent."""
         table = self.tables.get(f"pass@{k}", {}).get(group)
         return table[name] if table else Estimate(None, None, None, 0)
+
+    def values(self) -> Iterator[tuple[str, float]]:
+        """(name, value) of each defined estimate, e.g. `pass_1/corrected/valid`."""
+        for at, table in self.tables.items():
+            for group, estimates in table.items():
+                for name, estimate in (estimates or {}).items():
+                    if estimate.value is not None:
+                        yield f"{at.replace('@', '_')}/{group}/{name}", estimate.value
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON: per pass@k and group the values and, beside them, `interval_95`."""

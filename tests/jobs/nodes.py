@@ -177,12 +177,19 @@ class Nodes:
             shutil.rmtree(disk, ignore_errors=True)
         subprocess.run(["ip", "link", "del", BRIDGE], capture_output=True)
 
-    def submit(self, job: str, *arguments: str, log: Path) -> subprocess.Popen:
-        """`ray job submit` of a file of ray_jobs/, followed into `log` until the job ends."""
+    def submit(
+        self, job: str, *arguments: str, log: Path, mark: str | None = None
+    ) -> subprocess.Popen:
+        """`ray job submit` of a file of ray_jobs/, followed into `log` until the job ends.
+
+        mark: the job's own process runs on a node that offers it; else on the head.
+        """
+        place = ("--entrypoint-resources", json.dumps({mark: 0.1})) if mark else ()
         command = (
             *(sys.executable, "-m", "ray.scripts.scripts", "job", "submit"),
             *("--runtime-env", f"ray_jobs/{job}.yaml"),
             *("--submission-id", f"{job}-{log.stem}"),
+            *place,
             *("--", "python", f"ray_jobs/{job}.py", *arguments),
         )
         return subprocess.Popen(

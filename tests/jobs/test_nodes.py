@@ -5,14 +5,17 @@ killed node learns is what the same run learns on one undisturbed node, figure f
 """
 
 import csv
+import json
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
 import pytest
 
 from quasar.config import load_config, to_commented_yaml
+from quasar.evaluation.evaluate import PROGRESS, evaluate_files, read_summary
 from quasar.learning.state import StepLog
 from quasar.storage import Mirror
 from tests.jobs.nodes import Nodes, can_make_nodes
@@ -30,6 +33,8 @@ STEPS, TRIAL_STEPS = 40, 8
 LEARNERS, WORKERS = "learners", "workers"  # custom resources that mark the nodes
 ACTORS = ("ray::RolloutRunner", "ray::_VerifierActor")
 LEARNER = "ray::_WrappedExecutable"
+EVALUATION = "python ray_jobs/evaluate.py"
+DRAWS = 100_000  # of random angles: a second for each problem, so that there is time to kill
 TIME_LIMIT_S = 1200.0
 
 
@@ -169,17 +174,58 @@ def test_a_sweep_goes_on_without_a_killed_node(calm, nodes, tmp_path):
     assert {run.info.status for run in runs} == {"FINISHED"}
 
 
-def test_an_evaluation_job_writes_its_report_and_a_bad_one_fails(calm, nodes, tmp_path):
-    evaluation = calm / "run" / "evaluation"
-    arguments = ("--problems", str(evaluation / "problems.jsonl"), "--generations")
-    settings = ("--set", "evaluation.device=none", "--set", "evaluation.random_draws=0")
+def test_an_evaluation_whose_node_is_killed_goes_on_elsewhere(calm, nodes, tmp_path):
+    problems, generations = calm / "run" / "dataset" / "train.jsonl", tmp_path / "answers.jsonl"
+    rows = [json.loads(line) for line in problems.read_text().splitlines()]
+    with generations.open("w") as file:
+        for row in rows:
+            answers = [row["reference_circuit"], "no circuit"]
+            answered = {"sample_index": row["sample_index"], "completions": answers}
+            print(json.dumps(answered), file=file)
+    settings = ["evaluation.device=none", f"evaluation.random_draws={DRAWS}"]
+    whole = evaluate_files(
+        problems,
+        generations,
+        tmp_path / "undisturbed",
+        config=load_config("laptop", settings),
+        progress=False,
+    )
+    output, store = tmp_path / "out", f"sqlite:///{tmp_path / 'mlflow.db'}"
+    command = ["evaluate", "--problems", problems, "--generations", generations]
+    command += ["--output", output]
+    for setting in (*settings, f"tracking.uri={store}"):
+        command += ["--set", setting]
+
+    nodes.add_worker()
     log = tmp_path / "first.log"
-    good = evaluation / "after-grpo" / "generations.jsonl"
-    output = ("--output", str(tmp_path / "out"))
-    text = ended(nodes.submit("evaluate", *arguments, str(good), *output, *settings, log=log), log)
-    print(text[-1500:])
-    assert (tmp_path / "out" / "summary.json").is_file()
+    job = nodes.submit(*map(str, command), log=log, mark=WORKERS)
+    progress = output / PROGRESS
+    wait_for(lambda: progress.is_file() and progress.read_text().count("\n") > 3, job, log)
+    (victim,) = (node for node in nodes.all[1:] if node.actors(EVALUATION))
+    print(f"\nkilled {victim.address}: {victim.kill()} processes, among them the evaluation's")
+    code = job.wait(TIME_LIMIT_S)
+    print(f"evaluate: exit {code}\n{log.read_text()[-800:]}")
+    assert code != 0
+    assert progress.is_file()
+
+    nodes.add_worker()
+    log = tmp_path / "second.log"
+    print(ended(nodes.submit(*map(str, command), log=log, mark=WORKERS), log)[-800:])
+    summary = read_summary(output / "summary.json")
+    assert summary.details["problems_taken_over"] >= 3
+    assert replace(summary, details={}) == replace(
+        read_summary(tmp_path / "undisturbed" / "summary.json"), details={}
+    )
+    assert summary.get("valid").value == whole.get("valid").value == 50.0
+    client = mlflow.MlflowClient(store)
+    (run,) = client.search_runs([client.get_experiment_by_name("quasar").experiment_id])
+    print(run.info.run_name, run.info.status, run.data.metrics["pass_1/corrected/valid"])
+    assert run.info.status == "FINISHED"
+
+
+def test_a_job_with_bad_input_fails_with_one_line(nodes, tmp_path):
     log = tmp_path / "bad.log"
-    bad = nodes.submit("evaluate", *arguments, "nowhere.jsonl", *output, log=log)
+    files = ("--problems", "nowhere.jsonl", "--generations", "nowhere.jsonl")
+    bad = nodes.submit("evaluate", *files, "--output", str(tmp_path / "out"), log=log)
     assert bad.wait(TIME_LIMIT_S) != 0
-    assert "quasar: --generations nowhere.jsonl: no such file" in log.read_text()
+    assert "quasar: --problems nowhere.jsonl: no such file" in log.read_text()
