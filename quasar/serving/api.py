@@ -32,7 +32,7 @@ from quasar.serving.errors import RequestRefused
 from quasar.serving.gate import Gate
 from quasar.serving.keys import ApiKeys
 from quasar.serving.metrics import CONTENT_TYPE, Metrics
-from quasar.serving.pages import add_playground
+from quasar.serving.pages import add_docs, add_playground
 from quasar.serving.responses import (
     CallerGone,
     event_stream,
@@ -81,6 +81,7 @@ def create_api(
         title="Quasar",
         version=quasar.__version__,
         description="Verified OpenQASM 3 circuits for graph problems.",
+        docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )
@@ -96,6 +97,7 @@ def create_api(
     _add_work(api, service)
     _add_facts(api, service, metrics, ready)
     add_playground(api)
+    add_docs(api)
     if keys:
         _declare_keys(api)
     return api

@@ -20,13 +20,13 @@ from quasar.config import ServingConfig
 from quasar.serving.errors import RequestRefused, bad_key, too_many
 from quasar.serving.keys import ApiKeys, RateLimit
 from quasar.serving.metrics import Metrics
-from quasar.serving.pages import PLAYGROUND_PATHS
+from quasar.serving.pages import DOCS_PATHS, PLAYGROUND_PATHS
 from quasar.serving.responses import respond
 
 logger = logging.getLogger(__name__)
 
 # What a caller without a key may read: nothing here costs work or tells of others.
-OPEN = PLAYGROUND_PATHS | {"/healthz", "/readyz", "/docs", "/openapi.json", "/v1/problems"}
+OPEN = PLAYGROUND_PATHS | DOCS_PATHS | {"/healthz", "/readyz", "/v1/problems"}
 _COSTLY = "POST"  # the method of requests that count against a key's rate
 _NO_KEY = "-"
 _GONE = 499  # status in the log where the caller went away before it was answered

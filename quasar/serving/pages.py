@@ -1,5 +1,6 @@
-"""The endpoint's pages: the playground, whose files are served as they lie in `playground/`, and
-what went wrong. All text inserted into the latter is escaped.
+"""The endpoint's pages: the playground, whose files are served as they lie in `playground/`, the
+documentation of the API, and what went wrong. All text inserted into the latter is escaped. Nothing
+is fetched from elsewhere: an endpoint without a way to the internet has all of it.
 """
 
 import html
@@ -7,7 +8,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+import fastapi_offline
 from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
 
@@ -16,6 +19,9 @@ PLAYGROUND = Path(__file__).parent / "playground"
 PLAYGROUND_PATHS = frozenset(
     ("/", *(f"/playground/{file.name}" for file in PLAYGROUND.iterdir() if file.is_file()))
 )
+SWAGGER = Path(fastapi_offline.__file__).parent / "static"
+SWAGGER_FILES = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
+DOCS_PATHS = frozenset(("/docs", "/openapi.json", *(f"/docs/{name}" for name in SWAGGER_FILES)))
 _FILE_HEADERS = {
     "Cache-Control": "no-cache",  # asked for again each time, answered 304 where it is the same
     "X-Content-Type-Options": "nosniff",
@@ -29,6 +35,12 @@ _PAGE_HEADERS = _FILE_HEADERS | {
     "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
+}
+# As FastAPI's page needs it: its script is inline, and Swagger sets styles and draws in data URLs.
+_DOCS_HEADERS = _FILE_HEADERS | {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self' 'unsafe-inline'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 }
 
 _FRAME = Template("""<!doctype html>
@@ -60,6 +72,25 @@ def add_playground(api: FastAPI) -> None:
         return HTMLResponse(page, headers=_PAGE_HEADERS)
 
     api.mount("/playground", _Files(directory=PLAYGROUND))
+
+
+def add_docs(api: FastAPI) -> None:
+    """`GET /docs`: Swagger UI, its files under `/docs/`."""
+    script, style, icon = (f"docs/{name}" for name in SWAGGER_FILES)
+    page = get_swagger_ui_html(
+        openapi_url="openapi.json",
+        title="Quasar: API",
+        swagger_js_url=script,
+        swagger_css_url=style,
+        swagger_favicon_url=icon,
+    )
+    page.headers.update(_DOCS_HEADERS)
+
+    @api.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return page
+
+    api.mount("/docs", _Files(directory=SWAGGER))
 
 
 class _Files(StaticFiles):

@@ -65,7 +65,16 @@ def test_no_path_goes_around_the_key(alice, path):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/healthz", "/docs", "/openapi.json", "/v1/problems", "/playground/app.js"]
+    "path",
+    [
+        "/",
+        "/healthz",
+        "/docs",
+        "/docs/swagger-ui.css",
+        "/openapi.json",
+        "/v1/problems",
+        "/playground/app.js",
+    ],
 )
 def test_what_costs_nothing_is_open(alice, path):
     assert Endpoint(keys=alice[1]).request("GET", path, headers=BROWSER).status_code == 200

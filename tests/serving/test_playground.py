@@ -478,3 +478,15 @@ def test_the_page_runs_nothing_but_its_own_files():
             assert "http" not in answer.text.replace("http://www.w3.org/2000/svg", ""), file
         kept = {"If-None-Match": answer.headers["etag"]}
         assert client.get(f"{url}playground/{file.name}", headers=kept).status_code == 304
+
+
+def test_the_documentation_needs_nothing_from_elsewhere(visit):
+    there = visit()
+    page = there.page
+    page.goto(there.url + "docs")
+    page.wait_for_selector(".opblock")
+    assert page.locator(".opblock-summary-path", has_text="/v1/circuits").count() == 1
+    page.click(".opblock-summary-path:has-text('/v1/verify')")
+    page.wait_for_selector(".opblock-body")
+    assert all(url.startswith((there.url, "data:")) for url in there.asked)
+    assert there.faults == []
