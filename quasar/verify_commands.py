@@ -44,7 +44,17 @@ def mcp(arguments: Namespace) -> None:
     config = load(arguments)
     from quasar.tool.mcp_server import serve_http, serve_stdio
 
-    (serve_http if arguments.http else serve_stdio)(config)
+    if not arguments.http:
+        serve_stdio(config)
+        return
+    from quasar.serving.gate import Gate
+    from quasar.serving.keys import configured_keys, require_keys_or_loopback
+    from quasar.serving.metrics import Metrics
+
+    serving = config.serving
+    keys = configured_keys(serving)
+    require_keys_or_loopback(serving, serving.host, num_keys=len(keys))
+    serve_http(config, lambda app: Gate(app, serving=serving, keys=keys, metrics=Metrics()))
 
 
 def read_circuit(name: str, *, max_bytes: int) -> str:

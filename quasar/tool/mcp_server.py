@@ -127,10 +127,11 @@ def serve_stdio(config: QuasarConfig) -> None:
     anyio.run(run)
 
 
-def serve_http(config: QuasarConfig) -> None:
+def serve_http(config: QuasarConfig, guard: Callable[[Any], Any]) -> None:
     """Serve any number of clients over streamable HTTP at serving.host:serving.port, path /mcp.
 
-    Circuits are verified one at a time. Raises InputError where the port is taken.
+    guard: gives the ASGI application behind keys and limits. Circuits are verified one at a time.
+    Raises InputError where the port is taken.
     """
     import uvicorn
 
@@ -141,7 +142,7 @@ def serve_http(config: QuasarConfig) -> None:
             host=host, max_request_body_size=config.serving.max_body_bytes
         )
         logger.info("serving MCP at http://%s:%d/mcp", host, port)
-        uvicorn.run(app, host=host, port=port, log_level="warning")
+        uvicorn.run(guard(app), host=host, port=port, log_level="warning")
 
 
 def _listed(name: str, tool: ServedTool) -> Tool:

@@ -7,10 +7,14 @@ import sys
 import time
 
 import anyio
+import httpx
 import pytest
 from mcp import Client, MCPError, StdioServerParameters
+from mcp.client.streamable_http import create_mcp_http_client, streamable_http_client
 
+from quasar.cli import main
 from quasar.problems import problem_names
+from quasar.serving.keys import new_key
 from quasar.tool.schema import (
     GRAPH_EXAMPLE,
     ROW_EXAMPLE,
@@ -170,13 +174,17 @@ def wait_for(port: int, server: subprocess.Popen) -> None:
     pytest.fail("the server did not listen within a minute")
 
 
-def test_over_http_it_answers_several_clients_as_over_stdio(answers):
-    port = free_port()
+def test_over_http_it_answers_several_clients_as_over_stdio(answers, tmp_path):
+    port, keys = free_port(), tmp_path / "keys"
+    key = {"Authorization": f"Bearer {new_key('agent', keys)}"}
     options = ("--set", f"serving.port={port}", "--set", "verification.max_qubits=16")
+    options += ("--set", f"serving.keys_file={keys}")
     server = subprocess.Popen([sys.executable, "-m", "quasar.cli", "mcp", "--http", *options])
+    url = f"http://127.0.0.1:{port}/mcp"
 
     async def ask(found):
-        async with Client(f"http://127.0.0.1:{port}/mcp") as client:
+        http = create_mcp_http_client(headers=key)
+        async with Client(streamable_http_client(url, http_client=http)) as client:
             found.append(await client.call_tool("verify_circuit", GRAPH_EXAMPLE))
 
     async def ask_together():
@@ -189,6 +197,8 @@ def test_over_http_it_answers_several_clients_as_over_stdio(answers):
     try:
         wait_for(port, server)
         found = [structured(answer) for answer in anyio.run(ask_together)]
+        wrong = {"Authorization": "Bearer qsr-wrong"}
+        strangers = [httpx.post(url, json={}, headers=h).status_code for h in ({}, wrong)]
     finally:
         server.terminate()
         server.wait(timeout=30)
@@ -196,3 +206,10 @@ def test_over_http_it_answers_several_clients_as_over_stdio(answers):
     for answer in (*found, expected):
         del answer["report"]["seconds"]
     assert found == [expected] * 3
+    assert strangers == [401, 401]
+
+
+def test_over_http_it_is_not_open_to_others_without_keys(monkeypatch, capsys):
+    monkeypatch.delenv("QUASAR_API_KEYS", raising=False)
+    assert main(["mcp", "--http", "--set", "serving.host=0.0.0.0"]) == 2
+    assert "serving.host 0.0.0.0 is not loopback" in capsys.readouterr().err
