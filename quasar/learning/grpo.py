@@ -19,6 +19,7 @@ from ray.rllib.core import COMPONENT_LEARNER_GROUP
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.utils.checkpoints import Checkpointable
 from ray.tune import PlacementGroupFactory
+from ray.util.placement_group import get_current_placement_group
 
 from quasar.config import QuasarConfig, with_overrides
 from quasar.datasets.io import read_problems
@@ -123,14 +124,19 @@ class GRPO(Algorithm):
         return GRPOConfig()
 
     def setup(self, config: GRPOConfig) -> None:
-        """Learners and rollout workers (RLlib), then the verifier pool; weights to all workers."""
+        """The verifier pool, then learners and rollout workers (RLlib); weights to all workers."""
         settings = self.settings = self.config.quasar
         # Read before anything is started for it.
         self.records = read_problems(
             self.config.problems_file, max_qubits=settings.verification.max_qubits
         )
+        # First, because RLlib lets learners take any bundle: those of the others must be taken.
+        self.verifiers = VerifierPool(
+            settings.verification,
+            settings.reward.formula,
+            first_bundle=_first_verifier_bundle(settings.verification.num_workers),
+        )
         super().setup(self.config)
-        self.verifiers = VerifierPool(settings.verification, settings.reward.formula)
         self.collector = RolloutCollector(
             self.env_runner_group,
             verifiers=self.verifiers.handles(),
@@ -311,6 +317,12 @@ class GRPO(Algorithm):
         return PlacementGroupFactory(
             stock.bundles + [bundle] * verification.num_workers, strategy=stock.strategy
         )
+
+
+def _first_verifier_bundle(num_workers: int) -> int:
+    """Its index in the trial's placement group (`GRPO.default_resource_request`); -1 in none."""
+    group = get_current_placement_group()
+    return -1 if group is None else group.bundle_count - num_workers
 
 
 @contextmanager

@@ -113,21 +113,27 @@ class VerifierPool(VerifierClient):
         config: VerificationConfig,
         formula: str = "hierarchical",
         *,
+        first_bundle: int = -1,
         verifier_factory: VerifierFactory = make_verifier,
     ):
-        """Raises TrainingError where the actors do not start, e.g. for want of CPUs."""
+        """first_bundle: from here on, each actor has a bundle of the caller's placement group; -1
+        where there is no group. An actor that may take any bundle may, when it starts anew on
+        another node, take its CPU of one and its other resources of another, and whatever these
+        two are kept for never starts again.
+
+        Raises TrainingError where the actors do not start, e.g. for want of CPUs."""
         environment = dict(_SINGLE_THREADED)
         if formula == "published" and can_pin():
             environment |= PINNED
-        actor = _VerifierActor.options(
-            num_cpus=config.cpus_per_worker,
-            num_gpus=config.gpus_per_worker,
-            resources=on_nodes(config.nodes),
-            runtime_env={"env_vars": environment},
-        )
         handles = [
-            actor.remote(config, formula, verifier_factory, uuid.uuid4().hex)
-            for _ in range(config.num_workers)
+            _VerifierActor.options(
+                num_cpus=config.cpus_per_worker,
+                num_gpus=config.gpus_per_worker,
+                resources=on_nodes(config.nodes),
+                placement_group_bundle_index=-1 if first_bundle < 0 else first_bundle + i,
+                runtime_env={"env_vars": environment},
+            ).remote(config, formula, verifier_factory, uuid.uuid4().hex)
+            for i in range(config.num_workers)
         ]
         super().__init__(handles, config)
         self._require_started()

@@ -8,8 +8,10 @@ import time
 
 import numpy as np
 import pytest
+import ray
 from hypothesis import given
 from hypothesis import strategies as st
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from quasar.circuits.ansatz.qaoa import qaoa_circuit
 from quasar.circuits.circuit import Circuit, Gate
@@ -263,3 +265,31 @@ def test_with_no_worker_left_every_check_is_a_fault(cluster):
     pool.close()
     results = client.verify([Check(PROBLEM, flips(s)) for s in (1, 2, 3)])
     assert [result.kind for result in results] == ["worker"] * 3
+
+
+def test_each_actor_has_a_bundle_of_its_own(cluster):
+    """The bundles before them stay free, whatever order actors start in."""
+    cpus, bundles = 0.125, [{"CPU": 0.125}] * 4
+    config = CONFIG.model_copy(update={"cpus_per_worker": cpus})
+    group = ray.util.placement_group(bundles)
+    ray.get(group.ready(), timeout=30)
+
+    @ray.remote(
+        num_cpus=0,
+        scheduling_strategy=PlacementGroupSchedulingStrategy(
+            group, placement_group_capture_child_tasks=True
+        ),
+    )
+    def work():
+        pool = VerifierPool(config, first_bundle=2)
+        in_use = []
+        for index in range(len(bundles)):
+            name = f"CPU_group_{index}_{group.id.hex()}"
+            in_use.append(cpus - ray.available_resources().get(name, 0.0))
+        pool.close()
+        return in_use
+
+    try:
+        assert ray.get(work.remote(), timeout=120) == [0.0, 0.0, cpus, cpus]
+    finally:
+        ray.util.remove_placement_group(group)
