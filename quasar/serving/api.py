@@ -72,9 +72,15 @@ async def _all_run() -> list[str]:
 
 
 def create_api(
-    service: CircuitService, *, keys: ApiKeys | None = None, ready: Ready = _all_run
+    service: CircuitService,
+    *,
+    keys: ApiKeys | None = None,
+    ready: Ready = _all_run,
+    max_requests: int | None = None,
 ) -> FastAPI:
-    """The application; all its state is the service, the keys' rates and the metrics."""
+    """The application; all its state is the service, the keys' rates, the requests under way and
+    the metrics. max_requests: most at work or waiting at a time, the next is answered 503.
+    """
     serving, metrics = service.config.serving, Metrics()
     service.observe = metrics.event
     api = FastAPI(
@@ -85,7 +91,13 @@ def create_api(
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )
-    api.add_middleware(Gate, serving=serving, keys=keys or ApiKeys({}), metrics=metrics)
+    api.add_middleware(
+        Gate,
+        serving=serving,
+        keys=keys or ApiKeys({}),
+        metrics=metrics,
+        max_requests=max_requests,
+    )
     if serving.cors_origins:
         api.add_middleware(
             CORSMiddleware,

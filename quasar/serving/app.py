@@ -40,7 +40,7 @@ APPLICATION = "quasar"
 # be at least as long as what a burst assigns at once.
 MAX_ONGOING = 32
 MAX_QUEUED = 2 * MAX_ONGOING
-INGRESS_ONGOING = 4 * MAX_QUEUED
+INGRESS_ONGOING = 10_000  # the ingress refuses what is too much itself, and at once
 INGRESS_CPUS = 0.1
 CALL_ATTEMPTS = 2  # of a call whose replica died
 START_ATTEMPTS = 1  # of a replica: a model that does not load will not load later either
@@ -131,6 +131,8 @@ class Ingress:
             None if writer is None else write, verify, config, model=model, compile=compile
         )
         self.parts = ["verifier"] if writer is None else ["writer", "verifier"]
+        replicas = config.serving.num_verifiers if writer is None else config.serving.num_replicas
+        self.max_requests = MAX_ONGOING * replicas + MAX_QUEUED
         self.keys = keys
 
     async def ready(self) -> list[str]:
@@ -138,7 +140,9 @@ class Ingress:
         return await asyncio.to_thread(parts_not_running, self.parts)
 
     def __serve_build_asgi_app__(self) -> Any:
-        return create_api(self.service, keys=self.keys, ready=self.ready)
+        return create_api(
+            self.service, keys=self.keys, ready=self.ready, max_requests=self.max_requests
+        )
 
 
 async def _call(method: Any, *arguments: Any) -> Any:

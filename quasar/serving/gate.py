@@ -1,8 +1,9 @@
 """ASGI middleware that every request passes: key, rate, body; then counted and written down.
 
 Refuses without reading the body where the key is missing (401) or over its rate (429); reads the
-body within its size (413) and time (408). The audit log gets one JSON line a request: no secrets,
-no bodies.
+body within its size (413) and time (408); refuses at once, before any work goes into it, what is
+more than the parts behind can do and keep waiting (503). The audit log gets one JSON line a
+request: no secrets, no bodies.
 """
 
 import asyncio
@@ -10,6 +11,8 @@ import json
 import logging
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ from typing import Any
 from fastapi import Request
 
 from quasar.config import ServingConfig
-from quasar.serving.errors import RequestRefused, bad_key, too_many
+from quasar.serving.errors import RequestRefused, bad_key, overloaded, too_many
 from quasar.serving.keys import ApiKeys, RateLimit
 from quasar.serving.metrics import Metrics
 from quasar.serving.pages import DOCS_PATHS, PLAYGROUND_PATHS
@@ -27,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 # What a caller without a key may read: nothing here costs work or tells of others.
 OPEN = PLAYGROUND_PATHS | DOCS_PATHS | {"/healthz", "/readyz", "/v1/problems"}
-_COSTLY = "POST"  # the method of requests that count against a key's rate
+_COSTLY = "POST"  # the method of requests that count against a key's rate and take a place
 _NO_KEY = "-"
 _GONE = 499  # status in the log where the caller went away before it was answered
 
@@ -42,8 +45,12 @@ class Gate:
         serving: ServingConfig,
         keys: ApiKeys,
         metrics: Metrics,
+        max_requests: int | None = None,
     ):
+        """max_requests: most costly ones at work or waiting at a time; None: no limit."""
         self.app = app
+        self._max_requests = max_requests
+        self._inside = 0  # costly requests whose bodies are here: a slow body takes no one's place
         self._serving = serving
         self._keys = keys
         self._metrics = metrics
@@ -76,7 +83,8 @@ class Gate:
                 limit_s=self._serving.body_timeout_s,
             )
             if replay is not None:
-                await self.app(scope, replay, noted)
+                with self._place(request):
+                    await self.app(scope, replay, noted)
         except RequestRefused as refusal:
             await respond(request, refusal)(scope, receive, noted)
         except Exception:
@@ -101,6 +109,18 @@ class Gate:
         if request.method == _COSTLY and (wait := self._limit.take(key_id)):
             raise too_many(wait)
         return key_id
+
+    @contextmanager
+    def _place(self, request: Request) -> Iterator[None]:
+        """One of the places, while the request is at work. Raises RequestRefused: 503."""
+        costly = request.method == _COSTLY
+        if costly and self._max_requests is not None and self._inside >= self._max_requests:
+            raise overloaded()
+        self._inside += costly
+        try:
+            yield
+        finally:
+            self._inside -= costly
 
 
 def is_preflight(request: Request) -> bool:

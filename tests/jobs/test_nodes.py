@@ -7,6 +7,7 @@ killed node learns is what the same run learns on one undisturbed node, figure f
 import csv
 import json
 import shutil
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -74,11 +75,9 @@ def calm(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def nodes(tmp_path_factory, calm):
+def nodes(calm):
     # Sockets have short names only: Ray's directory must not lie deep.
-    directory = Path(tmp_path_factory.mktemp("r"))
-    short = Path("/tmp") / f"quasar-nodes-{directory.parent.name[-6:]}"
-    short.mkdir()
+    short = Path(tempfile.mkdtemp(prefix="quasar-nodes-", dir="/tmp"))
     try:
         with Nodes(short, mark_of_head=LEARNERS, mark_of_workers=WORKERS) as cluster:
             for _ in range(2):

@@ -69,6 +69,7 @@ class Endpoint:
         verify=None,
         model: str | None = "run/final",
         keys: ApiKeys | None = None,
+        max_requests: int | None = None,
     ):
         self.config = load_config("laptop", overrides)
         self.orders: list[Order] = []
@@ -87,7 +88,7 @@ class Endpoint:
             self.config,
             model=model,
         )
-        self.api = create_api(service, keys=keys)
+        self.api = create_api(service, keys=keys, max_requests=max_requests)
 
     def request(self, method: str, path: str, **arguments) -> httpx.Response:
         async def send():

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+from functools import partial
 
+import httpx
 import pytest
 from endpoint import BODY, BROWSER, GOOD, PATH3, WORSE, Endpoint, error_of, failing, problem
 
@@ -11,7 +13,7 @@ from quasar.problems import problem_names
 from quasar.rewards import Failed, score
 from quasar.serving.errors import overloaded
 from quasar.serving.schema import EXAMPLE, FLOW_EXAMPLE, TEXT_EXAMPLE
-from quasar.serving.writer import TooLong
+from quasar.serving.writer import Draft, TooLong
 from quasar.tool.schema import expand_graph
 from quasar.verification.verifier import Verifier
 
@@ -226,6 +228,36 @@ def test_overload_says_when_to_come_back():
     assert response.status_code == 503
     assert int(response.headers["retry-after"]) > 0
     assert error_of(response)
+
+
+def test_what_is_too_much_is_refused_before_any_work():
+    begun, go_on = [], asyncio.Event()
+
+    async def write(order):
+        begun.append(order)
+        await go_on.wait()
+        yield [Draft(GOOD, True, s) for s in range(order.samples)]
+
+    api = Endpoint(write=write, max_requests=2).api
+
+    async def burst():
+        transport = httpx.ASGITransport(api)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            ask = partial(client.post, "/v1/circuits", json=BODY)
+            working = [asyncio.create_task(ask()) for _ in range(2)]
+            while len(begun) < 2:
+                await asyncio.sleep(0)
+            refused = [await ask() for _ in range(3)]
+            others = await client.get("/healthz")
+            go_on.set()
+            return await asyncio.gather(*working), refused, others, await ask()
+
+    answered, refused, others, afterwards = asyncio.run(burst())
+    assert [response.status_code for response in answered] == [200, 200]
+    assert [response.status_code for response in refused] == [503] * 3
+    assert all(int(response.headers["retry-after"]) > 0 for response in refused)
+    assert (others.status_code, afterwards.status_code) == (200, 200)
+    assert len(begun) == 3
 
 
 def test_an_unexpected_error_shows_nothing_internal():
