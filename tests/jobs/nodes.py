@@ -199,3 +199,8 @@ class Nodes:
             stdout=log.open("w"),
             stderr=subprocess.STDOUT,
         )
+
+    def status(self, submission_id: str) -> str:
+        """What `ray job status` prints."""
+        command = ("-m", "ray.scripts.scripts", "job", "status", submission_id)
+        return self.head.run(sys.executable, *command).stdout

@@ -202,9 +202,13 @@ def test_an_evaluation_whose_node_is_killed_goes_on_elsewhere(calm, nodes, tmp_p
     wait_for(lambda: progress.is_file() and progress.read_text().count("\n") > 3, job, log)
     (victim,) = (node for node in nodes.all[1:] if node.actors(EVALUATION))
     print(f"\nkilled {victim.address}: {victim.kill()} processes, among them the evaluation's")
-    code = job.wait(TIME_LIMIT_S)
-    print(f"evaluate: exit {code}\n{log.read_text()[-800:]}")
-    assert code != 0
+    # `ray job submit` may end with 0 here: its log breaks off before the node counts as dead.
+    job.wait(TIME_LIMIT_S)
+    deadline = time.monotonic() + TIME_LIMIT_S
+    while "failed" not in (status := nodes.status("evaluate-first")):
+        assert time.monotonic() < deadline, status
+        time.sleep(1.0)
+    print(status)
     assert progress.is_file()
 
     nodes.add_worker()
