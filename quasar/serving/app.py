@@ -35,11 +35,11 @@ from quasar.verification.worker import Check, Result
 logger = logging.getLogger(__name__)
 
 APPLICATION = "quasar"
-# Requests whose candidates a replica decodes together. The rest waits in the queue, and what finds
-# the queue full is answered 503. Serve counts requests that are not yet assigned, so the queue must
-# be at least as long as what a burst assigns at once.
-MAX_ONGOING = 32
-MAX_QUEUED = 2 * MAX_ONGOING
+# Requests that a replica holds. A writer decodes as many candidates together as
+# generation.batch_size says; the others wait in its own queue, which costs nothing, where Serve's
+# asks again and again.
+MAX_ONGOING = 96
+MAX_QUEUED = 64  # requests that wait at Serve, as while a replica is replaced; the next is a 503
 INGRESS_ONGOING = 10_000  # the ingress refuses what is too much itself, and at once
 INGRESS_CPUS = 0.1
 CALL_ATTEMPTS = 2  # of a call whose replica died
@@ -132,7 +132,7 @@ class Ingress:
         )
         self.parts = ["verifier"] if writer is None else ["writer", "verifier"]
         replicas = config.serving.num_verifiers if writer is None else config.serving.num_replicas
-        self.max_requests = MAX_ONGOING * replicas + MAX_QUEUED
+        self.max_requests = MAX_ONGOING * replicas
         self.keys = keys
 
     async def ready(self) -> list[str]:
