@@ -7,6 +7,8 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from quasar.config import QuasarConfig
@@ -23,7 +25,7 @@ from quasar.evaluation.summary import (
     summary_from_dict,
 )
 from quasar.evaluation.table import compare_rows, rows_table, summary_table
-from quasar.evaluation.training_figures import training_charts
+from quasar.evaluation.training_figures import running_mean, training_charts
 
 NOTHING = {metric.column: None for metric in METRICS}
 
@@ -263,7 +265,7 @@ def test_titles_say_the_finding(tmp_path):
     poor = [[sample(0.1)], [sample(0.12)], [sample(0.14)]]
     rows = {"before SFT": summary_of(*poor), "after GRPO": summary_of(*good)}
     rows["H on every qubit"] = summary_of(*poor)
-    log = [{"step": i, "reward": i / 10, "reward_part/x": 0.1, "loss": None} for i in range(1, 11)]
+    log = [{"step": i, "reward": i / 10, "loss": None} for i in range(1, 11)]
     curves = {"grpo": log, "valid/fraction": [0.5, 1.0]}
     source = main_report(tmp_path, rows, curves, QuasarConfig()).read_text()
     assert (
@@ -271,7 +273,7 @@ def test_titles_say_the_finding(tmp_path):
         "(0.120)" in source
     )
     assert "GRPO reward rises from 0.15 to 0.95 over 10 steps" in source
-    assert "Valid fraction rises from 0.5 to 1 over 2 steps" in source
+    assert "Valid: fraction rises from 0.5 to 1 over 2 steps" in source
     assert (tmp_path / "figures" / "training_grpo_reward.svg").is_file()
 
 
@@ -283,6 +285,29 @@ def test_validations_have_a_panel_of_their_own():
         "GRPO reward stays from 0.3 to 0.3 over 4 steps",
         "GRPO validation reward rises from 0 to 0.4 over 4 steps",
     ]
+
+
+def test_a_part_that_adds_nothing_has_no_curve():
+    log = [
+        {"step": i, "reward": 0.5, "reward_weighted/a": 0.1 * i, "reward_weighted/b": 0.0}
+        for i in range(1, 81)
+    ]
+    _, parts = training_charts({"grpo": log})
+    assert parts.title.startswith("GRPO reward by part: a rises from 0.85 to 7.25")
+    assert "means over 6 steps" in parts.note
+    _, both = training_charts({"grpo": [step | {"reward_weighted/b": 0.1} for step in log]})
+    assert [f">{name}<" in both.svg() for name in "ab"] == [True, True]
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=30), st.integers(1, 9))
+def test_a_running_mean_stays_within_its_values_and_keeps_a_line(values, window):
+    means = running_mean(values, window)
+    assert len(means) == len(values)
+    assert min(values) - 1e-12 <= min(means) <= max(means) <= max(values) + 1e-12
+    assert running_mean(values, 1) == values
+    line = [2.0 * i for i in range(40)]
+    if window % 2:
+        assert running_mean(line, window)[window:-window] == pytest.approx(line[window:-window])
 
 
 def test_curves_without_numbers_are_left_out():
