@@ -204,3 +204,7 @@ class Nodes:
         """What `ray job status` prints."""
         command = ("-m", "ray.scripts.scripts", "job", "status", submission_id)
         return self.head.run(sys.executable, *command).stdout
+
+    def stop(self, submission_id: str) -> None:
+        """`ray job stop`, until the job has stopped."""
+        self.head.run(sys.executable, "-m", "ray.scripts.scripts", "job", "stop", submission_id)

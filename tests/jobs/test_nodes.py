@@ -7,6 +7,7 @@ killed node learns is what the same run learns on one undisturbed node, figure f
 import csv
 import json
 import shutil
+import subprocess
 import tempfile
 import time
 from dataclasses import replace
@@ -224,6 +225,45 @@ def test_an_evaluation_whose_node_is_killed_goes_on_elsewhere(calm, nodes, tmp_p
     (run,) = client.search_runs([client.get_experiment_by_name("quasar").experiment_id])
     print(run.info.run_name, run.info.status, run.data.metrics["pass_1/corrected/valid"])
     assert run.info.status == "FINISHED"
+
+
+def test_dataset_and_fine_tuning_jobs_make_what_one_node_makes(calm, nodes, tmp_path):
+    config, log = str(write_config(tmp_path)), tmp_path / "first.log"
+    output = tmp_path / "data"
+    ended(nodes.submit("dataset", "--config", config, "--output", str(output), log=log), log)
+    for split in ("train", "validation", "test"):
+        made = (output / f"{split}.jsonl").read_bytes()
+        assert made == (calm / "run" / "dataset" / f"{split}.jsonl").read_bytes()
+    ended(nodes.submit("sft", "--config", config, log=log), log)
+    (weights,) = (calm / "run" / "sft").rglob("model.safetensors")
+    place = weights.relative_to(calm)
+    assert (tmp_path / place).read_bytes() == weights.read_bytes()
+
+
+def test_an_endpoint_job_answers_until_it_is_stopped(calm, nodes, tmp_path):
+    log, url = tmp_path / "first.log", "http://127.0.0.1:28000"
+    checkpoint = ("--checkpoint", str(calm / "run"), "--set", "serving.port=28000")
+    job = nodes.submit("serve", *checkpoint, log=log)
+
+    def answers(path: str, *more: str) -> str | None:
+        """The body, from within the head's network; None where nothing answers with 200."""
+        try:
+            return nodes.head.run("curl", "--silent", "--fail", url + path, *more).stdout
+        except subprocess.CalledProcessError:
+            return None
+
+    wait_for(lambda: answers("/readyz"), job, log)
+    problem = {"primitive": "vertex_cover", "graph": {"nodes": [0, 1], "edges": [[0, 1]]}}
+    body = json.dumps({"problem": problem, "constrained": True})
+    answer = json.loads(
+        answers("/v1/circuits", "--header", "Content-Type: application/json", "--data", body)
+    )
+    print(f"\nanswered: valid {answer['valid']}, {answer['candidates']}")
+    assert answer["valid"]
+    nodes.stop("serve-first")
+    assert job.wait(TIME_LIMIT_S) is not None
+    assert answers("/healthz") is None
+    assert "stopped" in nodes.status("serve-first").lower()
 
 
 def test_a_job_with_bad_input_fails_with_one_line(nodes, tmp_path):
