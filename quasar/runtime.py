@@ -78,7 +78,8 @@ def init_ray(config: QuasarConfig, *, cpus: float | None = None) -> None:
         runtime_env={"env_vars": _WORKER_ENVIRONMENT | _accelerator_environment()},
     )
     if not address:
-        # Ray remembers its last 100,000 tasks, some 250 MB, which an endpoint fills within minutes.
+        # Ray remembers its last 100,000 tasks: under load an endpoint's memory grew by some 10 MiB
+        # a minute for that alone (benchmarks/serving.py --minutes).
         os.environ.setdefault("RAY_task_events_max_num_task_in_gcs", "10000")
         wanted = math.ceil(cpus_needed(config) if cpus is None else cpus)
         num_cpus = max(os.cpu_count() or 1, wanted)

@@ -1,4 +1,4 @@
-"""Jobs on a cluster of several nodes, one of which is killed while each job runs.
+"""All jobs on a cluster of several nodes; one is killed while training, sweep or evaluation runs.
 
 The learner is on the head, rollout workers and verifiers on the other nodes. What a run with a
 killed node learns is what the same run learns on one undisturbed node, figure for figure.
