@@ -23,15 +23,15 @@ from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
 from quasar.circuits.ansatz.qaoa import qaoa_circuit
+from quasar.circuits.to_qiskit import to_qiskit
 from quasar.config import QuasarConfig, load_config
-from quasar.datasets.candidates import Cell, make_candidate
-from quasar.datasets.forms import Form, draw_form
-from quasar.datasets.generate import generate_dataset
-from quasar.datasets.planning import sizes_of
-from quasar.datasets.resolve import Order, solve_file, solved_table
+from quasar.datasets.generation.candidates import Cell, make_candidate
+from quasar.datasets.generation.forms import Form, draw_form
+from quasar.datasets.generation.generate import generate_dataset
+from quasar.datasets.generation.planning import sizes_of
+from quasar.datasets.generation.resolve import SolveOptions, solve_file, solved_table
 from quasar.datasets.solver import solve
 from quasar.problems.base import ProblemInstance
-from quasar.simulation.aer import to_qiskit
 
 FAMILIES = ("qaoa", "ma_qaoa", "hardware_efficient", "adaptive")
 QUBITS = (4, 6, 8, 10, 12, 14, 16)
@@ -129,8 +129,8 @@ def main() -> None:
         console.print(by_qubits(config, arguments.each))
         if arguments.problems is not None:
             output = Path(tempfile.mkdtemp()) / "solved.jsonl"
-            one = load_config("laptop", ["dataset.num_workers=1"])
-            own = Order(None, None, 4, SEED)
+            one = load_config("published", ["dataset.num_workers=1"])
+            own = SolveOptions(None, None, 4, SEED)
             figures = solve_file(arguments.problems, output, own, one, progress=False)
             console.print(solved_table(figures))
     console.print(by_workers(arguments.examples))

@@ -1,4 +1,4 @@
-"""What saying what to mend costs: a verification with and without diagnosis, and the plain way.
+"""What saying what to fix costs: a verification with and without diagnosis, and the plain way.
 
     OMP_NUM_THREADS=1 python benchmarks/diagnostics.py [--problems FILE.jsonl] [--repeats 7]
 
@@ -21,12 +21,12 @@ from rich.table import Table
 from quasar.circuits.circuit import Circuit
 from quasar.circuits.qasm import read_qasm
 from quasar.config import VerificationConfig, load_config
-from quasar.datasets.generate import generate_dataset
+from quasar.datasets.generation.generate import generate_dataset
 from quasar.datasets.io import read_problems
 from quasar.datasets.records import ProblemRecord
 from quasar.problems import ProblemInstance
-from quasar.simulation.encoding import encode
-from quasar.simulation.exact import probabilities
+from quasar.simulation.statevector.encoding import encode
+from quasar.simulation.statevector.exact import probabilities
 from quasar.verification.verifier import Verifier
 
 STEP = 1e-6
@@ -74,7 +74,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.problems is None:
         directory = Path(tempfile.mkdtemp())
-        generate_dataset(load_config("laptop", ["dataset.num_examples=120"]), directory)
+        generate_dataset(load_config("published", ["dataset.num_examples=120"]), directory)
         arguments.problems = directory / "train.jsonl"
     records = [r for r in read_problems(arguments.problems) if r.problem.reference_circuit]
     verifier = Verifier(VerificationConfig())

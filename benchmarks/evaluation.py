@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 python benchmarks/evaluation.py --data DIR [--workers 2] [--repeats 3]
 
 DIR holds the benchmark's `problems.jsonl` and `generations_*_pass10.jsonl`. Rows: `quasar evaluate`
-as it is called (all metrics, compiled for the device, random angles, warm start, seven baselines,
+as it is called (all metrics, compiled for the device, random angles, warm start, every baseline,
 report and figures); the same without baselines; that without compiling, random angles and warm
 start; and the plain way on as many processes: read with the reference Python parser
 (`qiskit_qasm3_import`), `Statevector`, energy on the diagonal, and no other metric. Seconds include
@@ -30,7 +30,7 @@ from quasar.circuits.extraction import extract_program
 from quasar.config import QuasarConfig, load_config, with_overrides
 from quasar.datasets.io import read_generations, read_problems
 from quasar.evaluation.baselines import BASELINES
-from quasar.evaluation.evaluate import evaluate_files
+from quasar.pipeline.evaluate import evaluate_files
 
 LEAN = {
     "evaluation.device": "none",

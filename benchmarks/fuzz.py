@@ -25,8 +25,8 @@ from rich.table import Table
 
 from quasar.config import VerificationConfig
 from quasar.datasets.io import read_generations
-from quasar.rewards import Failed
-from quasar.verification.process import GuardedVerifier
+from quasar.verification.execution.process import GuardedVerifier
+from quasar.verification.reward import Failed
 from quasar.verification.verifier import FORMULAS, Verifier
 
 CONSOLE = Console(width=100)

@@ -12,10 +12,10 @@ from grammar import write_program
 
 from quasar.circuits import qasm
 from quasar.circuits.circuit import STANDARD_GATES, Circuit, Gate
-from quasar.circuits.tokens import KEYWORDS
+from quasar.circuits.qasm.tokens import KEYWORDS
 from quasar.problems import ProblemInstance, build_instance
-from quasar.rewards import Failed
-from quasar.verification.worker import Check, Result
+from quasar.verification.request import VerificationRequest, VerificationResult
+from quasar.verification.reward import Failed
 
 MAX_QUBITS = 6  # of the problems that cases are verified against
 KINDS = frozenset(getattr(qasm, name) for name in qasm.__all__ if name.isupper())
@@ -57,13 +57,13 @@ class Cases:
         self._corpus = (*SEEDS, *corpus)
         self._problems = [_problem(n) for n in range(1, MAX_QUBITS + 1)]
 
-    def check(self, number: int) -> Check:
+    def check(self, number: int) -> VerificationRequest:
         """A case, against a problem of as many qubits as the text seems to declare."""
         random = Random(f"{self._seed}:{number}")
         text = self._text(random)
         sizes = [int(size) for size in _QUBITS.findall(text)[:2]]
         size = sum(sizes) if 1 <= sum(sizes) <= MAX_QUBITS else 3
-        return Check(self._problems[size - 1], text, diagnose=number % 2 == 0)
+        return VerificationRequest(self._problems[size - 1], text, diagnose=number % 2 == 0)
 
     def _text(self, random: Random) -> str:
         kind = random.choices(_KINDS_OF_CASE, _WEIGHTS)[0]
@@ -77,7 +77,7 @@ class Cases:
         return mutate(random, random.choice(self._corpus), self._corpus)
 
 
-def verdict(result: Result) -> str:
+def verdict(result: VerificationResult) -> str:
     """The kind of a case's answer: "valid", of the refusal, or "fault: …" for what must not be."""
     if isinstance(result, Failed):
         return f"fault: {result.kind}: {result.detail}"

@@ -1,11 +1,12 @@
 """Sampled tokens per second: this project's sampler against `model.generate`, same model.
 
-    python benchmarks/generation.py --checkpoint runs/laptop/model/initial [--batch 64]
-    python benchmarks/generation.py --checkpoint runs/laptop --problems data/test.jsonl
+    python benchmarks/generation.py --checkpoint runs/published/model/initial [--batch 64]
+    python benchmarks/generation.py --checkpoint runs/published --problems data/test.jsonl
 
 The first table switches end-of-sequence off on both sides: both decode exactly batch × tokens. With
 --problems a second one samples answers to real prompts, `--samples` each: free and held to the
-program grammar, a batch at a time and with the places of ended rows refilled. Medians.
+program grammar, a batch at a time and with the places of ended rows refilled, and as the turns of
+episodes, the way that training, generation and the endpoint sample. Medians.
 """
 
 import argparse
@@ -20,12 +21,16 @@ from rich.table import Table
 
 from quasar.circuits.extraction import extract_program
 from quasar.circuits.qasm import read_qasm
-from quasar.commands import model_directory
+from quasar.cli.commands.jobs import model_directory
+from quasar.config import GenerationConfig
 from quasar.datasets.io import read_problems
 from quasar.datasets.prompts import record_messages
+from quasar.episodes.turns import TurnRequest
+from quasar.episodes.writer import write_turns
 from quasar.errors import CircuitError
-from quasar.policy.engine import Completion, Sampling
-from quasar.policy.generation import CircuitGenerator
+from quasar.policy.engines.protocol import Completion, Sampling
+from quasar.policy.engines.transformers import CircuitGenerator
+from quasar.policy.program_form import ProgramForm
 
 
 def main() -> None:
@@ -52,7 +57,7 @@ def main() -> None:
 
 def against_generate(generator: CircuitGenerator, arguments: argparse.Namespace) -> Table:
     """Equal lengths, no end of sequence: ours and `model.generate`."""
-    generator.chat.eos_id = -1
+    generator.chat.end_ids = frozenset()
     prompts = [list(range(5, 5 + arguments.prompt))] * arguments.batch
     sampling = Sampling(1.0, 1.0, arguments.tokens)
     ids = torch.tensor(prompts, device=generator.model.device)
@@ -92,8 +97,16 @@ def free_and_constrained(generator: CircuitGenerator, arguments: argparse.Namesp
     records = [r for r in read_problems(arguments.problems) for _ in range(arguments.samples)]
     prompts = [generator.chat.prompt_ids(record_messages(r)) for r in records]
     sizes = [r.problem.num_qubits for r in records]
+    forms = [ProgramForm(size) for size in sizes]
     sampling = Sampling(0.7, 1.0, arguments.max_tokens)
     written: dict[str, list[Completion]] = {}
+    turns = [TurnRequest(i, record_messages(r), i, sampling, None) for i, r in enumerate(records)]
+    limits = GenerationConfig(max_prompt_tokens=max(map(len, prompts)))
+
+    def as_turns() -> None:
+        generator.refill = True
+        done = write_turns(generator, turns, limits)
+        written["free, refilled, as turns"] = [turn.completion for turn in done]
 
     def run(name: str, *, constrained: bool, refill: bool) -> Callable[[], None]:
         def call() -> None:
@@ -102,7 +115,7 @@ def free_and_constrained(generator: CircuitGenerator, arguments: argparse.Namesp
                 prompts,
                 seeds=range(len(prompts)),
                 sampling=sampling,
-                num_qubits=sizes if constrained else None,
+                forms=forms if constrained else None,
             )
 
         return call
@@ -111,6 +124,7 @@ def free_and_constrained(generator: CircuitGenerator, arguments: argparse.Namesp
         name: run(name, constrained="constrained" in name, refill="refilled" in name)
         for name in ("free", "free, refilled", "constrained", "constrained, refilled")
     }
+    calls["free, refilled, as turns"] = as_turns
     table = _table(
         f"{len(prompts)} answers, {arguments.batch} at a time",
         ("seconds", "tokens", "tokens/s", "valid", "finished"),

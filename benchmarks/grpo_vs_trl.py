@@ -1,8 +1,8 @@
 """GRPO steps per second against TRL's GRPOTrainer: same model, prompts, group size, response
 limit, loss and reward calls, on the cores that this process may use.
 
-    python benchmarks/grpo_vs_trl.py --checkpoint runs/laptop/sft/.../huggingface \
-        --problems runs/laptop/dataset/train.jsonl [--steps 16] [--rounds 2]
+    python benchmarks/grpo_vs_trl.py --checkpoint runs/published/sft/.../huggingface \
+        --problems runs/published/dataset/train.jsonl [--steps 16] [--rounds 2]
 
 Each side runs in a process of its own, in turns. A step is everything: generation, verification,
 update, and (ours) weights to the rollout workers. Tokens are sampled tokens; medians are over the
@@ -34,7 +34,7 @@ def settings(arguments: argparse.Namespace) -> Any:
     from quasar.config import load_config
 
     return load_config(
-        "laptop",
+        "published",
         [
             f"grpo.iterations={arguments.steps}",
             f"grpo.prompts_per_step={arguments.prompts}",
@@ -51,8 +51,8 @@ def settings(arguments: argparse.Namespace) -> Any:
 
 def ours(arguments: argparse.Namespace) -> list[dict[str, float]]:
     """Steps of this project's GRPO with its real actors."""
-    from quasar.learning.grpo import GRPOConfig
     from quasar.runtime import init_ray
+    from quasar.training.rllib.grpo import GRPOConfig
 
     config = settings(arguments)
     init_ray(config)
@@ -83,10 +83,11 @@ def trl(arguments: argparse.Namespace) -> list[dict[str, float]]:
 
     from quasar.datasets.io import read_problems
     from quasar.datasets.prompts import record_messages
-    from quasar.learning.sampler import EpochSampler
     from quasar.policy.models import load_policy
-    from quasar.rewards import Failed, score
-    from quasar.verification.pool import Check, LocalVerifierPool
+    from quasar.training.sampler import EpochSampler
+    from quasar.verification.execution.pool import LocalVerifierPool
+    from quasar.verification.request import VerificationRequest
+    from quasar.verification.reward import Failed, score
 
     config = settings(arguments)
     torch.set_num_threads(len(os.sched_getaffinity(0)))
@@ -107,7 +108,10 @@ def trl(arguments: argparse.Namespace) -> list[dict[str, float]]:
     sampled: list[dict[str, float]] = []
 
     def reward(completions, completion_ids, index, **_):
-        checks = [Check(records[i].problem, t) for i, t in zip(index, completions, strict=True)]
+        checks = [
+            VerificationRequest(records[i].problem, t)
+            for i, t in zip(index, completions, strict=True)
+        ]
         results = verifiers.verify(checks)
         if any(isinstance(result, Failed) for result in results):
             raise RuntimeError("a verification failed")

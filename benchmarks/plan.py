@@ -32,18 +32,18 @@ from rich.table import Table
 from transformers import AutoModelForCausalLM, Qwen3Config
 
 from quasar.config import QuasarConfig, load_config, with_overrides
-from quasar.learning.learner import Objective, PolicyLearner
-from quasar.learning.native_ops import load_cpu_communication_op
-from quasar.learning.packing import Trained, deal, pad
-from quasar.learning.plan import named_shape
-from quasar.learning.plan_memory import (
+from quasar.policy.sequence import TokenSequence
+from quasar.policy.tokenizer import train_tokenizer
+from quasar.training.algorithm.packing import TrainingSequence, deal, pad
+from quasar.training.capacity.memory import (
     learner_memory,
     learner_peak,
     longest_micro_batch,
     num_parameters,
 )
-from quasar.policy.sequence import TokenSequence
-from quasar.policy.tokenizer import train_tokenizer
+from quasar.training.capacity.plan import named_shape
+from quasar.training.learner.deepspeed import Objective, PolicyLearner
+from quasar.training.learner.native_ops import load_cpu_communication_op
 
 TOLERANCE = 0.2
 STATES = ("weights", "optimiser", "reference")
@@ -142,7 +142,7 @@ def updates(config: QuasarConfig, shape: Qwen3Config, rows: int, length: int) ->
     """Two updates on two micro-batches of rows × length tokens: resident GiB after them and at the
     highest of the second, its seconds."""
     with tempfile.TemporaryDirectory() as directory:
-        tokenizer = train_tokenizer(["a b c"], vocab_size=300, max_qubits=3, decimals=2)
+        tokenizer = train_tokenizer(["a b c"], vocab_size=300, pieces=[])
         tokenizer.save_pretrained(directory)
         model = AutoModelForCausalLM.from_config(shape, dtype=getattr(torch, config.policy.dtype))
         model.save_pretrained(directory)
@@ -160,7 +160,7 @@ def updates(config: QuasarConfig, shape: Qwen3Config, rows: int, length: int) ->
             ids = random.integers(5, 200, length - 2 * (i % 2)).astype(np.int32)
             old = np.full(len(ids) - 16, -9.0, np.float32)
             tokens = TokenSequence(ids[:16], ids[16:], np.ones(len(old)), old)
-            sequences.append(Trained.of(tokens, (-1.0) ** i))
+            sequences.append(TrainingSequence.of(tokens, (-1.0) ** i))
         (shard,) = deal(sequences, num_ranks=1, max_tokens=rows * length)
         batches = [pad(members, pad_id=learner.pad_id) for members in shard]
         for _ in range(2):

@@ -1,9 +1,9 @@
 """The endpoint under load on loopback, against a plain FastAPI server around `model.generate`.
 
-    python benchmarks/serving.py --checkpoint runs/laptop [--users 1 8 32] [--seconds 30]
-    python benchmarks/serving.py --checkpoint runs/laptop --overload
-    python benchmarks/serving.py --checkpoint runs/laptop --minutes 60 --users 8
-    python benchmarks/serving.py --checkpoint runs/laptop --kill --users 8
+    python benchmarks/serving.py --checkpoint runs/published [--users 1 8 32] [--seconds 30]
+    python benchmarks/serving.py --checkpoint runs/published --overload
+    python benchmarks/serving.py --checkpoint runs/published --minutes 60 --users 8
+    python benchmarks/serving.py --checkpoint runs/published --kill --users 8
 
 Users are closed loops: each sends its next request when it has the answer. Both servers draw as
 many candidates a request from the same prompts; only the endpoint verifies them. They are loaded in
@@ -35,7 +35,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from quasar.commands import model_directory
+from quasar.cli.commands.jobs import model_directory
 
 START_S = 300.0  # longest start of a server
 BURST_USERS = 400
@@ -298,7 +298,7 @@ def resident_mb(server: psutil.Process) -> float:
 def endpoint(arguments: argparse.Namespace) -> Iterator[tuple[str, psutil.Process]]:
     """`quasar serve` in a process of its own: (URL, process)."""
     port = free_port()
-    command = [sys.executable, "-m", "quasar.cli", "serve", "--checkpoint", arguments.checkpoint]
+    command = [sys.executable, "-m", "quasar", "serve", "--checkpoint", arguments.checkpoint]
     for override in (f"serving.port={port}", *arguments.overrides):
         command += ["--set", override]
     with started(command, f"http://127.0.0.1:{port}", "/readyz") as (url, process):
@@ -354,9 +354,9 @@ def serve_plainly(arguments: argparse.Namespace) -> None:
     from quasar.datasets.prompts import build_messages
     from quasar.policy.chat import ChatFormat
     from quasar.policy.models import load_policy, pick_device
-    from quasar.tool.schema import Problem, to_instance
+    from quasar.schema.verify import Problem, to_instance
 
-    config = load_config("laptop")
+    config = load_config("published")
     device = pick_device()
     model, tokenizer = load_policy(model_directory(arguments.checkpoint), device=device)
     chat, lock, app = ChatFormat(tokenizer), threading.Lock(), FastAPI()
@@ -375,7 +375,7 @@ def serve_plainly(arguments: argparse.Namespace) -> None:
                 torch.tensor([prompt], device=device),
                 attention_mask=torch.ones((1, len(prompt)), dtype=torch.long, device=device),
                 do_sample=True,
-                temperature=config.evaluation.temperature,
+                temperature=config.serving.temperature,
                 top_k=0,
                 num_return_sequences=body["samples"],
                 max_new_tokens=config.generation.max_response_tokens,

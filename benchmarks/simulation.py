@@ -1,13 +1,14 @@
-"""Seconds and memory of the simulators, by qubits: state vectors, batches, a 30-qubit circuit.
+"""Seconds and memory of the simulators, by qubits: state vectors, observables, 30-qubit circuits.
 
-    python benchmarks/simulation.py [--repeats 5] [--batch 32] [--skip-large]
+    python benchmarks/simulation.py [--repeats 5] [--skip-large]
 
 Circuits are two-layer QAOA circuits of a ring with chords. State vectors: one circuit at a time,
-against Qiskit's `Statevector`. Batches: probabilities, and energies with gradients, of many starts
-of one circuit and of as many unlike circuits, against the compiled kernels one by one. CUDA rows
-appear where torch finds a GPU. The large circuits, and the whole verification of large problems,
-run each in a process of its own, so that its peak memory is its own. Medians of interleaved
-repeats.
+against Qiskit's `Statevector`; on a GPU where torch and Aer find one. The large circuits, and the
+whole verification of large problems, run each in a process of its own, so that its peak memory is
+its own. Medians of interleaved repeats.
+
+Observables: a Heisenberg chain and dense random Pauli strings, on the same circuits. The floor of a
+gradient is that of a diagonal observable, whose two sweeps over the gates no method is spared.
 """
 
 import argparse
@@ -22,19 +23,20 @@ from collections.abc import Callable
 import networkx as nx
 import numpy as np
 import torch
-from qiskit.quantum_info import Statevector
+from qiskit.quantum_info import SparsePauliOp, Statevector
 from rich.console import Console
 from rich.table import Table
 
 from quasar.circuits.ansatz.qaoa import qaoa_circuit
 from quasar.circuits.circuit import Circuit, Gate
+from quasar.circuits.to_qiskit import to_qiskit
 from quasar.config import VerificationConfig
 from quasar.problems import build_instance
 from quasar.problems.hamiltonian import IsingHamiltonian
+from quasar.problems.pauli import PauliSum
 from quasar.simulation import MatrixProductLimits, get_simulator
-from quasar.simulation.aer import to_qiskit
-from quasar.simulation.exact import energy_and_gradient
-from quasar.simulation.torch_batch import TorchBackend
+from quasar.simulation.eigensolver import MAX_QUBITS, ground_space
+from quasar.simulation.statevector.exact import energy_and_gradient, expectation_value
 from quasar.verification.verifier import Verifier
 
 # γ and β of the one layer: a ratio of about 0.9 on these graphs.
@@ -94,46 +96,61 @@ def one_by_one(console: Console, sizes: range, repeats: int) -> None:
     console.print(table)
 
 
+def not_diagonal(console: Console, sizes: range, repeats: int) -> None:
+    table = Table(
+        title="⟨H⟩ from amplitudes, ms (times faster than Qiskit's Statevector); gradient of the "
+        "circuit, ms, beside that of a diagonal observable, the floor; ground space"
+    )
+    columns = ("qubits", "observable", "strings", "groups", "Qiskit ⟨H⟩", "⟨H⟩", "angles")
+    for column in (*columns, "gradient", "floor", "ratio", "E0, s"):
+        table.add_column(column, justify="right")
+    for n in sizes:
+        for name, observable in (("chain", heisenberg(n)), ("random", random_strings(n))):
+            circuit, energies = qaoa(n), cost(n).energies
+            state = Statevector(to_qiskit(circuit))
+            terms = [(t.letters, list(t.qubits), t.coefficient) for t in observable.terms]
+            operator = SparsePauliOp.from_sparse_list(terms, num_qubits=n)
+            calls: dict[str, Callable] = {
+                "Qiskit": lambda s=state, o=operator: s.expectation_value(o),
+                "ours": lambda s=state.data, o=observable: expectation_value(s, o),
+                "gradient": lambda c=circuit, o=observable: energy_and_gradient(c, o),
+                "floor": lambda c=circuit, e=energies: energy_and_gradient(c, e),
+            }
+            found = medians(calls, repeats)
+            assert abs(calls["Qiskit"]() - calls["ours"]()) < 1e-8 * observable.one_norm
+            seconds = "–"
+            if n <= MAX_QUBITS:
+                started = time.perf_counter()
+                ground_space(observable)
+                seconds = f"{time.perf_counter() - started:.3f}"
+            ours = f"{1e3 * found['ours']:.3f} ({found['Qiskit'] / found['ours']:.0f})"
+            table.add_row(
+                *(str(n), name, str(len(observable.terms)), str(len(observable.groups))),
+                *(f"{1e3 * found['Qiskit']:.3f}", ours, str(len(circuit.parameters))),
+                *(f"{1e3 * found[k]:.3f}" for k in ("gradient", "floor")),
+                *(f"{found['gradient'] / found['floor']:.2f}", seconds),
+            )
+    console.print(table)
+
+
+def heisenberg(num_qubits: int) -> PauliSum:
+    return PauliSum.of(
+        num_qubits, [(1.0, f"{p}{q}*{p}{q + 1}") for q in range(num_qubits - 1) for p in "XYZ"]
+    )
+
+
+def random_strings(num_qubits: int) -> PauliSum:
+    """As many strings as a small molecule has, each on any of the qubits."""
+    rng, found = np.random.default_rng(num_qubits), []
+    for _ in range(12 * num_qubits):
+        letters = enumerate(rng.choice(list("IXYZ"), num_qubits))
+        word = "*".join(f"{letter}{q}" for q, letter in letters if letter != "I")
+        found.append((float(rng.normal()), word or "I"))
+    return PauliSum.of(num_qubits, found)
+
+
 def _plain(circuit: Circuit) -> np.ndarray:
     return Statevector(to_qiskit(circuit)).probabilities()
-
-
-def batches(console: Console, sizes: range, *, batch: int, repeats: int) -> None:
-    """Energies with gradients of a batch."""
-    rng = np.random.default_rng(0)
-    device = "cuda" if torch.cuda.is_available() else "CPU"
-    table = Table(
-        title=f"energy and gradient of {batch} circuits, torch on {device}: ms a circuit, "
-        "and times faster than exact one by one"
-    )
-    columns = ("exact", "torch, one by one", "torch, alike", "alike, complex64", "torch, unlike")
-    for column in ("qubits", *columns):
-        table.add_column(column, justify="right")
-    double = TorchBackend("GPU")
-    single = TorchBackend("GPU", precision="complex64")
-    for n in sizes:
-        circuit, energies = qaoa(n), cost(n).energies
-        alike = [
-            circuit.with_parameters(rng.uniform(0, 2, len(circuit.parameters)))
-            for _ in range(batch)
-        ]
-        unlike = [
-            Circuit(n, tuple(circuit.gates[i] for i in rng.permutation(len(circuit.gates))))
-            for _ in range(batch)
-        ]
-        calls = {
-            "exact": lambda a=alike, e=energies: [energy_and_gradient(c, e) for c in a],
-            "torch, one by one": lambda a=alike, e=energies: [
-                double.batch_gradients([c], e) for c in a
-            ],
-            "torch, alike": lambda a=alike, e=energies: double.batch_gradients(a, e),
-            "alike, complex64": lambda a=alike, e=energies: single.batch_gradients(a, e),
-            "torch, unlike": lambda u=unlike, e=energies: double.batch_gradients(u, e),
-        }
-        found = medians(calls, repeats if n < 12 else 1)
-        cells = [f"{1e3 * found[k] / batch:.3f} ({found['exact'] / found[k]:.2f})" for k in columns]
-        table.add_row(str(n), *cells)
-    console.print(table)
 
 
 def large(console: Console) -> None:
@@ -203,7 +220,6 @@ def verify_one(num_qubits: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--largest", type=int, help="qubits; default 20, with CUDA 24")
     parser.add_argument("--skip-large", action="store_true", help="no more than 20 qubits")
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
@@ -220,13 +236,8 @@ def main() -> None:
     console = Console(width=140)
     console.print(f"torch {torch.__version__}, CUDA: {'yes' if cuda else 'no GPU here'}")
     largest = arguments.largest or (24 if cuda else 20)
+    not_diagonal(console, range(4, min(largest, 16) + 1, 4), arguments.repeats)
     one_by_one(console, range(4, largest + 1, 4), arguments.repeats)
-    batches(
-        console,
-        range(4, (largest if cuda else min(largest, 12)) + 1, 4),
-        batch=arguments.batch,
-        repeats=arguments.repeats,
-    )
     if not arguments.skip_large:
         large(console)
         verified(console)

@@ -21,12 +21,13 @@ from rich.table import Table
 from quasar.config import QuasarConfig, load_config, with_overrides
 from quasar.datasets.io import read_problems
 from quasar.datasets.records import ProblemRecord
-from quasar.learning.sampler import rollout_tasks
-from quasar.learning.train import train_grpo
-from quasar.main_job import prepare
-from quasar.policy.agent import AgentLoop
-from quasar.policy.engine import load_engine
-from quasar.verification.pool import LocalVerifierPool
+from quasar.episodes.runner import EpisodeRunner, verifying
+from quasar.pipeline.main_job import fine_tuned_run
+from quasar.policy.engines.loading import load_engine
+from quasar.system.run_paths import WEIGHTS
+from quasar.training.sampler import rollout_tasks
+from quasar.training.train import train_grpo
+from quasar.verification.execution.pool import LocalVerifierPool
 
 PREPARED = ["run.name=turns", "sft.traces_per_example=1.0", "generation.max_response_tokens=512",
             "generation.turn_tokens=256"]  # fmt: skip
@@ -52,7 +53,7 @@ def trained(config: QuasarConfig, model: Path, problems: Path, place: Path) -> P
     result = train_grpo(
         config, model_directory=model, problems_file=problems, run_directory=place, resume=True
     )
-    return result.chosen / "huggingface"
+    return result.chosen / WEIGHTS
 
 
 def answers(
@@ -62,7 +63,9 @@ def answers(
     engine = load_engine(model, config, device="cpu")
     tool = LocalVerifierPool(config.verification, config.reward.formula)
     settings = config.generation.model_copy(update={"max_turns": turns})
-    loop = AgentLoop(engine, tool.verify, config=settings, reward=config.reward)
+    runner = EpisodeRunner(
+        engine, verifying(tool.verify, config.reward, settings), generation=settings
+    )
     rollouts = ANSWERS // turns
     tasks = rollout_tasks(
         records,
@@ -70,9 +73,9 @@ def answers(
         step=0,
         samples=rollouts,
         seed=config.run.seed,
-        style=config.dataset.prompts,
+        settings=config.dataset,
     )
-    episodes = loop.run(tasks, weights_version=0)
+    episodes = runner.run(tasks, weights_version=0)
     if turns == 1:  # two answers of the same problem stand where the other has two turns
         rewards = np.array([e.turn_rewards[0] for e in episodes]).reshape(-1, TURNS)
     else:
@@ -95,9 +98,9 @@ def main() -> None:
     parser.add_argument("--problems", type=int, default=120, help="held-out problems")
     parser.add_argument("--set", action="append", default=[], help="section.key=value")
     arguments = parser.parse_args()
-    config = load_config("laptop", [*PREPARED, *arguments.set])
+    config = load_config("published", [*PREPARED, *arguments.set])
     found: dict[str, list[dict[str, float]]] = {}
-    with prepare(config) as (run, model, _):
+    with fine_tuned_run(config) as (run, model, _):
         records = read_problems(run.split("test"))[: arguments.problems]
         starts = {"one turn, before GRPO": 1, "two turns, before GRPO": TURNS}
         for name, turns in starts.items():

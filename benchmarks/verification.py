@@ -36,12 +36,12 @@ from quasar.circuits.circuit import Circuit
 from quasar.circuits.extraction import extract_program
 from quasar.circuits.qasm import read_qasm
 from quasar.config import RewardConfig, VerificationConfig, load_config
-from quasar.datasets.generate import generate_dataset
+from quasar.datasets.generation.generate import generate_dataset
 from quasar.datasets.io import read_generations, read_problems
-from quasar.rewards import score
 from quasar.verification.report import VerificationReport
+from quasar.verification.request import VerificationRequest
+from quasar.verification.reward import score
 from quasar.verification.verifier import FORMULAS, Verifier
-from quasar.verification.worker import Check
 
 GENERATIONS = "generations_deepseek_v3_pass1.jsonl"
 RECORDED = "reference_rewards_deepseek_v3_pass1.jsonl"
@@ -60,25 +60,25 @@ ACTOR = "ray::_VerifierActor"
 CONSOLE = Console(width=120)
 
 
-def shared_checks(directory: Path) -> tuple[list[Check], float]:
+def shared_checks(directory: Path) -> tuple[list[VerificationRequest], float]:
     """The benchmark's answers, and the seconds that the published verifier took for them."""
     problems = {r.sample_index: r.problem for r in read_problems(directory / "problems.jsonl")}
     rows = read_generations(directory / GENERATIONS)
     lines = (directory / RECORDED).read_text("utf-8").splitlines()
     seconds = {row["sample_index"]: row["seconds"] for row in map(json.loads, lines)}
-    checks = [Check(problems[row.sample_index], row.completions[0]) for row in rows]
+    checks = [VerificationRequest(problems[row.sample_index], row.completions[0]) for row in rows]
     return checks, sum(seconds[row.sample_index] for row in rows)
 
 
-def generated_checks() -> list[Check]:
+def generated_checks() -> list[VerificationRequest]:
     """Reference circuits of 3 to 6 qubits."""
     directory = Path(tempfile.mkdtemp())
-    generate_dataset(load_config("laptop", ["dataset.num_examples=120"]), directory)
+    generate_dataset(load_config("published", ["dataset.num_examples=120"]), directory)
     records = read_problems(directory / "train.jsonl")
-    return [Check(r.problem, r.problem.reference_circuit) for r in records]
+    return [VerificationRequest(r.problem, r.problem.reference_circuit) for r in records]
 
 
-def plain_qiskit(check: Check) -> float | None:
+def plain_qiskit(check: VerificationRequest) -> float | None:
     """Read, simulate, energy: the straightforward way; None where it reads no such circuit."""
     try:
         circuit = qasm3.loads(check.text[max(0, check.text.find("OPENQASM")) :])
@@ -91,7 +91,7 @@ def plain_qiskit(check: Check) -> float | None:
         return None
 
 
-def one_process(check: Check) -> None:
+def one_process(check: VerificationRequest) -> None:
     """The same in a process of its own."""
     command = [sys.executable, "-c", ONE_PROCESS]
     subprocess.run(command, input=check.text, capture_output=True, text=True, check=False)
@@ -100,7 +100,7 @@ def one_process(check: Check) -> None:
 class Formula:
     """A verifier of one formula, and what its passes over the checks took."""
 
-    def __init__(self, name: str, checks: Sequence[Check]):
+    def __init__(self, name: str, checks: Sequence[VerificationRequest]):
         self.name, self.checks = name, checks
         self.verifier = Verifier(VerificationConfig(), name)
         self.verifier.warm_up()
@@ -173,7 +173,7 @@ def print_throughput(formulas: Sequence[Formula], others: dict[str, float], coun
     CONSOLE.print(table)
 
 
-def print_by_qubits(formulas: Sequence[Formula], checks: Sequence[Check]) -> None:
+def print_by_qubits(formulas: Sequence[Formula], checks: Sequence[VerificationRequest]) -> None:
     table = Table(title="candidates/s by qubits")
     for column in ("qubits", "candidates", *(formula.name for formula in formulas)):
         table.add_column(column, justify="right")
@@ -213,15 +213,15 @@ def print_floor(formula: Formula) -> None:
     )
 
 
-def print_actors(checks: Sequence[Check], repeats: int, formula: str) -> None:
+def print_actors(checks: Sequence[VerificationRequest], repeats: int, formula: str) -> None:
     """Two actors against one, the same batch on both in turns, and what a check costs whom.
 
     The caller needs a processor too: with as many actors as cores it takes its time from theirs.
     """
     from quasar.runtime import init_ray
-    from quasar.verification.pool import VerifierPool
+    from quasar.verification.execution.pool import VerifierPool
 
-    init_ray(load_config("laptop"))
+    init_ray(load_config("published"))
     batch = list(checks) * max(1, 4000 // len(checks))
     pools = {
         n: VerifierPool(VerificationConfig(num_workers=n, cpus_per_worker=0.25), formula)
@@ -260,7 +260,9 @@ def processor_s(name: str) -> float:
     return sum(t.user + t.system for t in times)
 
 
-def seconds_each(call: Callable[[Check], object], checks: Sequence[Check]) -> float:
+def seconds_each(
+    call: Callable[[VerificationRequest], object], checks: Sequence[VerificationRequest]
+) -> float:
     """Mean seconds a check."""
     started = time.perf_counter()
     for check in checks:

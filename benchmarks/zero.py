@@ -1,7 +1,7 @@
 """Two learners against one, for each ZeRO stage: the losses must agree, and memory is printed.
 
-    python benchmarks/zero.py --checkpoint runs/laptop/model/initial \
-        --problems runs/laptop/dataset/train.jsonl [--steps 20] [--set policy.lora_rank=8]
+    python benchmarks/zero.py --checkpoint runs/published/model/initial \
+        --problems runs/published/dataset/train.jsonl [--steps 20] [--set policy.lora_rank=8]
 
 Supervised steps on the same sequences in the same order, each prompt twice in a step; one learner
 at ZeRO 1 is what the others are measured against. Memory: resident bytes of a learner's process
@@ -19,13 +19,13 @@ from rich.table import Table
 
 from quasar.config import load_config
 from quasar.datasets.io import read_problems
-from quasar.learning.grpo import GRPOConfig
-from quasar.learning.learner import Objective
-from quasar.learning.sampler import EpochSampler
-from quasar.learning.sft import supervised_sequence
 from quasar.policy.chat import ChatFormat
 from quasar.policy.models import load_policy
 from quasar.runtime import init_ray
+from quasar.training.examples import supervised_sequence
+from quasar.training.learner.deepspeed import Objective
+from quasar.training.rllib.grpo import GRPOConfig
+from quasar.training.sampler import EpochSampler
 
 TOLERANCE = 1e-4
 
@@ -33,7 +33,7 @@ TOLERANCE = 1e-4
 def run(arguments, sequences, *, num_learners: int, stage: int):
     """(losses of all steps, seconds a step, MiB of each learner)."""
     config = load_config(
-        "laptop",
+        "published",
         [
             f"learner.num_learners={num_learners}",
             f"learner.zero_stage={stage}",
@@ -42,7 +42,9 @@ def run(arguments, sequences, *, num_learners: int, stage: int):
         ],
     )
     group = (
-        GRPOConfig().run(config, model_directory=Path(arguments.checkpoint)).build_learner_group()
+        GRPOConfig()
+        .supervised(config, model_directory=Path(arguments.checkpoint))
+        .build_learner_group()
     )
     sampler = EpochSampler(len(sequences), per_step=arguments.batch // 2, seed=0)
     losses = []
@@ -73,7 +75,7 @@ def main() -> None:
     chat = ChatFormat(load_policy(arguments.checkpoint)[1])
     records = read_problems(arguments.problems)[: arguments.steps * arguments.batch]
     sequences = [supervised_sequence(record, chat) for record in records]
-    init_ray(load_config("laptop"))
+    init_ray(load_config("published"))
 
     table = Table(title=f"{arguments.steps} steps of {arguments.batch} sequences")
     for column in ("learners", "ZeRO", "last loss", "largest difference", "s/step", "MiB each"):

@@ -1,4 +1,4 @@
-"""Errors that cross a boundary. One sentence each: what is wrong, where, the mend."""
+"""Errors that cross a boundary. One sentence each: what is wrong, where, the hint."""
 
 
 class QuasarError(Exception):
@@ -17,6 +17,10 @@ class ProblemError(QuasarError):
     """A graph problem is not well posed: unknown primitive, missing attribute, too many qubits."""
 
 
+class TaskError(ProblemError):
+    """An instance of a task is not well posed: unknown task or family, a field that is missing."""
+
+
 class CheckpointError(QuasarError):
     """A directory that should hold a model or a run does not."""
 
@@ -32,7 +36,7 @@ class TrainingError(QuasarError):
 class VerificationError(QuasarError):
     """A verification gave no report: it came to a limit, or there is no verifier.
 
-    kind: as in `quasar.rewards.Failed`: "timeout", "memory", "worker" or "error".
+    kind: as in `quasar.verification.report.Failed`: "timeout", "memory", "worker" or "error".
     """
 
     def __init__(self, kind: str, message: str):

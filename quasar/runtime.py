@@ -4,6 +4,11 @@ import logging
 import math
 import os
 import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from quasar.config import QuasarConfig
 from quasar.errors import InputError
@@ -12,6 +17,9 @@ from quasar.errors import InputError
 MAIN_PROCESS_CPUS = 0.1
 # What an actor takes of the resource that marks its nodes: so little that it never runs out.
 _NODE_SHARE = 0.001
+CLUSTER_TIMEOUT_S = 20.0  # longest wait for a cluster that is given by its address
+
+_NOTE_ON_LOG_LEVEL = b"Set ray log level from environment variable RAY_BACKEND_LOG_LEVEL"
 
 logger = logging.getLogger(__name__)
 
@@ -69,13 +77,17 @@ def init_ray(config: QuasarConfig, *, cpus: float | None = None) -> None:
     logging.getLogger("ray.rllib").setLevel(logging.ERROR)
     # Nor is the core's note on actors that restart (it goes past every Python logger).
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    # Else DeepSpeed, where this process imports it, warns that it has found no accelerator.
+    accelerator = _accelerator_environment()
+    for name, value in accelerator.items():
+        os.environ.setdefault(name, value)
     # Read by RLlib's learner group.
     os.environ.setdefault("TRAIN_PLACEMENT_GROUP_TIMEOUT_S", str(config.learner.start_timeout_s))
     address = config.cluster.address or os.environ.get("RAY_ADDRESS")
-    common = dict(
+    common: dict[str, Any] = dict(
         log_to_driver=False,
         logging_level=logging.ERROR,
-        runtime_env={"env_vars": _WORKER_ENVIRONMENT | _accelerator_environment()},
+        runtime_env={"env_vars": _WORKER_ENVIRONMENT | accelerator},
     )
     if not address:
         # Ray remembers its last 100,000 tasks: under load an endpoint's memory grew by some 10 MiB
@@ -85,12 +97,19 @@ def init_ray(config: QuasarConfig, *, cpus: float | None = None) -> None:
         num_cpus = max(os.cpu_count() or 1, wanted)
         # This machine is every kind of node.
         marks = dict.fromkeys(_node_marks(config), 1.0)
-        ray.init(
-            address="local", num_cpus=num_cpus, resources=marks, include_dashboard=False, **common
-        )
+        with _without_note_on_log_level():
+            ray.init(
+                address="local",
+                num_cpus=num_cpus,
+                resources=marks,
+                include_dashboard=False,
+                **common,
+            )
         return
+    require_cluster(address)
     try:
-        ray.init(address=address, **common)
+        with _without_note_on_log_level():
+            ray.init(address=address, **common)
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(
@@ -99,8 +118,86 @@ def init_ray(config: QuasarConfig, *, cpus: float | None = None) -> None:
         ) from error
 
 
+def require_cluster(address: str) -> None:
+    """Raises InputError where no Ray cluster answers at the address, within `CLUSTER_TIMEOUT_S`.
+
+    Ray itself tries a dead one for a quarter of an hour.
+    """
+    reason = cluster_failure(address, timeout_s=CLUSTER_TIMEOUT_S)
+    if reason is None:
+        return
+    raise InputError(
+        f"Ray at {address!r} does not answer ({reason}); start it with 'ray start --head', or give "
+        "a live one in cluster.address or RAY_ADDRESS (both empty: a local Ray is started)"
+    )
+
+
+def cluster_failure(address: str, *, timeout_s: float) -> str | None:
+    """Why no Ray cluster can be reached at an address as `ray.init` takes it; None where one can.
+
+    Asks for the cluster's id, so that a port where something else listens is told apart.
+    """
+    if address == "local":
+        return None
+    if address.startswith(("http://", "https://")):
+        return "that is a dashboard's address, for `ray job submit`; a cluster's is host:port"
+    import grpc
+    from ray._private.grpc_utils import init_grpc_channel
+    from ray._private.services import canonicalize_bootstrap_address_or_die
+    from ray.core.generated.gcs_service_pb2 import (
+        GetClusterIdRequest,  # pyright: ignore[reportAttributeAccessIssue]  # made at run time
+    )
+    from ray.core.generated.gcs_service_pb2_grpc import NodeInfoGcsServiceStub
+
+    place = address.removeprefix("ray://")
+    try:
+        place = canonicalize_bootstrap_address_or_die(place)
+        host, _, port = place.rpartition(":")
+        # Names are looked up here, because gRPC's own look-up does not say what failed.
+        socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+    except (ConnectionError, ValueError, OSError) as error:
+        return str(error).strip().splitlines()[0]
+    channel: grpc.Channel = init_grpc_channel(place)  # pyright: ignore[reportAssignmentType]  # not the asynchronous one
+    try:
+        grpc.channel_ready_future(channel).result(timeout=timeout_s)
+        if not address.startswith("ray://"):  # Ray's client server has other calls
+            NodeInfoGcsServiceStub(channel).GetClusterId(GetClusterIdRequest(), timeout=timeout_s)
+    except grpc.RpcError as error:
+        if error.code() != grpc.StatusCode.UNAUTHENTICATED:  # a cluster; `ray.init` says the rest
+            return f"no answer of a Ray cluster: {error.code().name}"
+    except grpc.FutureTimeoutError:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=1.0).close()
+        except OSError as error:
+            return error.strerror or f"no connection within {timeout_s:.0f} s"
+        return "something listens there, but no Ray cluster"
+    finally:
+        channel.close()
+    return None
+
+
+@contextmanager
+def _without_note_on_log_level() -> Iterator[None]:
+    """Leave out one line that Ray's C++ core writes past every Python logger, and no other.
+
+    The rest of what stderr gets meanwhile is written at the end.
+    """
+    with tempfile.TemporaryFile() as held:
+        sys.stderr.flush()
+        stderr = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            held.seek(0)
+            with os.fdopen(stderr, "wb") as file:
+                file.writelines(line for line in held if _NOTE_ON_LOG_LEVEL not in line)
+
+
 def require_free_port(host: str, port: int) -> None:
-    """Raises InputError, with the mend, where the address cannot be listened on."""
+    """Raises InputError, with a hint, where the address cannot be listened on."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.support import guard
+from tests.support.machine import scaled
+from tests.support.tiny import TINY
+
 os.environ.setdefault("DS_ACCELERATOR", "cpu")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
@@ -13,34 +17,46 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
-TINY = [
-    "policy.hidden_size=64",
-    "policy.num_layers=2",
-    "policy.num_attention_heads=2",
-    "policy.num_key_value_heads=1",
-    "policy.intermediate_size=128",
-    "dataset.num_examples=24",
-    "dataset.min_qubits=3",
-    "dataset.max_qubits=4",
-    "dataset.num_workers=1",
-    "learner.num_learners=1",
-    "generation.max_response_tokens=96",
-    "generation.batch_size=16",
-]
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-timeout reads its own
+def pytest_configure(config):
+    """A guard over what tests start, and time limits that scale with this machine."""
+    if config.option.collectonly:
+        return
+    guard.start()
+    config.quasar_signals = guard.Signals(scaled(guard.ENDING_S))
+    if config.option.timeout is None and "PYTEST_TIMEOUT" not in os.environ:
+        config.option.timeout = scaled(float(config.getini("timeout")))
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if marker := item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(scaled(*marker.args)), append=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item, nextitem):
+    signals = item.config.quasar_signals
+    signals.install()  # a fixture may have started Ray, which takes SIGTERM
+    result = yield
+    if signals.received:
+        item.session.shouldstop = signals.received.name
+    return result
 
 
 @pytest.fixture(scope="session")
 def tiny_config():
-    """The laptop preset, shrunk until a step takes a fraction of a second."""
+    """The preset `published`, shrunk until a step takes a fraction of a second."""
     from quasar.config import load_config
 
-    return load_config("laptop", TINY)
+    return load_config("published", TINY)
 
 
 @pytest.fixture(scope="session")
 def tiny_dataset(tiny_config, tmp_path_factory) -> Path:
     """Directory with train, validation and test splits of 3-4 qubit problems."""
-    from quasar.datasets.generate import generate_dataset
+    from quasar.datasets.generation.generate import generate_dataset
 
     directory = tmp_path_factory.mktemp("dataset")
     generate_dataset(tiny_config, directory, progress=False)
@@ -71,3 +87,18 @@ def local_ray(tiny_config):
     init_ray(tiny_config)
     yield ray
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def calm_run(tmp_path_factory) -> Path:
+    """A directory with a whole training run, `run`, that nothing disturbed."""
+    from tests.support.training_runs import start, write_config
+
+    directory = tmp_path_factory.mktemp("calm")
+    log = directory / "log.txt"
+    job = start(write_config(directory), log)
+    try:
+        assert job.wait(scaled(500)) == 0, log.read_text()[-3000:]
+    finally:
+        job.kill()
+    return directory

@@ -22,9 +22,10 @@ def test_presets_load(preset):
 
 
 def test_the_presets_differ_in_the_policy():
-    models = {preset: load_config(preset).policy.model for preset in PRESETS}
-    assert models["laptop"] == "build"
-    assert len(set(models.values())) == len(PRESETS)
+    policies = {preset: load_config(preset).policy for preset in PRESETS}
+    assert policies["laptop"].model == "build"
+    assert policies["laptop"] == policies.pop("published")  # which differ in what is written
+    assert len({str(policy) for policy in policies.values()}) == len(PRESETS) - 1
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -62,8 +63,8 @@ def test_with_overrides_keeps_the_rest():
     [
         ("grpo.iteration=1", ["'grpo.iteration'", "did you mean 'grpo.iterations'"]),
         ("temperature=1", ["'temperature'", "did you mean"]),
-        ("grpo.iterations=-1", ["'grpo.iterations'", "-1", "greater than or equal to 0"]),
-        ("grpo.iterations=many", ["'grpo.iterations'", "'many'", "integer"]),
+        ("grpo.iterations=-1", ["'grpo.iterations'", "-1", "must be at least 0"]),
+        ("grpo.iterations=many", ["'grpo.iterations'", "'many'", "whole number"]),
         ("grpo", ["--set 'grpo'", "section.key=value"]),
         ("=1", ["--set '=1'", "section.key=value"]),
         ("run.name.deep=1", ["'name' is a value, not a section"]),

@@ -1,8 +1,10 @@
-"""Imports run down the floors of the house: README, "How it is built"."""
+"""Imports run down the floors of the house: docs/architecture.md."""
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -10,35 +12,29 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "quasar"
 FLOORS = {
     "errors": 0,
-    "plain_text": 0,
     "config": 0,
+    "plugins": 0,
     "runtime": 0,
-    "storage": 0,
+    "system": 0,
     "problems": 1,
     "circuits": 1,
     "simulation": 2,
+    "tasks": 2,
     "verification": 3,
-    "rewards": 3,
     "datasets": 4,
+    "schema": 4,
+    "episodes": 5,
     "policy": 5,
-    "tool": 5,
-    "learning": 6,
-    "evaluation": 7,
-    "serving": 7,
+    "evaluation": 6,
+    "training": 6,
     "client": 7,
-    "tracking": 7,
-    "doctor": 7,
-    "run_directory": 7,
-    "main_job": 8,
-    "commands": 8,
-    "data_commands": 8,
-    "rollout_commands": 8,
-    "verify_commands": 8,
-    "ask_command": 8,
-    "answer_view": 8,
-    "service_arguments": 8,
-    "argument_types": 8,
+    "integrations": 7,
+    "mcp": 7,
+    "reports": 7,
+    "serving": 7,
     "cli": 8,
+    "pipeline": 8,
+    "__main__": 8,
 }
 STRANGERS = {frozenset(("evaluation", "serving"))}  # one floor, but not to know each other
 
@@ -101,7 +97,7 @@ def test_imports_run_downwards():
     ("part", "source", "expected"),
     [
         ("problems", "from quasar.verification.report import Stage", [(1, "verification")]),
-        ("problems", "def f():\n    import quasar.learning.losses", [(2, "learning")]),
+        ("problems", "def f():\n    import quasar.training.algorithm.losses", [(2, "training")]),
         ("config", "from quasar import policy", [(1, "policy")]),
         ("serving", "from quasar.evaluation import metrics", [(1, "evaluation")]),
         ("verification", "from quasar.problems import get_problem\nimport ray", []),
@@ -111,9 +107,89 @@ def test_the_check_finds_what_it_looks_for(part, source, expected):
     assert offences(part, source) == expected
 
 
+def running(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of the code that runs: all but what only a type checker reads."""
+    yield node
+    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        children = node.orelse
+    else:
+        children = ast.iter_child_nodes(node)
+    for child in children:
+        yield from running(child)
+
+
+def import_graph(sources: Mapping[str, str]) -> dict[str, set[str]]:
+    """Which of the modules each imports, at the top or within a function."""
+    graph: dict[str, set[str]] = {}
+    for module, source in sources.items():
+        named = []
+        for node in running(ast.parse(source)):
+            if isinstance(node, ast.Import):
+                named += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                members = [f"{node.module}.{alias.name}" for alias in node.names]
+                named += [name if name in sources else node.module for name in members]
+        graph[module] = {name for name in named if name in sources} - {module}
+    return graph
+
+
+def circle(graph: Mapping[str, set[str]]) -> list[str]:
+    """Modules that import each other in a ring; empty where there is none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def all_sources() -> dict[str, str]:
+    names = [path.relative_to(PACKAGE.parent).with_suffix("") for path in modules()]
+    return {
+        ".".join(name.parts).removesuffix(".__init__"): path.read_text("utf-8")
+        for name, path in zip(names, modules(), strict=True)
+    }
+
+
+def test_modules_do_not_import_each_other_in_a_circle():
+    found = circle(import_graph(all_sources()))
+    assert not found, " → ".join(found)
+
+
+def test_rooms_do_not_import_each_other_in_a_circle():
+    rooms: dict[str, set[str]] = {}
+    for path in modules():
+        part = part_of_file(path)
+        rooms.setdefault(part, set()).update(
+            other for _, other in imports_of(path.read_text("utf-8")) if other != part
+        )
+    found = circle(rooms)
+    assert not found, " → ".join(found)
+
+
+@pytest.mark.parametrize(
+    ("back", "circular"),
+    [
+        ("import q.a", True),
+        ("from q import a", True),
+        ("def f():\n    from q.a import name", True),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import q.a", False),
+        ("import q.c", False),
+    ],
+)
+def test_the_circles_that_are_found(back, circular):
+    sources = {"q.a": "from q.b import name", "q.b": back, "q.c": ""}
+    assert bool(circle(import_graph(sources))) == circular
+
+
 @pytest.mark.parametrize(
     "module",
-    ["quasar.rewards", "quasar.config", "quasar.cli", "quasar.client", "quasar.tool.mcp_server"],
+    [
+        "quasar.verification.reward",
+        "quasar.config",
+        "quasar.cli.main",
+        "quasar.client",
+        "quasar.mcp.server",
+    ],
 )
 def test_light_modules_do_not_load_ray_or_torch(module):
     program = (

@@ -2,7 +2,7 @@
 
 Every node must be in the set or have a neighbour in it. One variable a node, x_v = 1 where v is in
 the set: minimise Σ_v x_v + 2·Σ_v ∏_{u∈N[v]} (1 − x_u), where N[v] is v with its neighbours. A node
-that nothing dominates costs 2, more than the node that would mend it, so that the ground states are
+that nothing dominates costs 2, more than the node that would fix it, so that the ground states are
 exactly the smallest dominating sets.
 
 Install it beside Quasar with `pip install ./examples/own_problem` (its pyproject.toml names the
@@ -21,10 +21,10 @@ import numpy as np
 
 from quasar.problems.base import Graph
 from quasar.problems.graphs import Node, node_ids, node_link, read_node_link
-from quasar.problems.nodes import NodeSubsetProblem
 from quasar.problems.polynomial import BinaryPolynomial
+from quasar.problems.primitives.nodes import NodeSubsetProblem
 
-PENALTY = 2.0  # of a node that is not dominated; above 1, the cost of mending it
+PENALTY = 2.0  # of a node that is not dominated; above 1, the cost of fixing it
 
 
 class DominatingSet(NodeSubsetProblem):

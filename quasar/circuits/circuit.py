@@ -19,6 +19,8 @@ STANDARD_GATES: dict[str, tuple[int, int]] = {
     "ccx": (0, 3), "cswap": (0, 3),
 }  # fmt: skip
 
+# cx gates in the standard decompositions (Nielsen and Chuang, section 4.3).
+_THREE_QUBIT_GATES = {"ccx": 6, "cswap": 8}
 PUBLISHED_DECIMALS = 4  # of the angles in the published circuits
 
 
@@ -47,6 +49,11 @@ class Circuit:
     def num_two_qubit_gates(self) -> int:
         """Number of gates on two or more qubits."""
         return sum(len(gate.qubits) > 1 for gate in self.gates)
+
+    @property
+    def two_qubit_cost(self) -> int:
+        """Gates on two qubits; one on three counts as its standard decomposition."""
+        return sum(_THREE_QUBIT_GATES.get(g.name, 1) for g in self.gates if len(g.qubits) > 1)
 
     @cached_property
     def depth(self) -> int:

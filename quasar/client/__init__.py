@@ -2,7 +2,7 @@
 
 `client` has both, `requests` makes what is sent, `readings` reads what comes back (both without
 input or output, so that they are written once), `retries` says when a call is made again, `errors`
-what may be raised, `answers` the answers that `quasar.serving.schema` does not have. Neither loads
+what may be raised, `answers` the answers that `quasar.schema.circuits` does not have. Neither loads
 torch, Ray or Qiskit.
 """
 
@@ -17,8 +17,8 @@ from quasar.client.errors import (
     RateLimited,
 )
 from quasar.client.requests import CircuitOptions
-from quasar.serving.schema import CircuitAnswer, Event
-from quasar.tool.schema import Problem, VerifyAnswer
+from quasar.schema.circuits import CircuitAnswer, Event
+from quasar.schema.verify import Problem, VerifyAnswer
 
 __all__ = [
     "AsyncClient",

@@ -3,6 +3,16 @@
 from pydantic import BaseModel
 
 
+class TrainedRange(BaseModel):
+    """What a model was trained on; what lies outside is answered with a warning."""
+
+    primitives: list[str]
+    min_qubits: int
+    max_qubits: int
+    ansatze: list[str]
+    layers: list[int]
+
+
 class ModelFacts(BaseModel):
     """A model of the endpoint, and what one request may ask for."""
 
@@ -14,6 +24,7 @@ class ModelFacts(BaseModel):
     max_turns: int
     temperature: float
     request_timeout_s: float
+    trained: TrainedRange | None = None  # None where there is no model
 
 
 class ModelList(BaseModel):

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Generic, Self, TypeVar, Unpack
 
 import httpx
@@ -27,12 +28,14 @@ from quasar.client.requests import (
 )
 from quasar.client.retries import Attempts
 from quasar.errors import InputError
-from quasar.serving.schema import CircuitAnswer, Event
-from quasar.tool.schema import Problem, VerifyAnswer
+from quasar.schema.circuits import CircuitAnswer, Event
+from quasar.schema.verify import Problem, VerifyAnswer
 
 DEFAULT_TIMEOUT_S = 300.0
 DEFAULT_RETRIES = 3
-GivenProblem = Problem | Mapping[str, Any]
+# A problem, a dict of its fields, a row, or what `quasar.read_problem` takes: words, a path, an
+# object of another library.
+GivenProblem = Problem | Mapping[str, Any] | str | Path | Any
 Http = TypeVar("Http", httpx.Client, httpx.AsyncClient)
 
 
@@ -74,16 +77,16 @@ class _Calls(Generic[Http]):
 
     # The calls, as the public methods make them.
 
-    def _circuit(self, problem: GivenProblem | str, options: CircuitOptions) -> Ask[CircuitAnswer]:
+    def _circuit(self, problem: GivenProblem, options: CircuitOptions) -> Ask[CircuitAnswer]:
         body = circuit_body(problem, options, stream=False)
         return Ask("POST", "/v1/circuits", as_model(CircuitAnswer), body)
 
-    def _stream(self, problem: GivenProblem | str, options: CircuitOptions) -> Ask[Event]:
+    def _stream(self, problem: GivenProblem, options: CircuitOptions) -> Ask[Event]:
         body = circuit_body(problem, options, stream=True)
         return Ask("POST", "/v1/circuits", as_model(CircuitAnswer), body, streams=True)
 
     def _verify(
-        self, circuit: str, problem: GivenProblem, *, diagnose: bool, observation_chars: int
+        self, circuit: Any, problem: GivenProblem, *, diagnose: bool, observation_chars: int
     ) -> Ask[VerifyAnswer]:
         body = verify_body(circuit, problem, diagnose=diagnose, observation_chars=observation_chars)
         return Ask("POST", "/v1/verify", as_model(VerifyAnswer), body)
@@ -168,17 +171,17 @@ class Client(_Calls[httpx.Client]):
             owned=http_client is None,
         )
 
-    def circuit(
-        self, problem: GivenProblem | str, **options: Unpack[CircuitOptions]
-    ) -> CircuitAnswer:
-        """The best verified circuit for a problem: `Problem`, a dict of its fields, or words.
+    def circuit(self, problem: GivenProblem, **options: Unpack[CircuitOptions]) -> CircuitAnswer:
+        """The best verified circuit for a problem: `Problem`, a dict of its fields, a row of a
+        problem file (whose encoding, ansatz and layers are kept), words, or what
+        `quasar.read_problem` takes.
 
         Where no candidate was valid it is an answer too: `valid` false, `findings` says why.
         """
         return self._one(self._circuit(problem, options))
 
     def stream(
-        self, problem: GivenProblem | str, **options: Unpack[CircuitOptions]
+        self, problem: GivenProblem, **options: Unpack[CircuitOptions]
     ) -> Generator[Event, None, None]:
         """The events of the search as they happen; the last one is the `CircuitAnswer`.
 
@@ -189,13 +192,16 @@ class Client(_Calls[httpx.Client]):
 
     def verify(
         self,
-        circuit: str,
+        circuit: Any,
         problem: GivenProblem,
         *,
         diagnose: bool = True,
         observation_chars: int = 1000,
     ) -> VerifyAnswer:
-        """The report and reward of a circuit. One that is not valid is an answer, not an error."""
+        """The report and reward of a circuit: OpenQASM 3 or 2, Qiskit's, PennyLane's, pytket's.
+
+        One that is not valid is an answer, not an error.
+        """
         return self._one(
             self._verify(circuit, problem, diagnose=diagnose, observation_chars=observation_chars)
         )
@@ -274,20 +280,20 @@ class AsyncClient(_Calls[httpx.AsyncClient]):
         )
 
     async def circuit(
-        self, problem: GivenProblem | str, **options: Unpack[CircuitOptions]
+        self, problem: GivenProblem, **options: Unpack[CircuitOptions]
     ) -> CircuitAnswer:
         """As `Client.circuit`."""
         return await self._one(self._circuit(problem, options))
 
     def stream(
-        self, problem: GivenProblem | str, **options: Unpack[CircuitOptions]
+        self, problem: GivenProblem, **options: Unpack[CircuitOptions]
     ) -> AsyncGenerator[Event, None]:
         """As `Client.stream`."""
         return self._items(self._stream(problem, options))
 
     async def verify(
         self,
-        circuit: str,
+        circuit: Any,
         problem: GivenProblem,
         *,
         diagnose: bool = True,

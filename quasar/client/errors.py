@@ -1,4 +1,4 @@
-"""What the client raises. One sentence each: what is wrong, and the mend.
+"""What the client raises. One sentence each: what is wrong, and a hint.
 
 Text of the endpoint goes into these sentences without terminal codes and cut to a length.
 """
@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from quasar.errors import QuasarError
-from quasar.plain_text import one_line
+from quasar.system.plain_text import one_line
 
 MAX_MESSAGE = 1000  # characters of the endpoint's own words
 _MAX_EXCERPT = 120
@@ -21,7 +21,7 @@ LONGER_TIMEOUT = "give a longer timeout, or ask for fewer samples or turns or fo
 class EndpointError(QuasarError):
     """A call got no answer, or one that is not Quasar's. Base of all errors of the client.
 
-    message, mend: what is wrong and what to do; together they are the text of the error.
+    message, hint: what is wrong and what to do; together they are the text of the error.
     status: of the answer, None where there was none; field: dotted path into the request, None
     where none is at fault; url: what was asked, None where nothing was sent; retry_after_s: seconds
     that the endpoint asks to wait, None where it does not; attempts: times that it was asked.
@@ -30,16 +30,16 @@ class EndpointError(QuasarError):
     def __init__(
         self,
         message: str,
-        mend: str,
+        hint: str,
         *,
         status: int | None = None,
         field: str | None = None,
         url: str | None = None,
         retry_after_s: float | None = None,
     ):
-        super().__init__(message, mend)
+        super().__init__(message, hint)
         self.message = message
-        self.mend = mend
+        self.hint = hint
         self.status = status
         self.field = field
         self.url = url
@@ -47,7 +47,7 @@ class EndpointError(QuasarError):
         self.attempts = 0
 
     def __str__(self) -> str:
-        return f"{self.message}; {self.mend}"
+        return f"{self.message}; {self.hint}"
 
 
 class BadRequest(EndpointError):
@@ -111,14 +111,14 @@ def refusal(
 
 
 def told_refusal(status: int, error: Mapping[str, Any], *, url: str) -> EndpointError:
-    """The error of a refusal {message, field, mend}."""
+    """The error of a refusal {message, field, hint}."""
     field = error.get("field")
-    mend = "give its key: api_key, QUASAR_API_KEY or --api-key-file"
+    hint = "give its key: api_key, QUASAR_API_KEY or --api-key-file"
     if status != 401:  # how a header is written is the client's work
-        mend = one_line(str(error.get("mend") or "see the endpoint's log"), max_chars=MAX_MESSAGE)
+        hint = one_line(str(error.get("hint") or "see the endpoint's log"), max_chars=MAX_MESSAGE)
     return _class_of(status)(
         one_line(str(error["message"]), max_chars=MAX_MESSAGE),
-        mend,
+        hint,
         status=status,
         field=None if field is None else _short(str(field)),
         url=url,

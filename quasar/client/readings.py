@@ -13,8 +13,8 @@ from pydantic import BaseModel, ValidationError
 from quasar.client.errors import EndpointError, EndpointUnavailable, not_ours, refusal, told_refusal
 from quasar.client.requests import Answer, Ask
 from quasar.client.retries import Attempts, retry_after_s
-from quasar.serving.schema import EVENT_NAMES, CircuitAnswer, Event, StreamRefused
-from quasar.tool.schema import explain
+from quasar.schema.circuits import EVENT_NAMES, CircuitAnswer, Event, StreamError
+from quasar.schema.verify import explain
 
 MAX_ANSWER_BYTES = 64 * 2**20  # of an answer or an event
 _EVENTS = {name: model for model, name in EVENT_NAMES.items()}
@@ -101,8 +101,8 @@ class Reading(Generic[Answer]):
         model = _EVENTS.get(name)
         if model is None:
             return None
-        if model is StreamRefused:
-            refused = self._read(data, as_model(StreamRefused))
+        if model is StreamError:
+            refused = self._read(data, as_model(StreamError))
             raise told_refusal(refused.status, refused.error.model_dump(), url=self._url)
         return self._read(data, as_model(model))
 

@@ -5,15 +5,20 @@ keys are refused with the nearest valid name. `load_config("laptop", ["grpo.iter
 way in.
 """
 
-from quasar.config.dataset import DatasetConfig
+from quasar.config.dataset import DatasetConfig, StyleName
 from quasar.config.files import (
     PRESETS,
+    absolute_place,
+    computed,
     config_from_dict,
     flatten,
     load_config,
+    marked,
     to_commented_yaml,
+    with_absolute_places,
     with_overrides,
 )
+from quasar.config.improvement import ImproveConfig
 from quasar.config.learning import (
     CurriculumConfig,
     GrpoConfig,
@@ -21,8 +26,14 @@ from quasar.config.learning import (
     RolloutConfig,
     SftConfig,
     ValidationConfig,
+    WeightsChoice,
 )
-from quasar.config.policy import GenerationConfig, PolicyConfig
+from quasar.config.policy import (
+    GenerationConfig,
+    PolicyConfig,
+    ToolName,
+    checked_tools,
+)
 from quasar.config.section import Section
 from quasar.config.services import (
     ClusterConfig,
@@ -49,6 +60,7 @@ __all__ = [
     "EvaluationConfig",
     "GenerationConfig",
     "GrpoConfig",
+    "ImproveConfig",
     "LearnerConfig",
     "NoiseConfig",
     "PolicyConfig",
@@ -60,12 +72,20 @@ __all__ = [
     "Section",
     "ServingConfig",
     "SftConfig",
+    "StyleName",
+    "ToolName",
     "TrackingConfig",
     "ValidationConfig",
     "VerificationConfig",
+    "WeightsChoice",
+    "absolute_place",
+    "checked_tools",
+    "computed",
     "config_from_dict",
     "flatten",
     "load_config",
+    "marked",
     "to_commented_yaml",
+    "with_absolute_places",
     "with_overrides",
 ]

@@ -1,71 +1,124 @@
 """Settings of the dataset: which problems are drawn, and which solved examples are kept."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from quasar.config.section import Section
+from quasar.config.section import RESUMES, Section
+from quasar.config.task_names import GRAPH_TASK, task_names
+
+# Who makes the circuits: the solver, the solver with an eye on what is read off, or the rule that made
+# the published benchmark's references.
+Teacher = Literal["solver", "readout", "published"]
+# With that rule acceptance is its own, and angles have four decimals, unless set otherwise.
+_PUBLISHED_DEFAULTS = {"min_improvement": 0.0, "angle_decimals": 4}
+
+StyleName = Literal["published", "canonical"]  # of programs
 
 
 class DatasetConfig(Section):
+    tasks: tuple[str, ...] = Field(
+        default=(GRAPH_TASK,),
+        min_length=1,
+        description="tasks to generate instances of (quasar tasks list); ising: graph problems",
+    )
     primitives: tuple[str, ...] = Field(
-        ("vertex_cover", "hypermaxcut", "min_cut"),
+        default=("vertex_cover", "hypermaxcut", "min_cut"),
         min_length=1,
         description="problem primitives to generate",
     )
     encoding: Literal["sound", "published"] = Field(
-        "sound",
+        default="sound",
         description="Hamiltonians of the primitives; published: the benchmark's, where they differ",
     )
-    num_examples: int = Field(4000, ge=10, description="solved examples over all splits")
-    min_qubits: int = Field(3, ge=2, le=16, description="fewest qubits of an instance")
-    max_qubits: int = Field(6, ge=2, le=16, description="most qubits of an instance")
+    num_examples: int = Field(default=4000, ge=10, description="solved examples over all splits")
+    min_qubits: int = Field(default=3, ge=2, le=16, description="fewest qubits of an instance")
+    max_qubits: int = Field(default=6, ge=2, le=16, description="most qubits of an instance")
     ansatze: tuple[str, ...] = Field(
-        ("qaoa",),
+        default=("qaoa",),
         min_length=1,
         description="ansatz families to draw from for each problem; hardware_efficient: any of the nineteen",
     )
+    teacher: Teacher = Field(
+        default="solver",
+        description="solver: circuits of the least energy; readout: QAOA's angles then drawn back together "
+        "until the most probable bitstring is an optimum; published: as the rule makes them that "
+        "made the benchmark's references (angle_decimals is then 4, min_improvement 0, unless set)",
+    )
     layers: tuple[int, ...] = Field(
-        (1,), min_length=1, description="numbers of layers to draw from (adaptive has always one)"
+        default=(1,),
+        min_length=1,
+        description="numbers of layers to draw from (adaptive has always one)",
     )
     angle_decimals: int = Field(
-        2, ge=1, le=8, description="decimals of the angles in emitted circuits"
+        default=2, ge=1, le=8, description="decimals of the angles in emitted circuits"
     )
     min_improvement: float = Field(
-        0.05,
+        default=0.05,
         ge=0,
         le=1,
         description="least gain in approximation ratio over uniform sampling for an example to be kept",
     )
     min_approximation_ratio: float = Field(
-        0.0, ge=0, le=1, description="least approximation ratio for an example to be kept"
+        default=0.0, ge=0, le=1, description="least approximation ratio for an example to be kept"
     )
     min_enrichment: float = Field(
-        0.0,
+        default=0.0,
         ge=0,
         description="least probability of an optimum, in multiples of uniform sampling's, to be kept",
     )
     max_program_bytes: int = Field(
-        18_000, ge=100, description="longest reference program (the published limit)"
+        default=18_000, ge=100, description="longest reference program (the published limit)"
     )
-    prompts: Literal["structured", "free"] = Field(
-        "structured",
+    prompts: Literal["structured", "free", "compact"] = Field(
+        default="structured",
         description="prompts name encoding, Hamiltonian and ansatz; free: varied wordings that say "
-        "no more than the published ones",
+        "no more than the published ones; compact: normalised Hamiltonian and ansatz alone, for small models",
+    )
+    style: StyleName = Field(
+        default="published",
+        description="of reference programs: one gate a line; canonical: named parameters, each "
+        "coefficient once, and gates on whole registers",
     )
     validation_fraction: float = Field(
-        0.05, gt=0, lt=0.5, description="share of problems (by hash) for validation"
+        default=0.05, gt=0, lt=0.5, description="share of problems (by hash) for validation"
     )
     test_fraction: float = Field(
-        0.1, gt=0, lt=0.5, description="share of problems (by hash) held out for the test"
+        default=0.1, gt=0, lt=0.5, description="share of problems (by hash) held out for the test"
     )
-    format: Literal["jsonl", "parquet"] = Field("jsonl", description="file format of the splits")
-    num_workers: int = Field(2, ge=1, description="processes that solve instances")
+    format: Literal["jsonl", "parquet"] = Field(
+        default="jsonl", description="file format of the splits"
+    )
+    num_workers: int = Field(
+        default=2, ge=1, description="processes that solve instances", json_schema_extra=RESUMES
+    )
 
-    @field_validator("layers", "ansatze", "primitives", mode="before")
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_the_teacher(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("teacher") == "published":
+            return _PUBLISHED_DEFAULTS | values
+        return values
+
+    @field_validator("layers", "ansatze", "primitives", "tasks", mode="before")
     @classmethod
     def _one_is_a_list(cls, value):
         return (value,) if isinstance(value, (int, str)) else value
+
+    @field_validator("tasks")
+    @classmethod
+    def _tasks_there_are(cls, value):
+        for name in value:
+            if name not in task_names():
+                raise ValueError(f"unknown task {name!r}; valid: {', '.join(task_names())}")
+        if len(set(value)) < len(value):
+            raise ValueError("a task is named twice")
+        if GRAPH_TASK in value and len(value) > 1:
+            raise ValueError(
+                f"{GRAPH_TASK} (graph problems) goes into a dataset of its own; generate the other "
+                "tasks apart"
+            )
+        return value
 
     @field_validator("layers")
     @classmethod

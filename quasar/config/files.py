@@ -10,17 +10,22 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from quasar.config.section import Section
+from quasar.config.findings import finding_text
+from quasar.config.section import PLACE, RESUMES, Section
+from quasar.config.task_names import EVERY_TASK, declared_parts, shared_parts, task_names
 from quasar.config.tree import QuasarConfig
+from quasar.config.verification import RewardWeights
 from quasar.errors import ConfigError
 
-PRESETS = ("laptop", "single-gpu", "cluster-4b")
+PRESETS = ("laptop", "single-gpu", "cluster-4b", "policy", "published")
+_RELATIVE_SQLITE = "sqlite:///"  # with one slash more the path is absolute
+_MLFLOW_NAMES = ("databricks", "databricks-uc", "uc")  # stores without a scheme
 
 
 def load_config(source: str | Path = "laptop", overrides: Sequence[str] = ()) -> QuasarConfig:
     """Load a preset by name or a YAML file by path, then apply `a.b=c` overrides (YAML values).
 
-    Raises ConfigError (one line naming the key and the mend) for anything that is not valid.
+    Raises ConfigError (one line naming the key and a hint) for anything that is not valid.
     """
     tree = _read(source)
     for override in overrides:
@@ -61,6 +66,65 @@ def flatten(config: Section, prefix: str = "") -> Iterator[tuple[str, Any, str]]
             yield from flatten(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value, field.description or ""
+    if isinstance(config, RewardWeights):
+        for name, value in config.further.items():
+            yield f"{prefix}{name}", value, "weight of a part (quasar tasks show)"
+
+
+def marked(config: Section, mark: str, prefix: str = "") -> Iterator[str]:
+    """Dotted paths of the leaves that carry a mark (see `quasar.config.section`), their section's
+    marks included.
+    """
+    for name, field in type(config).model_fields.items():
+        extra = field.json_schema_extra
+        has_mark = isinstance(extra, dict) and mark in extra
+        value, path = getattr(config, name), f"{prefix}{name}"
+        if has_mark:
+            yield from (
+                (p for p, _, _ in flatten(value, f"{path}."))
+                if isinstance(value, Section)
+                else (path,)
+            )
+        elif isinstance(value, Section):
+            yield from marked(value, mark, f"{path}.")
+
+
+def computed(config: QuasarConfig) -> dict[str, Any]:
+    """The settings that say what is computed, by dotted path: all but those marked RESUMES."""
+    free = set(marked(config, *RESUMES))
+    return {path: value for path, value, _ in flatten(config) if path not in free}
+
+
+def with_absolute_places(config: QuasarConfig) -> QuasarConfig:
+    """The configuration with each setting that names a place of this machine (PLACE) absolute, so
+    that it means the same wherever a run goes on. URLs and hub names stay as they are.
+    """
+    values = {path: value for path, value, _ in flatten(config)}
+    changed = {
+        path: absolute_place(values[path], path)
+        for path in marked(config, *PLACE)
+        if values[path] is not None
+    }
+    return with_overrides(config, changed)
+
+
+def absolute_place(value: str, path: str) -> str:
+    """One such value. path: of the setting; a model may also be a name on the hub, or "build"."""
+    if value.startswith(_RELATIVE_SQLITE) and not value.startswith(f"{_RELATIVE_SQLITE}/"):
+        file = value.removeprefix(_RELATIVE_SQLITE)
+        return value if file in ("", ":memory:") else f"{_RELATIVE_SQLITE}{_absolute(file)}"
+    if ":" in value:  # a URL, or one of MLflow's own: databricks://…, file:…
+        return value
+    place = Path(value).expanduser()
+    if path == "policy.model" and not value.startswith((".", "~")) and not place.is_dir():
+        return value
+    if path == "tracking.uri" and value in _MLFLOW_NAMES:
+        return value
+    return _absolute(value)
+
+
+def _absolute(value: str) -> str:
+    return str(Path(value).expanduser().resolve())
 
 
 def to_commented_yaml(config: Section, indent: int = 0) -> str:
@@ -77,6 +141,9 @@ def to_commented_yaml(config: Section, indent: int = 0) -> str:
                 "...\n"
             )
             lines.append(f"{pad}{name}: {text.strip()}  # {field.description}")
+    if isinstance(config, RewardWeights) and config.model_extra:
+        text = yaml.safe_dump(config.model_extra, sort_keys=False)
+        lines += ["  " * indent + line for line in text.splitlines()]
     return "\n".join(lines)
 
 
@@ -129,20 +196,29 @@ def _floats(tree: Any, model: type[Section]) -> Any:
     return fixed
 
 
+def _valid_names(path: list[str]) -> list[str]:
+    """The keys of a section of the tree, or of the weights of one task."""
+    section: Any = QuasarConfig
+    for part in path:
+        if part not in section.model_fields:
+            return [*EVERY_TASK, *declared_parts(part)]
+        section = section.model_fields[part].annotation
+    further = (*shared_parts(), *task_names()) if section is RewardWeights else ()
+    return [*section.model_fields, *sorted(set(further) - set(section.model_fields))]
+
+
 def _explain(error: Any) -> str:
     path = [str(part) for part in error["loc"]]
     name = ".".join(path)
     if error["type"] == "extra_forbidden":
-        section: Any = QuasarConfig
-        for part in path[:-1]:
-            section = section.model_fields[part].annotation
-        near = difflib.get_close_matches(path[-1], section.model_fields, n=1, cutoff=0.5)
+        valid = _valid_names(path[:-1])
+        near = difflib.get_close_matches(path[-1], valid, n=1, cutoff=0.5)
         everywhere = {p.rsplit(".", 1)[-1]: p for p, _, _ in flatten(QuasarConfig())}
         if near:
             hint = ".".join([*path[:-1], near[0]])
         else:
             other = difflib.get_close_matches(path[-1], everywhere, n=1, cutoff=0.6)
             hint = everywhere[other[0]] if other else None
-        mend = f"did you mean '{hint}'?" if hint else f"valid: {', '.join(section.model_fields)}"
-        return f"unknown key '{name}'; {mend}"
-    return f"'{name}' = {error['input']!r}: {error['msg']}" if name else error["msg"]
+        hint = f"did you mean '{hint}'?" if hint else f"valid: {', '.join(valid)}"
+        return f"unknown key '{name}'; {hint}"
+    return f"'{name}' = {error['input']!r}: {finding_text(error)}" if name else finding_text(error)

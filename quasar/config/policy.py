@@ -1,84 +1,167 @@
 """Settings of the language model, and of what it writes."""
 
-from typing import Literal
+from typing import Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from quasar.config.section import Section
+from quasar.config.section import PLACE, RESUMES, Section
+
+ToolName = Literal["verify", "optimise"]
+
+
+def checked_tools(names: tuple[ToolName, ...]) -> tuple[ToolName, ...]:
+    """The tools in their order, the one that grades first. Raises ValueError without it, or for a
+    name that is there twice.
+    """
+    if "verify" not in names:
+        raise ValueError("verify must be among the tools, because it grades: verify,optimise")
+    if len(set(names)) != len(names):
+        raise ValueError(f"each tool once, not {','.join(names)}")
+    return tuple(name for name in get_args(ToolName) if name in names)
 
 
 class PolicyConfig(Section):
     model: str = Field(
-        "build",
+        default="build",
         description="'build' makes a small model and tokenizer; else a Hugging Face directory or hub name",
+        json_schema_extra=PLACE,
     )
-    hidden_size: int = Field(128, ge=16, description="width (only for 'build')")
-    num_layers: int = Field(4, ge=1, description="transformer layers (only for 'build')")
-    num_attention_heads: int = Field(4, ge=1, description="query heads (only for 'build')")
-    num_key_value_heads: int = Field(2, ge=1, description="key/value heads (only for 'build')")
-    intermediate_size: int = Field(384, ge=16, description="MLP width (only for 'build')")
-    vocab_size: int = Field(2048, ge=300, description="most tokenizer pieces (only for 'build')")
+    hidden_size: int = Field(default=128, ge=16, description="width (only for 'build')")
+    num_layers: int = Field(default=4, ge=1, description="transformer layers (only for 'build')")
+    num_attention_heads: int = Field(default=4, ge=1, description="query heads (only for 'build')")
+    num_key_value_heads: int = Field(
+        default=2, ge=1, description="key/value heads (only for 'build')"
+    )
+    intermediate_size: int = Field(default=384, ge=16, description="MLP width (only for 'build')")
+    vocab_size: int = Field(
+        default=2048, ge=300, description="most tokenizer pieces (only for 'build')"
+    )
     dtype: Literal["float32", "bfloat16"] = Field(
-        "float32", description="parameter and activation type"
+        default="float32", description="parameter and activation type"
     )
     gradient_checkpointing: bool = Field(
-        False, description="recompute activations in the backward pass"
+        default=False,
+        description="recompute activations in the backward pass",
+        json_schema_extra=RESUMES,
     )
     lora_rank: int = Field(
-        0, ge=0, description="rank of LoRA adapters on all linear layers; 0: train all weights"
+        default=0,
+        ge=0,
+        description="rank of LoRA adapters on all linear layers; 0: train all weights",
     )
     lora_alpha: float = Field(
-        32.0, gt=0, description="LoRA: the adapters' update is scaled by this over the rank"
+        default=32.0, gt=0, description="LoRA: the adapters' update is scaled by this over the rank"
     )
+
+    @property
+    def head_size(self) -> int:
+        """Width of one attention head of a built model."""
+        return max(16, self.hidden_size // self.num_attention_heads)
+
+    @model_validator(mode="after")
+    def _heads_that_go_together(self):
+        if self.model != "build":
+            return self
+        if self.num_attention_heads % self.num_key_value_heads:
+            raise ValueError(
+                f"policy.num_key_value_heads {self.num_key_value_heads} must divide "
+                f"policy.num_attention_heads {self.num_attention_heads}: each key/value head "
+                "serves as many query heads"
+            )
+        if self.head_size % 2:
+            raise ValueError(
+                f"policy.hidden_size {self.hidden_size} over policy.num_attention_heads "
+                f"{self.num_attention_heads} makes heads of {self.head_size}; positions are "
+                "rotations of pairs, so it must be even"
+            )
+        return self
 
 
 class GenerationConfig(Section):
     engine: Literal["transformers", "vllm"] = Field(
-        "transformers",
+        default="transformers",
         description="what runs the model; vllm: needs a GPU and the extra of that name",
+        json_schema_extra=RESUMES,
     )
     constrained: bool = Field(
-        False,
+        default=False,
         description="only tokens that keep the answer a valid OpenQASM 3 program on the problem's qubits",
     )
     stop_at_program_end: bool = Field(
-        False,
+        default=False,
         description="a turn also ends where the last qubit is measured, not only at its end token",
     )
-    temperature: float = Field(0.7, gt=0, description="sampling temperature in training rollouts")
-    top_p: float = Field(1.0, gt=0, le=1, description="nucleus mass in training rollouts")
+    temperature: float = Field(
+        default=0.7,
+        gt=0,
+        description="sampling temperature in training rollouts",
+        json_schema_extra=RESUMES,
+    )
+    top_p: float = Field(default=1.0, gt=0, le=1, description="nucleus mass in training rollouts")
     max_prompt_tokens: int = Field(
-        256, ge=16, description="longest prompt, tokens; a longer one is refused"
+        default=256,
+        ge=16,
+        description="longest prompt, tokens; a longer one is refused",
+        json_schema_extra=RESUMES,
     )
     max_response_tokens: int = Field(
-        256, ge=16, description="longest response over all turns of a rollout, tokens"
+        default=256,
+        ge=16,
+        description="longest response over all turns of a rollout, tokens",
+        json_schema_extra=RESUMES,
     )
     max_observation_tokens: int = Field(
-        96, ge=16, description="longest tool observation a turn, tokens"
+        default=96, ge=16, description="longest tool observation a turn, tokens"
     )
     max_turns: int = Field(
-        1,
+        default=1,
         ge=1,
         description="model turns a rollout; between two turns the tool's observation is read",
     )
     turn_tokens: int | None = Field(
-        None, ge=16, description="longest turn, tokens; null: what is left of the response"
+        default=None, ge=16, description="longest turn, tokens; null: what is left of the response"
     )
     satisfied_at: float = Field(
-        0.99,
+        default=0.99,
         ge=0,
         le=1,
         description="optimum enrichment of a circuit (the distribution part) that needs no further turn",
     )
     tool_format: Literal["compact", "chat_template"] = Field(
-        "compact",
+        default="compact",
         description="how the policy calls the tool; compact: a turn is a program; chat_template: the "
         "template's own tool calls, as Qwen's instruct models were taught",
+        json_schema_extra=RESUMES,
     )
-    batch_size: int = Field(128, ge=1, description="sequences that one engine decodes together")
+    tools: tuple[ToolName, ...] = Field(
+        default=("verify",),
+        description="tools of an episode; optimise: makes a program's angles better before it is graded, "
+        "in the compact format each turn's program, else where the policy calls it",
+    )
+    optimise_evaluations: int = Field(
+        default=50,
+        ge=1,
+        le=1000,
+        description="most gradient evaluations that one call of the optimise tool spends",
+    )
+    batch_size: int = Field(
+        default=128,
+        ge=1,
+        description="sequences that one engine decodes together",
+        json_schema_extra=RESUMES,
+    )
     gpu_memory_fraction: float = Field(
-        0.9, gt=0, le=1, description="vllm: share of the GPU's memory; less beside a learner"
+        default=0.9,
+        gt=0,
+        le=1,
+        description="vllm: share of the GPU's memory; less beside a learner",
+        json_schema_extra=RESUMES,
     )
+
+    @field_validator("tools")
+    @classmethod
+    def _tools_in_order(cls, names: tuple[ToolName, ...]) -> tuple[ToolName, ...]:
+        return checked_tools(names)
 
     @model_validator(mode="after")
     def _vllm_gives_the_log_probs_of_the_nucleus(self):

@@ -5,9 +5,10 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from quasar.config.dataset import DatasetConfig
+from quasar.config.improvement import ImproveConfig
 from quasar.config.learning import GrpoConfig, LearnerConfig, RolloutConfig, SftConfig
 from quasar.config.policy import GenerationConfig, PolicyConfig
-from quasar.config.section import Section
+from quasar.config.section import RESUMES, Section
 from quasar.config.services import (
     ClusterConfig,
     EvaluationConfig,
@@ -22,7 +23,9 @@ class QuasarConfig(Section):
     """The whole tree."""
 
     run: RunConfig = Field(default_factory=RunConfig, description="name, place and seed of the run")
-    cluster: ClusterConfig = Field(default_factory=ClusterConfig, description="the Ray cluster")
+    cluster: ClusterConfig = Field(
+        default_factory=ClusterConfig, description="the Ray cluster", json_schema_extra=RESUMES
+    )
     dataset: DatasetConfig = Field(default_factory=DatasetConfig, description="solved examples")
     policy: PolicyConfig = Field(default_factory=PolicyConfig, description="the language model")
     generation: GenerationConfig = Field(
@@ -33,16 +36,25 @@ class QuasarConfig(Section):
     )
     reward: RewardConfig = Field(default_factory=RewardConfig, description="from report to reward")
     learner: LearnerConfig = Field(default_factory=LearnerConfig, description="DeepSpeed learners")
-    rollout: RolloutConfig = Field(default_factory=RolloutConfig, description="rollout actors")
+    rollout: RolloutConfig = Field(
+        default_factory=RolloutConfig, description="rollout actors", json_schema_extra=RESUMES
+    )
     sft: SftConfig = Field(default_factory=SftConfig, description="supervised fine-tuning")
+    improve: ImproveConfig = Field(
+        default_factory=ImproveConfig, description="self-improvement (quasar improve)"
+    )
     grpo: GrpoConfig = Field(
         default_factory=GrpoConfig, description="group-relative policy optimisation"
     )
-    tracking: TrackingConfig = Field(default_factory=TrackingConfig, description="MLflow")
+    tracking: TrackingConfig = Field(
+        default_factory=TrackingConfig, description="MLflow", json_schema_extra=RESUMES
+    )
     evaluation: EvaluationConfig = Field(
         default_factory=EvaluationConfig, description="the main job's evaluation"
     )
-    serving: ServingConfig = Field(default_factory=ServingConfig, description="the endpoint")
+    serving: ServingConfig = Field(
+        default_factory=ServingConfig, description="the endpoint", json_schema_extra=RESUMES
+    )
 
     @model_validator(mode="after")
     def _noise_where_it_is_paid_for(self):
@@ -74,6 +86,47 @@ class QuasarConfig(Section):
             raise ValueError(
                 f"grpo.overlong_buffer_tokens {self.grpo.overlong_buffer_tokens} is above "
                 f"generation.max_response_tokens {self.generation.max_response_tokens}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _choices_that_a_grammar_leaves(self):
+        if self.sft.loss == "choices" and not (
+            self.generation.constrained
+            and self.dataset.style == "canonical"
+            and self.dataset.prompts != "free"
+        ):
+            raise ValueError(
+                "sft.loss=choices learns what the grammar leaves open; set "
+                "generation.constrained=true and dataset.style=canonical, with dataset.prompts "
+                "that name the family (compact or structured), or sft.loss=all"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _metrics_that_fresh_problems_have(self):
+        if (
+            self.improve.source == "fresh"
+            and self.improve.validation.metric == "at_least_reference"
+        ):
+            raise ValueError(
+                "improve.validation.metric at_least_reference needs references, which fresh problems "
+                "have not; set improve.source=train or another metric"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_grammar_that_the_engine_has(self):
+        generation = self.generation
+        if (
+            generation.engine == "vllm"
+            and generation.constrained
+            and self.dataset.style == "canonical"
+        ):
+            raise ValueError(
+                "generation.constrained of canonical programs (dataset.style) is not carried out by "
+                "generation.engine=vllm; set generation.engine=transformers, or "
+                "generation.constrained=false"
             )
         return self
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from quasar.datasets.records import OBJECT_FIELDS, GenerationRow, ProblemRecord
+from quasar.datasets.task_records import TASK_OBJECTS, TaskRecord
 from quasar.errors import InputError
 
 ROW_GROUP = 1000
-Record = TypeVar("Record", ProblemRecord, GenerationRow)
+Record = TypeVar("Record", ProblemRecord, GenerationRow, TaskRecord)
 
 
 def read_problems(path: str | Path, *, max_qubits: int | None = None) -> list[ProblemRecord]:
@@ -27,6 +28,12 @@ def read_problems(path: str | Path, *, max_qubits: int | None = None) -> list[Pr
     return _records(
         path, read_rows(path), lambda row: ProblemRecord.from_dict(row, max_qubits=max_qubits)
     )
+
+
+def read_task_records(path: str | Path) -> list[TaskRecord]:
+    """As `read_problems`, of rows of tasks other than graph problems."""
+    path = Path(path)
+    return _records(path, read_rows(path), TaskRecord.from_dict)
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, Any]]:
@@ -137,7 +144,7 @@ def _json_rows(path: Path) -> Iterator[tuple[int, Any]]:
     """(1-based line number, parsed row) of each line that is not blank."""
     _require_file(path)
     try:
-        with path.open(encoding="utf-8") as lines:
+        with path.open(encoding="utf-8-sig") as lines:  # with or without a byte order mark
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     yield number, _parse(path, number, line)
@@ -166,7 +173,15 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, Any]]:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{path}: not a Parquet file") from error
-    yield from enumerate(table.to_pylist(), start=1)
+    for number, row in enumerate(table.to_pylist(), start=1):
+        yield number, {name: _without_nulls(value) for name, value in row.items()}
+
+
+def _without_nulls(value: Any) -> Any:
+    """A column of objects has every field in every row: null where a row has it not."""
+    if isinstance(value, dict):
+        return {k: _without_nulls(v) for k, v in value.items() if v is not None}
+    return [_without_nulls(entry) for entry in value] if isinstance(value, list) else value
 
 
 def _write_parquet(path: Path, rows: Iterable[dict[str, Any]]) -> None:
@@ -174,7 +189,8 @@ def _write_parquet(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    flat = ({k: _as_text(v) if k in OBJECT_FIELDS else v for k, v in r.items()} for r in rows)
+    objects = (*OBJECT_FIELDS, *TASK_OBJECTS)
+    flat = ({k: _as_text(v) if k in objects else v for k, v in r.items()} for r in rows)
 
     def write(temporary: Path) -> None:
         first = list(islice(flat, ROW_GROUP))

@@ -5,11 +5,14 @@ the row (solution, quality, …) untouched in `extras`. Reading accepts object f
 as hubs store them. Errors name the field; the reader adds file and line.
 """
 
-import json
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from quasar.config.dataset import Teacher
+from quasar.config.task_names import GRAPH_TASK
+from quasar.datasets.fields import as_object, get_field, shortened
 from quasar.errors import InputError, ProblemError
 from quasar.problems import build_instance
 from quasar.problems.base import ProblemInstance
@@ -46,7 +49,8 @@ OBJECT_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class ProblemRecord:
-    """One row. Generated rows carry in `extras`: parameters, quality, version, seed.
+    """One row. Generated rows carry in `extras`: parameters, quality, version, seed,
+    teacher where it is not the solver.
 
     ansatz: the family's name, where the row has one; rows of the benchmark name theirs by
     optimization_type only.
@@ -60,6 +64,12 @@ class ProblemRecord:
     n_layers: int
     extras: Mapping[str, Any] = field(default_factory=dict)
     ansatz: str = "qaoa"
+
+    @property
+    def teacher(self) -> str | None:
+        """Who made the circuit, as `dataset.teacher` names them; None for a circuit of others."""
+        made_here = "quality" in self.extras and "parameters" in self.extras
+        return self.extras.get("teacher", "solver" if made_here else None)
 
     @property
     def quality(self) -> Mapping[str, float] | None:
@@ -92,34 +102,45 @@ class ProblemRecord:
         primitive cannot be built here). Raises InputError; above `max_qubits` too.
         """
         if not isinstance(row, Mapping):
-            raise InputError(f"expected an object with fields, not {_short(row)}")
-        row = {k: _object(k, v) if k in OBJECT_FIELDS else v for k, v in row.items()}
+            raise InputError(f"expected an object with fields, not {shortened(row)}")
+        if row.get("task") not in (None, GRAPH_TASK):
+            raise InputError(
+                f"field 'task' is {shortened(row['task'])}: here are graph problems alone; "
+                "rows of other tasks are for quasar verify and quasar tasks"
+            )
+        row = {k: as_object(k, v) if k in OBJECT_FIELDS else v for k, v in row.items()}
+        _refuse_misspelt(row)
         try:
             problem = build_instance(
-                _get(row, "problem_type", str),
-                _get(row, "graph", Mapping),
-                _get(row, "problem_specific_attributes", Mapping, {}),
-                encoding=_get(row, "encoding", str, None),
-                hamiltonian_text=_get(row, "cost_hamiltonian", str, None),
-                num_qubits=_get(row, "n_qubits", int, None),
-                reference_circuit=_get(row, "reference_circuit", str, None),
+                get_field(row, "problem_type", str),
+                get_field(row, "graph", Mapping),
+                get_field(row, "problem_specific_attributes", Mapping, {}),
+                encoding=get_field(row, "encoding", str, None),
+                hamiltonian_text=get_field(row, "cost_hamiltonian", str, None),
+                num_qubits=get_field(row, "n_qubits", int, None),
+                reference_circuit=get_field(row, "reference_circuit", str, None),
                 max_qubits=max_qubits,
             )
         except ProblemError as error:
             raise InputError(str(error)) from error
-        kind = _get(row, "optimization_type", str, "qaoa")
+        kind = get_field(row, "optimization_type", str, "qaoa")
         return cls(
-            sample_index=_get(row, "sample_index", int),
+            sample_index=get_field(row, "sample_index", int),
             problem=problem,
             optimization_type=kind,
-            ansatz=_get(row, "ansatz", str, NAMED_ANSATZE.get(kind, kind)),
-            n_layers=_get(row, "n_layers", int, 1),
+            ansatz=get_field(row, "ansatz", str, NAMED_ANSATZE.get(kind, kind)),
+            n_layers=get_field(row, "n_layers", int, 1),
             extras={
                 k: v
                 for k, v in row.items()
                 if k not in CORE_FIELDS and not (k == "signature" and v == problem.key)
             },
         )
+
+
+def named_teacher(teacher: Teacher) -> dict[str, str]:
+    """The field of a row that names its teacher; none for the solver, the only one at first."""
+    return {} if teacher == "solver" else {"teacher": teacher}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,38 +158,19 @@ class GenerationRow:
     def from_dict(cls, row: Any) -> "GenerationRow":
         """Read a row; InputError where a field is missing or of the wrong type."""
         if not isinstance(row, Mapping):
-            raise InputError(f"expected an object with fields, not {_short(row)}")
-        completions = _get(row, "completions", list)
+            raise InputError(f"expected an object with fields, not {shortened(row)}")
+        completions = get_field(row, "completions", list)
         for completion in completions:
             if not isinstance(completion, str):
-                raise InputError(f"'completions' holds {_short(completion)}; all must be text")
-        return cls(_get(row, "sample_index", int), tuple(completions))
+                raise InputError(f"'completions' holds {shortened(completion)}; all must be text")
+        return cls(get_field(row, "sample_index", int), tuple(completions))
 
 
-_REQUIRED = object()
-_KINDS = {str: "text", int: "an integer", Mapping: "an object", list: "a list"}
-
-
-def _get(row: Mapping[str, Any], name: str, kind: type, default: Any = _REQUIRED) -> Any:
-    value = row.get(name)
-    if value is None:
-        if default is _REQUIRED:
-            raise InputError(f"field '{name}' is missing; found: {', '.join(map(str, row))}")
-        return default
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise InputError(f"field '{name}' is {_short(value)}, expected {_KINDS[kind]}")
-    return value
-
-
-def _object(name: str, value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except json.JSONDecodeError:
-        raise InputError(f"field '{name}' is text that is not JSON: {_short(value)}") from None
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _refuse_misspelt(row: Mapping[str, Any]) -> None:
+    """Other fields are kept as they are, but not one that is nearly the name of one we read."""
+    for name in row:
+        if name in CORE_FIELDS or name in OBJECT_FIELDS or not isinstance(name, str):
+            continue
+        near = difflib.get_close_matches(name, CORE_FIELDS, n=1, cutoff=0.85)
+        if near and near[0] not in row:
+            raise InputError(f"unknown field '{name}'; did you mean '{near[0]}'?")

@@ -35,7 +35,13 @@ WORDINGS = (
 def free_messages(problem: ProblemInstance, *, layers: int) -> list[dict[str, str]]:
     """Chat messages (system, user) in the problem's own wording."""
     wording = WORDINGS[zlib.crc32(problem.key.encode()) % len(WORDINGS)]
-    text = wording.format(
+    text = free_text(problem, wording, layers=layers)
+    return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": text}]
+
+
+def free_text(problem: ProblemInstance, wording: str, *, layers: int) -> str:
+    """The problem in that wording, one of WORDINGS."""
+    return wording.format(
         qubits=problem.num_qubits,
         layers=f"{layers} layer{'s' if layers != 1 else ''}",
         name=problem.primitive.replace("_", " "),
@@ -43,7 +49,6 @@ def free_messages(problem: ProblemInstance, *, layers: int) -> list[dict[str, st
         details=_details(problem.attributes),
         graph=_compact(problem.graph),
     )
-    return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": text}]
 
 
 def _question(primitive: str) -> str:

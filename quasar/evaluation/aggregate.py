@@ -14,7 +14,16 @@ import numpy as np
 
 from quasar.errors import InputError
 from quasar.evaluation.metrics import best_of_k, bootstrap_intervals
-from quasar.evaluation.summary import FAILED, GROUPS, METRICS, Estimate, Summary, Table
+from quasar.evaluation.summary import (
+    FAILED,
+    GROUPS,
+    METRICS,
+    Estimates,
+    MetricEstimate,
+    Summary,
+    Table,
+    metric,
+)
 
 REPORTED_K = (1, 10)
 LONGEST_CURVE = 32
@@ -48,9 +57,9 @@ class Aggregator:
         """Add one problem.
 
         samples: dicts with the metric columns (None: undefined), `failure` and `valid`.
-        facts: `primitive`, `num_qubits`; where known also `uniform` (approximation ratio of
-        uniform sampling), `reference_gates`, `reference_depth`, and `worst`: the columns of a
-        sample that is not valid.
+        facts: `primitive`, `num_qubits`; where known also `family_group` (of the ansatz family
+        asked for), `uniform` (approximation ratio of uniform sampling), `reference_gates`,
+        `reference_depth`, and `worst`: the columns of a sample that is not valid.
         """
         self.failures.update(s["failure"] for s in samples if s["failure"])
         self._facts.append({k: v for k, v in facts.items() if k != "worst"})
@@ -90,6 +99,7 @@ class Aggregator:
             num_samples=sum(self._counts),
             tables=tables,
             structured=self._structured_tables(ks),
+            by_family=self._by_family(),
             by_primitive=self._by(scores[1], [f["primitive"] for f in self._facts]),
             by_qubits=self._by(scores[1], [f["num_qubits"] for f in self._facts]),
             by_gates=self._by(scores[1], self._bins("reference_gates", GATE_EDGES)),
@@ -113,14 +123,16 @@ class Aggregator:
 
     def _table(self, scores: np.ndarray, k: int) -> Table:
         estimates = self._estimates(scores)
-        table = {g: {m.name: estimates[m.column] for m in METRICS if m.group == g} for g in GROUPS}
-        if table["published"]["scr"].value is None:
+        table: dict[str, Estimates | None] = {
+            g: {m.name: estimates[m.column] for m in METRICS if m.group == g} for g in GROUPS
+        }
+        if estimates[metric("scr", "published").column].value is None:
             table["published"] = None  # no reference circuit
         if k > 1:
             del table["context"]
         return table
 
-    def _structured_tables(self, ks: Sequence[int]) -> dict[str, dict[str, Estimate]]:
+    def _structured_tables(self, ks: Sequence[int]) -> dict[str, dict[str, MetricEstimate]]:
         """The corrected group of the structured track; empty where no family could be told."""
         if np.isnan(np.array(self._scores[1])[:, _COLUMNS.index("in_family")]).all():
             return {}
@@ -130,22 +142,29 @@ class Aggregator:
             for estimates in [self._estimates(np.array(self._structured[k]) * _SCALE)]
         }
 
+    def _by_family(self) -> dict[str, dict[str, MetricEstimate]]:
+        """One sample a problem, in the structured track, by the group of the family asked for."""
+        scores = np.array(self._structured[1]) * _SCALE
+        return self._by(scores, [f.get("family_group") for f in self._facts])
+
     def _by(
-        self, scores: np.ndarray, labels: Sequence[str | int | None]
-    ) -> dict[str, dict[str, Estimate]]:
+        self, scores: np.ndarray, labels: Sequence[Any]
+    ) -> dict[str, dict[str, MetricEstimate]]:
         """Estimates of the problems of each label, labels in ascending order; None: left out."""
         kept = sorted({label for label in labels if label is not None})
         places = np.array([kept.index(x) if x is not None else -1 for x in labels], dtype=int)
         return {_text(x): self._estimates(scores[places == i]) for i, x in enumerate(kept)}
 
-    def _bins(self, fact: str, edges: Sequence[int]) -> list[tuple[int, int | None] | None]:
+    def _bins(self, fact: str, edges: Sequence[int]) -> list[tuple[int, float] | None]:
         """The bin of each problem, (first, last) value; the last bin is open."""
-        bounds = [(low + 1, high) for low, high in zip((0, *edges), edges, strict=False)]
+        bounds: list[tuple[int, float]] = [
+            (low + 1, high) for low, high in zip((0, *edges), edges, strict=False)
+        ]
         bounds.append((edges[-1] + 1, math.inf))
         values = [facts.get(fact) for facts in self._facts]
         return [None if v is None else bounds[bisect_left(edges, v)] for v in values]
 
-    def _estimates(self, scores: np.ndarray) -> dict[str, Estimate]:
+    def _estimates(self, scores: np.ndarray) -> dict[str, MetricEstimate]:
         low, high = bootstrap_intervals(scores, seed=self._seed)
         defined = ~np.isnan(scores)
         estimates = {}
@@ -153,7 +172,7 @@ class Aggregator:
             count = int(defined[:, i].sum())
             mean = float(scores[defined[:, i], i].mean()) if count else None
             edges = (float(low[i]), float(high[i])) if count else (None, None)
-            estimates[m.column] = Estimate(mean, *edges, count)
+            estimates[m.column] = MetricEstimate(mean, *edges, count)
         return estimates
 
     def _pass_curves(self) -> dict[str, list[float]]:

@@ -17,6 +17,7 @@ from quasar.errors import InputError
 from quasar.evaluation.aggregate import REPORTED_K
 from quasar.evaluation.metrics import best_of_k, bootstrap_intervals
 from quasar.evaluation.summary import METRICS, Metric, Summary, read_summary
+from quasar.system.run_paths import EvaluationPaths
 
 RESAMPLES = 9999
 LEVEL = 0.05  # of the adjusted p-values
@@ -69,8 +70,8 @@ def compare(directories: Sequence[Path], *, seed: int = 0) -> Comparison:
     resolved = [d.resolve() for d in directories]
     if len(set(resolved)) < len(resolved):
         raise InputError("compare: a directory is given twice")
-    summaries = tuple(read_summary(d / "summary.json") for d in directories)
-    tables = [_read(d / "per_sample.parquet") for d in directories]
+    summaries = tuple(read_summary(EvaluationPaths(d).summary) for d in directories)
+    tables = [_read(EvaluationPaths(d).per_sample) for d in directories]
     common = sorted(set.intersection(*(set(table) for table in tables)))
     if not common:
         raise InputError(f"compare: {directories[0]} and the others share no problem")

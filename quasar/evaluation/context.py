@@ -11,14 +11,14 @@ import numpy as np
 
 from quasar.circuits.ansatz.recognition import recognise
 from quasar.circuits.circuit import Circuit
-from quasar.config import NoiseConfig
+from quasar.config import DeviceName, NoiseConfig
 from quasar.errors import SimulationError
 from quasar.problems.base import ProblemInstance
 from quasar.problems.hamiltonian import IsingHamiltonian
-from quasar.simulation.encoding import encode
-from quasar.simulation.exact import probabilities
-from quasar.verification.costly import UPDATES_PER_S
+from quasar.simulation.statevector.encoding import encode
+from quasar.simulation.statevector.exact import probabilities
 from quasar.verification.readout import js_distance
+from quasar.verification.stages.costly import UPDATES_PER_S
 
 # The benchmark's "vqe" names no template: any of them will do.
 _ANY_TEMPLATE = "vqe"
@@ -47,11 +47,11 @@ def in_family(circuit: Circuit, family: str, hamiltonian: IsingHamiltonian) -> b
 class CompiledCost:
     """Two-qubit gates and depth after compiling for a device with a fixed seed."""
 
-    def __init__(self, device: str):
+    def __init__(self, device: DeviceName):
         """device: a noise model's name; "none": nothing is compiled."""
         self._device = None
         if device_is_here(device):
-            from quasar.simulation.devices import load_device
+            from quasar.simulation.aer.devices import load_device
 
             self._device = load_device(NoiseConfig(model=device))
 
@@ -59,7 +59,7 @@ class CompiledCost:
         """None in both where the circuit does not fit the device or is too long to compile."""
         if self._device is None or len(circuit.gates) > MAX_COMPILED_GATES:
             return {}
-        from quasar.simulation.devices import compile_for
+        from quasar.simulation.aer.devices import compile_for
 
         try:
             compiled = compile_for(self._device, circuit)

@@ -3,21 +3,11 @@
 from quasar.circuits.circuit import Circuit
 from quasar.circuits.extraction import extract_program
 from quasar.circuits.qasm import Limits
-from quasar.config import VerificationConfig
+from quasar.circuits.to_qiskit import to_qiskit
 from quasar.errors import CircuitError
-from quasar.simulation.aer import to_qiskit
-from quasar.verification.published import read_lenient
+from quasar.verification.stages.published import read_lenient
 
 MAX_DRAWN_GATES = 60
-
-
-def program_limits(verification: VerificationConfig) -> Limits:
-    """The configured limits on programs, which are read again to be drawn."""
-    return Limits(
-        max_text_bytes=verification.max_text_bytes,
-        max_qubits=verification.max_qubits,
-        max_gates=verification.max_gates,
-    )
 
 
 def draw_answer(

@@ -39,7 +39,7 @@ class HardwareView:
 
     def __init__(self, device: DeviceName):
         """Raises ConfigError for "none" and for a device whose package is not installed."""
-        from quasar.simulation.noise import NoisySimulator
+        from quasar.simulation.aer.noise import NoisySimulator
 
         noise = NoiseConfig(model=device, readout_mitigation=True, zero_noise="linear")
         self._simulator = NoisySimulator(noise)
@@ -61,6 +61,8 @@ class HardwareView:
             found = self._simulator.estimate(circuit, problem.hamiltonian)
         except SimulationError:
             return None
+        assert found.zero_noise is not None
+        assert found.readout_mitigated is not None
         spectrum = problem.spectrum
         exact = spectrum.approximation_ratio(float(probabilities @ spectrum.energies))
 
@@ -92,7 +94,8 @@ def summarise(
 
     pairs: one mapping a problem, of `SIDES` to the columns or None.
     """
-    whole = [pair for pair in pairs if all(pair.get(side) for side in SIDES)]
+    whole = [{side: columns for side in SIDES if (columns := pair.get(side))} for pair in pairs]
+    whole = [pair for pair in whole if len(pair) == len(SIDES)]
     found: dict[str, Any] = {
         "device": device,
         "num_problems": len(whole),
@@ -103,7 +106,7 @@ def summarise(
             [[_number(pair[side][name]) for name in COLUMNS] for pair in whole], dtype=float
         )
         low, high = bootstrap_intervals(values, seed=seed)
-        defined = ~np.isnan(values).all(axis=0)
+        defined = ~np.asarray(np.isnan(values).all(axis=0))
         found[side] = {
             name: {"value": float(np.nanmean(values[:, i])), "interval_95": [low[i], high[i]]}
             for i, name in enumerate(COLUMNS)

@@ -1,307 +1,210 @@
-"""From one sample's text to its row of numbers: the columns of `per_sample.parquet`.
+"""What an evaluation measures of an answer beyond the verifier's report, on the verifier's worker.
 
-Pure: a `Measurer` takes a problem and texts, and gives plain dicts. Definitions and the rule for
-samples that are not valid are in `quasar.evaluation.summary`.
+Requests for `quasar.verification.request`: each is answered by one worker in one guarded call, so
+that whatever it meets ends as a fault of that one sample. `quasar.evaluation.rows` makes rows of
+the answers; definitions and the rule for samples that are not valid are in
+`quasar.evaluation.summary`. A problem of more qubits than are enumerated has no column that needs
+all probabilities.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from typing import Any
-
-import numpy as np
 
 from quasar.circuits.circuit import Circuit, Gate
 from quasar.circuits.extraction import extract_program
-from quasar.circuits.qasm import Limits, read_qasm
-from quasar.config import QuasarConfig
-from quasar.errors import CircuitError
+from quasar.circuits.qasm import read_qasm
+from quasar.config import DeviceName
 from quasar.evaluation.baselines import build_baseline
 from quasar.evaluation.context import CompiledCost, RandomAngles, in_family
 from quasar.evaluation.hardware import HardwareView
-from quasar.evaluation.metrics import enrichment_bits, feasible_approximation_ratio
-from quasar.evaluation.published import ENERGY_TOLERANCE, PublishedEvaluator
-from quasar.evaluation.summary import FAILED, METRICS
-from quasar.problems import decoder_for
-from quasar.problems.base import GraphProblem, ProblemInstance
-from quasar.rewards import score
-from quasar.verification.report import Outcome, VerificationReport
+from quasar.evaluation.measured_problem import MeasuredProblem
+from quasar.problems.base import ProblemInstance
+from quasar.verification.optimiser import EVALUATIONS, Bounds
+from quasar.verification.report import VerificationReport
+from quasar.verification.request import Clock, VerificationRequest
 from quasar.verification.verifier import Verifier
-
-# Probabilities closer than this are tied.
-_TIE = 1e-9
-_SAME_OBJECTIVE = 1e-9
-NOT_GRADED: dict[str, Any] = {metric.column: None for metric in METRICS}
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What was asked: the problem, and the ansatz family that the prompt names.
+class Measurements:
+    """Which measurements are wanted, and of what the prompt asked for."""
 
-    index: of the row, so that what is drawn at random is the problem's own.
-    """
+    family: str = "qaoa"  # ansatz family that the prompt names
+    layers: int = 1  # and its depth
+    device: DeviceName = "none"  # to compile for
+    random_draws: int = 0  # of the same gates at random angles
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One answer: its report, and the columns that are not read off the report."""
+
+    report: VerificationReport
+    columns: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRequest:
+    """Measure one sample of a model."""
 
     problem: ProblemInstance
-    family: str = "qaoa"
-    index: int = 0
+    text: str
+    wanted: Measurements = Measurements()
+    clock: Clock = "processor"
+
+    def warm_up(self, verifier: Verifier) -> None:
+        """Libraries that the measurements use."""
+        _warm_up(self.wanted)
+
+    def answer(self, verifier: Verifier) -> Measured:
+        """The report and the columns beside it."""
+        return _measure(verifier, self.problem, self.text, self.wanted, draws=True)
 
 
-class Measurer:
-    """Verifies and grades samples. One a process: it keeps the verifier's compiled parts warm."""
+@dataclass(frozen=True, slots=True)
+class BaselineRequest:
+    """Build a baseline's program for a problem, and measure it."""
 
-    def __init__(self, config: QuasarConfig):
-        self.config = config
-        self.verifier = Verifier(config.verification, "hierarchical")
-        self.reward = config.reward.model_copy(update={"formula": "hierarchical"})
-        self.cost = CompiledCost(config.evaluation.device)
-        self.random_angles = RandomAngles(
-            config.evaluation.random_draws, time_limit_s=config.verification.time_limit_s
-        )
+    problem: ProblemInstance
+    name: str  # of `BASELINES`
+    seed: tuple[int, ...]
+    evaluations: int = EVALUATIONS  # of a baseline that optimises
+    wanted: Measurements = Measurements()
+    clock: Clock = "processor"
 
-    @cached_property
-    def hardware(self) -> HardwareView:
-        """The configured device with its noise."""
-        return HardwareView(self.config.evaluation.device)
+    def warm_up(self, verifier: Verifier) -> None:
+        """Libraries that the measurements use."""
+        _warm_up(self.wanted)
 
-    def warm_up(self) -> None:
-        """Load and compile what the first sample would otherwise wait for."""
-        from qiskit import converters, quantum_info  # noqa: F401  (of the published metrics)
-
-        self.verifier.warm_up()
-        self.cost.columns(Circuit(2, (Gate("h", (0,)), Gate("cx", (0, 1)))))
-
-    def grader(self, question: Question) -> "ProblemGrader":
-        """A grader of one problem's samples."""
-        return ProblemGrader(question, self)
-
-
-class ProblemGrader:
-    """Grades samples of one problem; what concerns only the problem is computed once."""
-
-    def __init__(self, question: Question, measurer: Measurer):
-        self._question = question
-        self._problem = question.problem
-        self._verifier = measurer.verifier
-        self._measurer = measurer
-        self._has_warm_start = self._verifier.config.gradient_evaluations > 0
-        self._simulated: tuple[Circuit, np.ndarray] | None = None
-        self._reference = _read_reference(self._problem, self._verifier.limits)
-        self._reference_probabilities: np.ndarray | None = None
-        self._reference_energy: float | None = None
-        self._published: PublishedEvaluator | None = None
-        if self._reference is not None:
-            self._reference_probabilities = self._verifier.probabilities(self._reference)
-            energies = self._problem.spectrum.energies
-            self._reference_energy = float(self._reference_probabilities @ energies)
-            self._published = PublishedEvaluator(
-                self._problem, self._reference, self._verifier.limits, self._probabilities
-            )
-
-    def grade(self, text: str, *, draws: bool = True) -> dict[str, Any]:
-        """The columns of one sample, `most_probable` (for the report) among them.
-
-        draws: whether to compare it with random angles in the same gates.
-        """
-        report = self._verifier.verify(self._problem, text)
-        scored = score(report, self._measurer.reward)
-        row = {**NOT_GRADED, **self._describe(report), "reward": scored.value}
-        if report.valid:
-            circuit = read_qasm(extract_program(text), self._verifier.limits)
-            row.update(self._signals(report), **self._context(circuit, draws))
-        else:
-            row.update(self.worst)
-        if self._published is not None:
-            row.update(self._published.grade(text))
-        return row
-
-    def baseline(self, name: str) -> dict[str, Any] | None:
-        """The columns of a baseline's circuit; None where it has none for this problem."""
+    def answer(self, verifier: Verifier) -> Measured | None:
+        """None where the baseline has no program for this problem."""
         text = build_baseline(
-            name,
-            self._problem,
-            seed=[self._measurer.config.run.seed, self._question.index],
-            limits=self._verifier.limits,
+            self.name,
+            self.problem,
+            seed=self.seed,
+            limits=verifier.limits,
+            extremes=verifier.facts(self.problem).extremes,
+            ansatz=self.wanted.family,
+            layers=self.wanted.layers,
+            bounds=Bounds.of(verifier.config, verifier.limits, self.evaluations),
         )
-        # The rows have one with random angles.
-        return None if text is None else self.grade(text, draws=False)
+        # The rows have a baseline with random angles.
+        return None if text is None else _measure(
+            verifier, self.problem, text, self.wanted, draws=False
+        )  # fmt: skip
 
-    def on_hardware(self, side: str, text: str | None) -> dict[str, Any] | None:
-        """One of `SIDES` under the device's noise: a valid sample (None: none) or the reference."""
-        circuit = self._reference
-        if side == "generated":
-            if text is None:
-                return None
-            circuit = read_qasm(extract_program(text), self._verifier.limits)
-        if circuit is None:
+
+@dataclass(frozen=True, slots=True)
+class FactsRequest:
+    """What the aggregator takes of a problem."""
+
+    problem: ProblemInstance
+    wanted: Measurements = Measurements()
+    clock: Clock = "processor"
+
+    def warm_up(self, verifier: Verifier) -> None:
+        """Nothing."""
+
+    def answer(self, verifier: Verifier) -> dict[str, Any]:
+        """As `Aggregator.add` says; `worst` without the reward."""
+        measured = MeasuredProblem.of(self.problem, verifier)
+        return {**measured.facts, "worst": _worst(measured, self.wanted)}
+
+
+@dataclass(frozen=True, slots=True)
+class HardwareRequest:
+    """Run one circuit under a device's noise."""
+
+    problem: ProblemInstance
+    device: DeviceName
+    text: str | None  # of a valid sample; None: the reference circuit
+    clock: Clock = "processor"
+
+    def warm_up(self, verifier: Verifier) -> None:
+        """The device."""
+        _hardware(self.device)
+
+    def answer(self, verifier: Verifier) -> dict[str, float | None] | None:
+        """The columns of `HardwareView.measure`; None where it has none for this circuit."""
+        problem = MeasuredProblem.of(self.problem, verifier)
+        circuit = problem.reference
+        if self.text is not None:
+            circuit = read_qasm(extract_program(self.text), verifier.limits)
+        if circuit is None or not problem.enumerated:
             return None
-        return self._measurer.hardware.measure(circuit, self._probabilities(circuit), self._problem)
+        return _hardware(self.device).measure(circuit, problem.probabilities(circuit), self.problem)
 
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What `Aggregator.add` takes of the problem."""
-        circuit = self._reference
-        return {
-            **problem_facts(self._problem),
-            "uniform": self._problem.spectrum.approximation_ratio(self._problem.spectrum.mean),
-            "reference_gates": None if circuit is None else len(circuit.gates),
-            "reference_depth": None if circuit is None else circuit.depth,
-            "worst": {**self.worst, "reward": 0.0 - self._measurer.reward.weights.syntax},
-        }
 
-    def _probabilities(self, circuit: Circuit) -> np.ndarray:
-        """Of one and the same circuit once."""
-        if self._simulated is None or self._simulated[0] != circuit:
-            self._simulated = (circuit, self._verifier.probabilities(circuit))
-        return self._simulated[1]
+def _measure(
+    verifier: Verifier, problem: ProblemInstance, text: str, wanted: Measurements, *, draws: bool
+) -> Measured:
+    """draws: whether to compare it with random angles in the same gates."""
+    measured = MeasuredProblem.of(problem, verifier)
+    report = VerificationRequest(problem, text, published=False).answer(verifier)
+    columns: dict[str, Any] = {"reference_energy": measured.reference_energy}
+    if report.valid:
+        circuit = read_qasm(extract_program(text), verifier.limits)
+        columns |= measured.columns(report)
+        columns |= _context(verifier, measured, circuit, wanted, draws=draws)
+    else:
+        columns |= _worst(measured, wanted)
+    if measured.published is not None:
+        columns |= measured.published.grade(text)
+    return Measured(report, columns)
 
-    def _context(self, circuit: Circuit, draws: bool) -> dict[str, Any]:
-        """Columns that need the circuit of a valid sample, not the report."""
-        ratio = None
-        if self._feasible is not None:
-            ratio = feasible_approximation_ratio(
-                self._probabilities(circuit), self._problem.spectrum.energies, self._feasible
-            )
-        drawn = {}
-        if draws:
-            drawn = self._measurer.random_angles.columns(
-                circuit, self._problem, self._reference_probabilities
-            )
-        return {
-            **drawn,
-            "feasible_approximation_ratio": ratio,
-            "in_family": in_family(circuit, self._question.family, self._problem.hamiltonian),
-            **self._measurer.cost.columns(circuit),
-        }
 
-    def _describe(self, report: VerificationReport) -> dict[str, Any]:
-        error = report.error
-        return {
-            "valid": report.valid,
-            "failure": error.kind if error else None if report.valid else "invalid",
-            "failure_detail": error.message if error else None,
-            "failure_line": error.line if error else None,
-            "circuit_qubits": report.num_qubits,
-            "num_gates": report.num_gates,
-            "num_two_qubit_gates": report.num_two_qubit_gates,
-            "depth": report.depth,
-            "reference_energy": self._reference_energy,
-            "seconds": float(sum(report.seconds.values())),
-        }
-
-    def _signals(self, report: VerificationReport) -> dict[str, Any]:
-        """Corrected metrics of a valid sample."""
-        distribution, expectation = report.distribution, report.expectation
-        warm = report.optimisation.gain if report.optimisation else 0.0
-        return {
-            "energy": expectation.energy,
-            "feasible_probability": distribution.feasible_probability,
-            "most_probable": [
-                {
-                    "bitstring": outcome.bitstring,
-                    "probability": outcome.probability,
-                    "feasible": outcome.feasible,
-                    "optimal": outcome.optimal,
-                }
-                for outcome in distribution.most_probable
-            ],
-            **self._against_reference(expectation.energy),
-            "decoded_correct": self._decodes(distribution.most_probable),
-            "approximation_ratio": expectation.approximation_ratio,
-            "optimum_probability": distribution.optimum_probability,
-            "optimum_enrichment_bits": enrichment_bits(
-                distribution.optimum_probability, distribution.uniform_optimum_probability
-            ),
-            "js_distance": distribution.js_distance,
-            "relative_energy_gap": 1.0 - expectation.approximation_ratio,
-            "warm_start_gain": warm if self._has_warm_start else None,
-        }
-
-    def _against_reference(self, energy: float) -> dict[str, bool | None]:
-        if self._reference_energy is None:
-            return {"srev": None, "at_least_reference": None}
-        difference = energy - self._reference_energy
-        return {
-            "srev": abs(difference) <= ENERGY_TOLERANCE,
-            "at_least_reference": difference <= ENERGY_TOLERANCE,
-        }
-
-    @cached_property
-    def worst(self) -> dict[str, Any]:
-        """Columns of a sample that is not valid, but its reward: the worst value of each."""
-        has_reference = self._reference_energy is not None
-        values = {m.column: m.worst for m in METRICS if m.group != "published"}
-        uniform = self._problem.spectrum.uniform_optimum_probability
-        asked = in_family(Circuit(1, ()), self._question.family, self._problem.hamiltonian)
-        drawn = self._measurer.config.evaluation.random_draws > 0
-        return {
-            **{name: value for name, value in values.items() if value is not None},
-            "valid": False,
-            "decoded_correct": False,
-            "srev": False if has_reference else None,
-            "at_least_reference": False if has_reference else None,
-            "feasible_approximation_ratio": None if self._feasible is None else 0.0,
-            "js_distance": 1.0 if has_reference else None,
-            "optimum_enrichment_bits": enrichment_bits(0.0, uniform),
-            "warm_start_gain": 0.0 if self._has_warm_start else None,
-            "in_family": asked,
-            "random_js_distance": 1.0 if has_reference and drawn else None,
-            "random_energy_gap": 1.0 if drawn else None,
-        }
-
-    @cached_property
-    def _feasible(self) -> np.ndarray | None:
-        """Which basis states decode to a feasible answer; None where that cannot be told."""
-        if self._decoder is None:
-            return None
-        return self._decoder.feasible_states(self._problem.graph, self._problem.attributes)
-
-    def _decodes(self, most_probable: Sequence[Outcome]) -> bool:
-        """Whether the most probable bitstring is an optimal answer; tied ones must all be."""
-        if not most_probable:
-            return False
-        top = most_probable[0].probability
-        return all(
-            self._is_optimal_answer(outcome)
-            for outcome in most_probable
-            if math.isclose(outcome.probability, top, abs_tol=_TIE)
+def _context(
+    verifier: Verifier,
+    problem: MeasuredProblem,
+    circuit: Circuit,
+    wanted: Measurements,
+    *,
+    draws: bool,
+) -> dict[str, Any]:
+    """Columns that need the circuit of a valid sample, not the report."""
+    drawn = {}
+    if draws:
+        drawn = _random_angles(wanted.random_draws, verifier.config.time_limit_s).columns(
+            circuit, problem.problem, problem.reference_probabilities
         )
-
-    def _is_optimal_answer(self, outcome: Outcome) -> bool:
-        """In the problem's own terms; a ground state where the primitive has no decoder here."""
-        if self._decoder is None:
-            return outcome.optimal
-        graph, attributes = self._problem.graph, self._problem.attributes
-        return bool(outcome.feasible) and (
-            self._decoder.objective(graph, attributes, outcome.answer)
-            <= self._optimum + _SAME_OBJECTIVE
-        )
-
-    @cached_property
-    def _decoder(self) -> GraphProblem | None:
-        return decoder_for(self._problem)
-
-    @cached_property
-    def _optimum(self) -> float:
-        return self._decoder.optimum(self._problem.graph, self._problem.attributes)
+    return {
+        **drawn,
+        "feasible_approximation_ratio": problem.feasible_approximation_ratio(circuit),
+        "in_family": in_family(circuit, wanted.family, problem.problem.hamiltonian),
+        **_compiled_cost(wanted.device).columns(circuit),
+    }
 
 
-def _read_reference(problem: ProblemInstance, limits: Limits) -> Circuit | None:
-    """The reference circuit where there is one that fits the problem."""
-    if problem.reference_circuit is None:
-        return None
-    try:
-        circuit = read_qasm(problem.reference_circuit, limits)
-    except CircuitError:
-        return None
-    return circuit if circuit.num_qubits == problem.num_qubits else None
+def _worst(problem: MeasuredProblem, wanted: Measurements) -> dict[str, Any]:
+    """Columns of a sample that is not valid, but its reward: the worst value of each."""
+    drawn = wanted.random_draws > 0 and problem.enumerated
+    has_distribution = problem.reference_probabilities is not None
+    return {
+        **problem.worst,
+        "in_family": in_family(Circuit(1, ()), wanted.family, problem.problem.hamiltonian),
+        "random_js_distance": 1.0 if has_distribution and drawn else None,
+        "random_energy_gap": 1.0 if drawn else None,
+    }
 
 
-def failed_row(kind: str, detail: str) -> dict[str, Any]:
-    """The columns of a sample whose verification failed itself: no metric is defined."""
-    return {**NOT_GRADED, "failure": f"{FAILED}: {kind}", "failure_detail": detail}
+def _warm_up(wanted: Measurements) -> None:
+    from qiskit import converters, quantum_info  # noqa: F401  (of the published metrics)
+
+    _compiled_cost(wanted.device).columns(Circuit(2, (Gate("h", (0,)), Gate("cx", (0, 1)))))
 
 
-def problem_facts(problem: ProblemInstance) -> dict[str, Any]:
-    """What can be said of a problem without any work."""
-    return {"primitive": problem.primitive, "num_qubits": problem.num_qubits}
+@lru_cache(maxsize=2)
+def _compiled_cost(device: DeviceName) -> CompiledCost:
+    return CompiledCost(device)
+
+
+@lru_cache(maxsize=2)
+def _random_angles(draws: int, time_limit_s: float) -> RandomAngles:
+    return RandomAngles(draws, time_limit_s=time_limit_s)
+
+
+@lru_cache(maxsize=2)
+def _hardware(device: DeviceName) -> HardwareView:
+    return HardwareView(device)

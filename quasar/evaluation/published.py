@@ -23,13 +23,11 @@ from quasar.circuits.qasm import (
 from quasar.errors import CircuitError
 from quasar.evaluation.metrics import kl_bits
 from quasar.problems.base import ProblemInstance
-from quasar.verification.published import read_lenient
+from quasar.verification.stages.published import read_lenient
 
 ENERGY_TOLERANCE = 0.2  # of SREV, in the Hamiltonian's units
 RELATIVE_ENTROPY_CUT = 0.1  # of HQCR, bits
 _HEADER = "OPENQASM 3.0"
-# Names of gates in this project and as methods of a Qiskit circuit, where they differ.
-_QISKIT_METHODS = {"u1": "p", "u2": "u", "u3": "u", "U": "u"}
 
 # What the published reader takes and its simulator then does not: SCR, and no hit.
 _NOT_SIMULATED = {CONTROL_FLOW, MID_CIRCUIT_MEASUREMENT, RESET}
@@ -77,8 +75,10 @@ class PublishedEvaluator:
         from qiskit.converters import circuit_to_dag, dag_to_circuit
         from qiskit.quantum_info import Statevector
 
+        from quasar.circuits.to_qiskit import to_qiskit
+
         # There the measurements are removed first, which sorts the gates topologically.
-        circuit = dag_to_circuit(circuit_to_dag(_to_qiskit(self.reference)))
+        circuit = dag_to_circuit(circuit_to_dag(to_qiskit(self.reference)))
         return Statevector(circuit).probabilities()
 
     @cached_property
@@ -97,16 +97,3 @@ def _columns(
         "published_srev": srev,
         "published_hqcr": hqcr,
     }
-
-
-def _to_qiskit(circuit: Circuit):
-    from math import pi
-
-    from qiskit import QuantumCircuit
-
-    converted = QuantumCircuit(circuit.num_qubits)
-    for gate in circuit.gates:
-        method = getattr(converted, _QISKIT_METHODS.get(gate.name, gate.name))
-        angles = (pi / 2, *gate.params) if gate.name == "u2" else gate.params
-        method(*angles, *gate.qubits)
-    return converted

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 
 from quasar.config import VerificationConfig
 from quasar.errors import InputError
-from quasar.evaluation.drawings import draw_answer, program_limits
+from quasar.evaluation.drawings import draw_answer
 from quasar.evaluation.summary import METRICS, SampleCircuit
+from quasar.verification.limits import program_limits
 
 ROWS_PER_GROUP = 2000
 MAX_SHOWN_FAILURES = 6  # kinds

@@ -23,9 +23,13 @@ from typing import Any, Literal
 from quasar.errors import InputError
 from quasar.evaluation.published_rows import PUBLISHED_ROWS
 
-Group = Literal["published", "corrected", "context"]
-GROUPS: tuple[Group, ...] = ("published", "corrected", "context")
+MetricGroup = Literal["published", "corrected", "context"]
+GROUPS: tuple[MetricGroup, ...] = ("published", "corrected", "context")
 BREAKDOWNS = ("by_primitive", "by_qubits", "by_gates", "by_depth")
+# Rows of answers that take no learning, and that a model must beat: guessing, and one formula.
+GUESSING = "H on every qubit"
+FORMULA = "fixed-angle QAOA"
+YARDSTICKS = (GUESSING, FORMULA)
 FAILED = "verification failed"  # the failure kind of samples that were not graded
 
 
@@ -34,7 +38,7 @@ class Metric:
     """One column of the evaluation. `worst` is what an invalid sample gets; None: not defined."""
 
     name: str
-    group: Group
+    group: MetricGroup
     label: str
     meaning: str
     unit: str = ""  # "%" marks a rate: stored as 0/1 per sample, reported in percent
@@ -63,6 +67,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("feasible_approximation_ratio", "corrected", "feasible ratio",
            "Σ p(z)·(F_max − E(z))/(F_max − F_min) over feasible z, F their energies"),
     Metric("optimum_probability", "corrected", "P(optimum)", "probability of any ground state"),
+    Metric("optimum_most_probable", "corrected", "optimum most probable",
+           "the most probable bitstring is a ground state", "%"),
     Metric("optimum_enrichment_bits", "corrected", "enrichment",
            "log2 of P(optimum) over uniform sampling", "bits", worst=None),
     Metric("js_distance", "corrected", "JS distance", "Jensen–Shannon distance to the reference",
@@ -86,12 +92,12 @@ METRICS: tuple[Metric, ...] = (
 )  # fmt: skip
 
 
-def metric(name: str, group: Group = "corrected") -> Metric:
+def metric(name: str, group: MetricGroup = "corrected") -> Metric:
     """The metric of that name; KeyError where there is none."""
     return next(m for m in METRICS if (m.name, m.group) == (name, group))
 
 
-def format_value(value: float | None, name: str, *, group: Group = "corrected") -> str:
+def format_value(value: float | None, name: str, *, group: MetricGroup = "corrected") -> str:
     """A metric's value as text: percent with one decimal, bits with two, else three decimals."""
     if value is None:
         return "–"
@@ -101,14 +107,14 @@ def format_value(value: float | None, name: str, *, group: Group = "corrected") 
     return f"{value:.{decimals}f} %" if unit == "%" else f"{value:.{decimals}f}"
 
 
-def axis_label(name: str, group: Group = "corrected") -> str:
+def axis_label(name: str, group: MetricGroup = "corrected") -> str:
     """Label with unit."""
     m = metric(name, group)
     return f"{m.label}, {m.unit}" if m.unit else m.label
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class MetricEstimate:
     """A mean over problems with its 95 % bootstrap interval; None where it is not defined."""
 
     value: float | None
@@ -116,8 +122,21 @@ class Estimate:
     high: float | None
     num_problems: int  # problems on which it is defined
 
+    @property
+    def defined(self) -> tuple[float, float, float]:
+        """Value, low and high, where they are known to be defined."""
+        assert self.value is not None
+        assert self.low is not None
+        assert self.high is not None
+        return self.value, self.low, self.high
 
-Estimates = Mapping[str, Estimate]
+    @property
+    def standard_error(self) -> float | None:
+        """A quarter of the interval, nearly; None where it is not defined."""
+        return None if self.value is None else (self.defined[2] - self.defined[1]) / (2 * 1.96)
+
+
+Estimates = Mapping[str, MetricEstimate]
 Table = Mapping[str, Estimates | None]  # group -> name -> estimate
 
 
@@ -145,6 +164,8 @@ class Summary:
     num_samples: int
     tables: Mapping[str, Table]  # "pass@1", "pass@10"
     structured: Mapping[str, Estimates] = field(default_factory=dict)  # the same, corrected group
+    # structured track, by the group of the ansatz family that is asked for
+    by_family: Mapping[str, Estimates] = field(default_factory=dict)
     by_primitive: Mapping[str, Estimates] = field(default_factory=dict)
     by_qubits: Mapping[str, Estimates] = field(default_factory=dict)
     by_gates: Mapping[str, Estimates] = field(default_factory=dict)  # of the reference
@@ -161,14 +182,17 @@ class Summary:
     uniform_approximation_ratio: float | None = None
     circuits: tuple[SampleCircuit, ...] = ()
     baselines: Mapping[str, "Summary"] = field(default_factory=dict)
+    # baseline -> ansatz asked for -> problems without an answer of it
+    unanswered: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     device: str | None = None  # that circuits were compiled for
     hardware: Mapping[str, Any] | None = None  # see `quasar.evaluation.hardware.summarise`
     details: Mapping[str, Any] = field(default_factory=dict)  # files, seed, seconds
 
-    def get(self, name: str, *, group: Group = "corrected", k: int = 1) -> Estimate:
+    def get(self, name: str, *, group: MetricGroup = "corrected", k: int = 1) -> MetricEstimate:
         """One estimate; undefined (value None) where the group or the k is absent."""
         table = self.tables.get(f"pass@{k}", {}).get(group)
-        return table[name] if table else Estimate(None, None, None, 0)
+        nothing = MetricEstimate(None, None, None, 0)
+        return table.get(name, nothing) if table else nothing  # a file may be older than a metric
 
     def values(self) -> Iterator[tuple[str, float]]:
         """(name, value) of each defined estimate, e.g. `pass_1/corrected/valid`."""
@@ -203,6 +227,7 @@ class Summary:
                 }
                 for name, row in self.baselines.items()
             },
+            "unanswered": {name: dict(found) for name, found in self.unanswered.items()},
             "as_published": PUBLISHED_ROWS,
             "circuits": [asdict(circuit) for circuit in self.circuits],
             "details": dict(self.details),
@@ -212,6 +237,7 @@ class Summary:
         return {
             **{name: _groups_to_dict(table) for name, table in self.tables.items()},
             "structured": _groups_to_dict(self.structured),
+            "by_family": _groups_to_dict(self.by_family),
             "re_sweep": {name: dict(sweep) for name, sweep in self.re_sweep.items()},
             "energy_gap_quantiles": list(self.energy_gap_quantiles),
         }
@@ -220,7 +246,7 @@ class Summary:
 def read_summary(path: Path | str) -> Summary:
     """The summary in a `summary.json`; InputError where it is missing or not one."""
     try:
-        content = json.loads(Path(path).read_text("utf-8"))
+        content = json.loads(Path(path).read_text("utf-8-sig"))
         return summary_from_dict(content)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run an evaluation first") from None
@@ -232,11 +258,12 @@ def read_summary(path: Path | str) -> Summary:
 
 def summary_from_dict(content: Mapping[str, Any]) -> Summary:
     """The inverse of `Summary.to_dict`; KeyError where a field is missing."""
+    breakdowns: dict[str, Any] = {n: _groups_from_dict(content[n]) for n in BREAKDOWNS}
     return Summary(
         num_problems=content["num_problems"],
         num_samples=content["num_samples"],
         **_tables_from_dict(content),
-        **{name: _groups_from_dict(content[name]) for name in BREAKDOWNS},
+        **breakdowns,
         failures=content["failures"],
         pass_curves=content["pass_curves"],
         num_failed=content["num_failed_verifications"],
@@ -251,6 +278,7 @@ def summary_from_dict(content: Mapping[str, Any]) -> Summary:
             name: Summary(row["num_problems"], row["num_samples"], **_tables_from_dict(row))
             for name, row in content["baselines"].items()
         },
+        unanswered=content.get("unanswered", {}),
         device=content["device"],
         hardware=content["hardware"],
         details=content["details"],
@@ -281,11 +309,14 @@ def _tables_from_dict(content: Mapping[str, Any]) -> dict[str, Any]:
             if name.startswith("pass@")
         },
         "structured": _groups_from_dict(content["structured"]),
+        "by_family": _groups_from_dict(content.get("by_family", {})),
         "re_sweep": content["re_sweep"],
         "energy_gap_quantiles": tuple(content["energy_gap_quantiles"]),
     }
 
 
-def _estimates_from_dict(values: Mapping[str, Any]) -> dict[str, Estimate]:
+def _estimates_from_dict(values: Mapping[str, Any]) -> dict[str, MetricEstimate]:
     intervals, counts = values["interval_95"], values["num_problems"]
-    return {n: Estimate(values[n], *intervals[n], counts[n]) for n in intervals}
+    return {
+        n: MetricEstimate(values[n], low, high, counts[n]) for n, (low, high) in intervals.items()
+    }

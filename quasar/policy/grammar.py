@@ -1,71 +1,48 @@
 """Grammar-constrained decoding: which tokens may come next so that the answer is a valid program.
 
-The language (`program_pattern`) is the layout of `Circuit.to_qasm` with every gate of stdgates.inc
-on one or two qubits: header, registers of the problem's size, one statement a line with indices
-below that size and distinct operands, literal angles, and at the end the measurement of all qubits.
-Whatever belongs to it is accepted by our reader. It is a regular language, so outlines-core turns
-it, once for a tokenizer and a number of qubits, into an automaton over whole tokens. That gives
-more than a mask: the fewest tokens that finish the program from any state, so that decoding is
-steered to a legal end exactly where the token limit asks for it and nowhere earlier.
+Two ways, by the form of the answer and the tokenizer (`TokenGrammar.path`):
+
+- A canonical program for a known problem and family is written by its script
+  (`quasar.policy.canonical_script`), where the tokenizer has the script's choices as pieces of its
+  own, as the small policy's has: only the choices are drawn, all else is forced, in the ids that
+  the tokenizer makes of the text. Its length hardly depends on what is chosen, so a limit below it
+  cuts the answer.
+- Everything else is a regular language (`quasar.policy.patterns`), which outlines-core turns, once
+  for a tokenizer and a pattern, into an automaton over whole tokens. That gives more than a mask:
+  the fewest tokens that finish the program from any state, so that decoding is steered to a legal
+  end exactly where the token limit asks for it and nowhere earlier.
 """
 
-from collections.abc import Sequence
-from functools import cached_property
-from typing import Any
+from collections.abc import Sequence, Set
+from functools import cached_property, lru_cache
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from outlines_core import Index, Vocabulary
 
-from quasar.circuits.circuit import STANDARD_GATES
+from quasar.policy.canonical_script import Script, script
 from quasar.policy.legal import LegalTokens, place_of
+from quasar.policy.patterns import form_pattern
+from quasar.policy.program_form import ProgramForm
 
-_NUMBER = r"(0|[1-9][0-9]?)(\.[0-9]{1,8})?"
-_ANGLE = rf"-?({_NUMBER}|([1-9][0-9]?\*)?pi(/[1-9][0-9]?)?)"
-_MEASURE_ALL = "c = measure q;"
-_FIRST_ROWS = 64
+_FIRST_MASKS = 64
+_MOST_MASKS = 2048
+_KEPT = 4096  # texts and choices whose ids are kept
 _NO_LIMIT = 1 << 30  # tokens
 
 
-def program_pattern(num_qubits: int) -> str:
-    """Regular expression of all programs on `num_qubits` ≥ 1 qubits that may be written."""
-    indices = range(num_qubits)
-    one = rf"{_gates(1)} q\[({'|'.join(map(str, indices))})\]"
-    pairs = "|".join(rf"{a}\], q\[({'|'.join(str(b) for b in indices if b != a)})" for a in indices)
-    two = rf"{_gates(2)} q\[({pairs})\]"
-    gate = f"({one}|{two})" if num_qubits > 1 else one
-    bit_by_bit = r"\n".join(rf"c\[{i}\] = measure q\[{i}\];" for i in indices)
-    return (
-        r'OPENQASM 3\.0;\ninclude "stdgates\.inc";\n'
-        rf"bit\[{num_qubits}\] c;\nqubit\[{num_qubits}\] q;\n"
-        rf"({gate};\n)*({_MEASURE_ALL}|{bit_by_bit})"
-    )
-
-
-def _gates(num_qubits: int) -> str:
-    """Names of the standard gates on so many qubits, with their angles."""
-    heads = []
-    for num_params in sorted({params for params, _ in STANDARD_GATES.values()}):
-        names = [
-            name for name, arity in STANDARD_GATES.items() if arity == (num_params, num_qubits)
-        ]
-        angles = rf"\({', '.join([_ANGLE] * num_params)}\)" if num_params else ""
-        if names:
-            heads.append(f"({'|'.join(names)}){angles}")
-    return f"({'|'.join(heads)})"
-
-
 class ProgramAutomaton:
-    """The programs on one number of qubits, over the tokens of one tokenizer.
+    """The programs of one pattern, over the tokens of one tokenizer.
 
     States are small integers, `start` the first. Immutable once built.
     """
 
-    def __init__(self, vocabulary: Vocabulary, *, num_qubits: int, eos_id: int):
-        index = Index(program_pattern(num_qubits), vocabulary)
+    def __init__(self, vocabulary: Vocabulary, pattern: str, *, eos_id: int):
+        index = Index(pattern, vocabulary)
         edges = index.get_transitions()
         names = {name: state for state, name in enumerate(sorted(edges))}
-        self.num_qubits = num_qubits
+        self.pattern = pattern
         self.start = names[index.get_initial_state()]
         self.final = frozenset(names[name] for name in index.get_final_states())
         self.eos_id = eos_id
@@ -116,91 +93,217 @@ class ProgramAutomaton:
         return costs
 
 
-class TokenGrammar:
-    """The automata of one tokenizer, and the masks of their legal sets on the model's device."""
+class ProgramPath(Protocol):
+    """Where one sequence stands in its grammar."""
 
-    def __init__(self, tokenizer: Any, *, vocab_size: int, device: Any = "cpu"):
-        self.eos_id = tokenizer.eos_token_id
-        self._vocabulary = Vocabulary(self.eos_id, ascii_pieces(tokenizer))
-        self._automata: dict[int, ProgramAutomaton] = {}
+    @property
+    def grammar(self) -> "TokenGrammar":
+        """That has the legal sets."""
+        ...
+
+    def row(self, remaining: int) -> int:
+        """Number of the legal set of the next token, with so many tokens left."""
+        ...
+
+    def take(self, token: int) -> None:
+        """Go on by a legal token."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether the program has ended: only the end of the turn may follow."""
+        ...
+
+    def forced(self) -> tuple[Sequence[int], bool]:
+        """Ids that must come next, and whether the turn ends with them: then the end is the last.
+        They need no model. Empty where that is not known at once.
+        """
+        ...
+
+
+class TokenGrammar:
+    """The grammars of one tokenizer, and the masks of their legal sets on the model's device.
+
+    eos_id: the token that ends a program's turn; default: the tokenizer's own.
+    """
+
+    def __init__(
+        self, tokenizer: Any, *, vocab_size: int, device: Any = "cpu", eos_id: int | None = None
+    ):
+        self.eos_id = tokenizer.eos_token_id if eos_id is None else eos_id
+        self._tokenizer = tokenizer
+        self.encode = lru_cache(maxsize=_KEPT)(self._encode)
+        self.options = lru_cache(maxsize=_KEPT)(self._options)
+        self._automata: dict[str, ProgramAutomaton] = {}
         self._sets: list[np.ndarray] = []
         self._places: dict[bytes, int] = {}
-        self._rows: dict[tuple[int, int, int], int] = {}
-        self._masks = torch.zeros(_FIRST_ROWS, vocab_size, dtype=torch.bool, device=device)
+        self._rows: dict[tuple[str, int, int], int] = {}
+        self._mask_of: dict[int, int] = {}  # by number of the set
+        self._masks = torch.zeros(_FIRST_MASKS, vocab_size, dtype=torch.bool, device=device)
 
-    def automaton(self, num_qubits: int) -> ProgramAutomaton:
-        """The automaton for a number of qubits: built at its first use (milliseconds for thousands
+    def path(self, form: ProgramForm) -> ProgramPath:
+        """The beginning of a program of this form."""
+        written = script(form, self._whole)
+        if written is not None:
+            return ScriptPath(self, written)
+        return AutomatonPath(self, self.automaton(form))
+
+    @cached_property
+    def _whole(self) -> Set[str]:
+        """Texts that the tokenizer never cuts, whatever stands around them."""
+        added = self._tokenizer.added_tokens_decoder.values()
+        return {
+            token.content
+            for token in added
+            if not (token.special or token.normalized or token.single_word)
+            and not (token.lstrip or token.rstrip)
+        }
+
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        return Vocabulary(self.eos_id, ascii_pieces(self._tokenizer, but={self.eos_id}))
+
+    def automaton(self, form: ProgramForm) -> ProgramAutomaton:
+        """The automaton of the form's pattern: built at its first use (milliseconds for thousands
         of tokens, seconds for a hundred thousand), then kept.
         """
-        if num_qubits not in self._automata:
-            self._automata[num_qubits] = ProgramAutomaton(
-                self._vocabulary, num_qubits=num_qubits, eos_id=self.eos_id
+        pattern = form_pattern(form)
+        if pattern not in self._automata:
+            self._automata[pattern] = ProgramAutomaton(
+                self._vocabulary, pattern, eos_id=self.eos_id
             )
-        return self._automata[num_qubits]
+        return self._automata[pattern]
 
     def row(self, automaton: ProgramAutomaton, state: int, remaining: int) -> int:
         """Number of the legal set at a state with so many tokens left."""
-        key = (automaton.num_qubits, state, min(remaining, automaton.horizon(state)))
+        key = (automaton.pattern, state, min(remaining, automaton.horizon(state)))
         if key not in self._rows:
-            tokens = automaton.legal(state, remaining)
-            place = place_of(tokens, self._places, self._sets)
-            if place == len(self._masks):
-                self._masks = torch.cat([self._masks, torch.zeros_like(self._masks)])
-            self._masks[place, torch.from_numpy(tokens).long().to(self._masks.device)] = True
-            self._rows[key] = place
+            self._rows[key] = self.number(automaton.legal(state, remaining))
         return self._rows[key]
+
+    def number(self, tokens: np.ndarray) -> int:
+        """Number of a legal set: sorted ids, int32."""
+        return place_of(tokens, self._places, self._sets)
 
     def masks(self, rows: Sequence[int]) -> torch.Tensor:
         """(len(rows), vocab) bool: True where a token is legal."""
-        return self._masks[torch.tensor(rows, device=self._masks.device)]
+        new = [row for row in dict.fromkeys(rows) if row not in self._mask_of]
+        if len(self._mask_of) + len(new) > _MOST_MASKS:  # begin again: a script has many sets
+            self._mask_of.clear()
+            new = list(dict.fromkeys(rows))
+        for row in new:
+            place = self._mask_of[row] = len(self._mask_of)
+            if place == len(self._masks):
+                self._masks = torch.cat([self._masks, torch.zeros_like(self._masks)])
+            self._masks[place] = False
+            tokens = torch.from_numpy(self._sets[row]).long().to(self._masks.device)
+            self._masks[place, tokens] = True
+        places = [self._mask_of[row] for row in rows]
+        return self._masks[torch.tensor(places, device=self._masks.device)]
 
     def record(self, rows: Sequence[int]) -> LegalTokens:
         """The legal sets of a sequence whose tokens were drawn from the sets of these numbers."""
         used, index = np.unique(np.asarray(rows, np.int32), return_inverse=True)
         return LegalTokens(index.astype(np.int32), tuple(self._sets[row] for row in used))
 
-    def replay(self, num_qubits: int, token_ids: Sequence[int]) -> LegalTokens:
+    def follow(self, form: ProgramForm, token_ids: Sequence[int]) -> LegalTokens | None:
+        """The record of a written answer by the script of its form; None where there is no script,
+        or where the answer leaves it.
+        """
+        written = script(form, self._whole)
+        if written is None:
+            return None
+        path, rows = ScriptPath(self, written), []
+        for token in token_ids:
+            rows.append(path.row(_NO_LIMIT))
+            if token not in self._sets[rows[-1]]:
+                return None
+            path.take(token)
+        return self.record(rows)
+
+    def replay(self, form: ProgramForm, token_ids: Sequence[int]) -> LegalTokens:
         """The record of a sequence that another engine drew from the same pattern, unsteered."""
-        path = ProgramPath(self, num_qubits)
+        path = AutomatonPath(self, self.automaton(form))
         rows = []
         for token in token_ids:
             rows.append(path.row(_NO_LIMIT))
             path.take(token)
         return self.record(rows)
 
+    def _encode(self, text: str) -> tuple[int, ...]:
+        return tuple(self._tokenizer.encode(text, add_special_tokens=False))
 
-class ProgramPath:
-    """Where one sequence stands in its grammar."""
+    def _options(self, choices: tuple[str, ...]) -> tuple[dict[int, str], int]:
+        """Pieces by their ids, and the number of their set; of none: the end of the turn's."""
+        texts = {self.encode(choice)[0]: choice for choice in choices}
+        return texts, self.number(np.array(sorted(texts) or [self.eos_id], np.int32))
+
+
+class AutomatonPath:
+    """Where one sequence stands in a regular language. See `ProgramPath`."""
 
     __slots__ = ("_automaton", "_state", "grammar")
 
-    def __init__(self, grammar: TokenGrammar, num_qubits: int):
-        self.grammar, self._automaton = grammar, grammar.automaton(num_qubits)
-        self._state = self._automaton.start
+    def __init__(self, grammar: TokenGrammar, automaton: ProgramAutomaton):
+        self.grammar, self._automaton = grammar, automaton
+        self._state = automaton.start
 
     def row(self, remaining: int) -> int:
-        """Number of the legal set of the next token, with so many tokens left."""
         return self.grammar.row(self._automaton, self._state, remaining)
 
     def take(self, token: int) -> None:
-        """Go on by a legal token."""
         self._state = self._automaton.advance(self._state, token)
 
     @property
     def complete(self) -> bool:
-        """Whether the program has ended: only the end of the turn may follow."""
         return self._state in self._automaton.final
 
+    def forced(self) -> tuple[Sequence[int], bool]:
+        return (), False
 
-def ascii_pieces(tokenizer: Any) -> dict[bytes, list[int]]:
+
+class ScriptPath:
+    """Where one sequence stands in its script. See `ProgramPath`."""
+
+    __slots__ = ("_at", "_choices", "_forced", "_number", "_script", "grammar")
+
+    def __init__(self, grammar: TokenGrammar, script: Script):
+        self.grammar, self._script = grammar, script
+        self._enter(*next(script))
+
+    def _enter(self, text: str, choices: tuple[str, ...]) -> None:
+        self._forced, self._at = self.grammar.encode(text), 0
+        self._choices, self._number = self.grammar.options(choices)
+
+    def row(self, remaining: int) -> int:
+        if self._at < len(self._forced):
+            return self.grammar.number(np.array([self._forced[self._at]], np.int32))
+        return self._number
+
+    def take(self, token: int) -> None:
+        if self._at < len(self._forced):
+            self._at += 1
+        elif self._choices:
+            self._enter(*self._script.send(self._choices[token]))
+
+    @property
+    def complete(self) -> bool:
+        return self._at == len(self._forced) and not self._choices
+
+    def forced(self) -> tuple[Sequence[int], bool]:
+        text = self._forced[self._at :]
+        return (text, False) if self._choices else ((*text, self.grammar.eos_id), True)
+
+
+def ascii_pieces(tokenizer: Any, *, but: Set[int] = frozenset()) -> dict[bytes, list[int]]:
     """Text of each token that is plain ASCII, as it reads behind other text → its ids.
 
-    Special tokens are left out. Each id is decoded behind an anchor, because some tokenizers strip
-    the blank of a leading piece.
+    Special tokens, and the ids `but`, are left out. Each id is decoded behind an anchor, because
+    some tokenizers strip the blank of a leading piece.
     """
     anchor = tokenizer.encode("a", add_special_tokens=False)[-1]
     before = tokenizer.decode([anchor])
-    special = set(tokenizer.all_special_ids)
+    special = {*tokenizer.all_special_ids, *but}
     ids = [i for i in range(len(tokenizer)) if i not in special]
     texts = tokenizer.batch_decode([[anchor, i] for i in ids], clean_up_tokenization_spaces=False)
     pieces: dict[bytes, list[int]] = {}

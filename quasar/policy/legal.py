@@ -20,6 +20,12 @@ class LegalTokens:
     index: np.ndarray  # (tokens,), int32
     sets: tuple[np.ndarray, ...]  # sorted token ids, int32
 
+    @property
+    def free(self) -> np.ndarray:
+        """(tokens,) bool: True where there was more than one token to choose from."""
+        sizes = np.array([*map(len, self.sets), 2], np.int64)  # the last: of the vocabulary
+        return sizes[self.index] > 1
+
     def select(self, chosen: np.ndarray) -> "LegalTokens":
         """The record of the tokens where `chosen`, (tokens,) bool, is True."""
         return LegalTokens(self.index[chosen], self.sets)

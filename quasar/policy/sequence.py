@@ -14,17 +14,28 @@ class TokenSequence:
 
     prompt_ids: np.ndarray  # (prompt,), int32
     response_ids: np.ndarray  # (response,), int32: sampled and observation tokens
-    mask: np.ndarray  # (response,), 1 where the policy sampled the token: it is trained on
+    mask: np.ndarray  # (response,), 1 where the policy wrote the token
     log_probs: np.ndarray  # (response,), float32, of the policy that sampled; 0 where mask is 0
     legal: LegalTokens | None = None  # (response,): what constrained tokens were drawn from
 
     @property
+    def trained(self) -> np.ndarray:
+        """(response,) bool: tokens that the policy chose. What the grammar forced has probability
+        1 under any weights: it has no gradient, and would only water down means over tokens.
+        """
+        written = self.mask.astype(bool)
+        return written if self.legal is None else written & self.legal.free
+
+    @property
     def counts(self) -> "TokenCounts":
         """What is known of it without its tokens."""
+        trained = np.flatnonzero(self.trained)
         return TokenCounts(
             prompt=len(self.prompt_ids),
             response=len(self.response_ids),
             sampled=int(self.mask.sum()),
+            trained=len(trained),
+            scored=int(trained[-1]) + 1 if len(trained) else 0,
             prompt_key=zlib.crc32(self.prompt_ids.tobytes()),
         )
 
@@ -35,10 +46,12 @@ class TokenCounts:
 
     prompt: int
     response: int
-    sampled: int  # response tokens that the policy sampled
+    sampled: int  # response tokens that the policy wrote
+    trained: int  # of those, tokens that it chose
+    scored: int  # response tokens up to the last that it chose: no later one enters a loss
     prompt_key: int  # equal for equal prompts
 
     @property
     def total(self) -> int:
-        """Prompt and response."""
-        return self.prompt + self.response
+        """What a learner reads: the prompt, and the response as far as it is scored."""
+        return self.prompt + self.scored

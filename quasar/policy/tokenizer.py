@@ -7,7 +7,7 @@ Hamiltonian factors and the prompt's fixed sentences. Everything else goes throu
 digits, so any text can be encoded and decoded without loss.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from itertools import permutations
 
@@ -15,10 +15,13 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 from transformers import PreTrainedTokenizerFast
 
 from quasar.circuits.circuit import format_angle
+from quasar.config import DatasetConfig
 from quasar.datasets import prompts
+from quasar.policy.pieces import Piece, canonical_pieces, compact_pieces, number_pieces
 
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 _DIGITS = r"\d|[^\d\s]+|\s+"
+_TURNS = ("system\n", "user\n", "assistant\n", "tool\n")
 _LARGEST_ANGLE = 3.15  # just over π: emitted angles lie in (−π, π]
 
 
@@ -41,7 +44,7 @@ def language_pieces(*, max_qubits: int, decimals: int) -> Iterator[str]:
         yield f"*Z{a}*Z{b}"
     yield from angle_pieces(decimals=decimals)
     yield from (prompts.SYSTEM, prompts.ENCODING, prompts.MINIMISE, prompts.ANSATZ)
-    yield from ("system\n", "user\n", "assistant\n", "tool\n", "Problem: ", "\nGraph: ", "\nWith: ")
+    yield from (*_TURNS, "Problem: ", "\nGraph: ", "\nWith: ")
     yield from (" + ", " layer.", " layers.", " qubits.", " with ", "qaoa")
 
 
@@ -52,11 +55,24 @@ def angle_pieces(*, decimals: int) -> list[str]:
     return [format_angle(k / 10**steps, steps) for k in range(-count, count + 1)]
 
 
+def whole_pieces(config: DatasetConfig) -> list[Piece]:
+    """The pieces for prompts and programs of a dataset's style, each text once, in fixed order."""
+    if config.style == "published" and config.prompts != "compact":
+        texts = language_pieces(max_qubits=config.max_qubits, decimals=config.angle_decimals)
+        pieces = [Piece(text) for text in texts]
+    else:
+        pieces = [*map(Piece, _TURNS), *number_pieces()]
+        pieces += compact_pieces(max_qubits=config.max_qubits)
+        pieces += canonical_pieces(max_qubits=config.max_qubits)
+    return list({p.text: p for p in reversed(pieces) if len(p.text) > 1}.values())[::-1]
+
+
 def train_tokenizer(
-    corpus: Iterable[str], *, vocab_size: int, max_qubits: int, decimals: int
+    corpus: Iterable[str], *, vocab_size: int, pieces: Sequence[str]
 ) -> PreTrainedTokenizerFast:
-    """A tokenizer of at most `vocab_size` pieces; deterministic in corpus and arguments."""
-    pieces = [p for p in language_pieces(max_qubits=max_qubits, decimals=decimals) if len(p) > 1]
+    """A tokenizer of at most `vocab_size` pieces, if those given and bytes are not more already;
+    deterministic in its arguments.
+    """
     budget = max(vocab_size - len(pieces) - len(SPECIAL), 300)
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(

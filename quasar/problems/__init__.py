@@ -7,32 +7,42 @@ Installed packages may add primitives of their own (`quasar.problems.plugins`).
 
 import difflib
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import cache
 from typing import Any, get_args
 
+from quasar.config.findings import plain
 from quasar.errors import ProblemError
-from quasar.problems.base import Encoding, Graph, GraphProblem, Order, ProblemInstance
-from quasar.problems.community_detection import CommunityDetection
-from quasar.problems.connected_components import ConnectedComponents
-from quasar.problems.edge_cover import EdgeCover
-from quasar.problems.exact_cover import ExactCover
-from quasar.problems.graph_coloring import GraphColoring
-from quasar.problems.graph_isomorphism import GraphIsomorphism
+from quasar.problems.base import Encoding, Graph, GraphProblem, ProblemInstance, VariableOrder
+from quasar.problems.forms import long_form
 from quasar.problems.hamiltonian import IsingHamiltonian
-from quasar.problems.hamiltonian_path import HamiltonianPath
-from quasar.problems.hypermaxcut import HyperMaxCut
-from quasar.problems.kclique import KClique
-from quasar.problems.knapsack import Knapsack
-from quasar.problems.matching import Matching
-from quasar.problems.max_flow import MaxFlow
-from quasar.problems.maximum_independent_set import MaximumIndependentSet
-from quasar.problems.min_cut import MinCut
-from quasar.problems.number_partitioning import NumberPartitioning
 from quasar.problems.plugins import GROUP, installed_classes
-from quasar.problems.steiner_tree import SteinerTree
-from quasar.problems.vertex_cover import VertexCover
+from quasar.problems.primitives.community_detection import CommunityDetection
+from quasar.problems.primitives.connected_components import ConnectedComponents
+from quasar.problems.primitives.edge_cover import EdgeCover
+from quasar.problems.primitives.exact_cover import ExactCover
+from quasar.problems.primitives.graph_coloring import GraphColoring
+from quasar.problems.primitives.graph_isomorphism import GraphIsomorphism
+from quasar.problems.primitives.hamiltonian_path import HamiltonianPath
+from quasar.problems.primitives.hypermaxcut import HyperMaxCut
+from quasar.problems.primitives.ising import Ising
+from quasar.problems.primitives.kclique import KClique
+from quasar.problems.primitives.knapsack import Knapsack
+from quasar.problems.primitives.matching import Matching
+from quasar.problems.primitives.max_cut import MaxCut
+from quasar.problems.primitives.max_flow import MaxFlow
+from quasar.problems.primitives.max_sat import MaxSat
+from quasar.problems.primitives.maximum_independent_set import MaximumIndependentSet
+from quasar.problems.primitives.min_cut import MinCut
+from quasar.problems.primitives.number_partitioning import NumberPartitioning
+from quasar.problems.primitives.portfolio import Portfolio
+from quasar.problems.primitives.qubo import Qubo
+from quasar.problems.primitives.steiner_tree import SteinerTree
+from quasar.problems.primitives.tsp import Tsp
+from quasar.problems.primitives.vertex_cover import VertexCover
 
 _CLASSES: tuple[type[GraphProblem], ...] = (
+    MaxCut,
     VertexCover,
     HyperMaxCut,
     MinCut,
@@ -50,13 +60,21 @@ _CLASSES: tuple[type[GraphProblem], ...] = (
     NumberPartitioning,
     Knapsack,
     ExactCover,
+    Ising,
+    Qubo,
+    Tsp,
+    Portfolio,
+    MaxSat,
 )
 _ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
-_ORDERS: tuple[Order, ...] = get_args(Order)
+_ORDERS: tuple[VariableOrder, ...] = get_args(VariableOrder)
 _SAME_COEFFICIENT = 1e-9
+# Numbers of at most six decimals are taken to be typed: answers may differ by their last digit.
+# Of others, by no less than a thousandth of the smallest one.
+_TYPED, _MEASURED = 0.9e-6, 1e-3
 
 
-def _registered(cls: type[GraphProblem]) -> dict[tuple[str, Encoding, Order], GraphProblem]:
+def _registered(cls: type[GraphProblem]) -> dict[tuple[str, Encoding, VariableOrder], GraphProblem]:
     """The primitive by (name, encoding, order); one object for encodings that do not differ."""
     found = {}
     for order in _ORDERS:
@@ -67,10 +85,12 @@ def _registered(cls: type[GraphProblem]) -> dict[tuple[str, Encoding, Order], Gr
 
 
 @cache
-def _problems() -> dict[tuple[str, Encoding, Order], GraphProblem]:
+def _problems() -> dict[tuple[str, Encoding | None, VariableOrder], GraphProblem]:
     """The registry: our own primitives, then those of installed packages."""
     # Built on first use, because a package's module imports this one.
-    found = {key: problem for cls in _CLASSES for key, problem in _registered(cls).items()}
+    found: dict[tuple[str, Encoding | None, VariableOrder], GraphProblem] = {}
+    for cls in _CLASSES:
+        found |= _registered(cls)
     for cls in installed_classes():
         if (cls.name, "sound", "natural") in found:
             raise ProblemError(
@@ -137,6 +157,7 @@ def build_instance(
         raise ProblemError(f"{primitive}: attributes must be an object, not {attributes!r}")
     if encoding is not None:
         _require_encoding(encoding)
+    graph, attributes = _in_long_form(primitive, graph, attributes)
     if hamiltonian_text is None:
         problem = get_problem(primitive, encoding or "sound")
         problem.validate(graph, attributes)
@@ -145,6 +166,7 @@ def build_instance(
         if num_qubits not in (None, len(variables)):
             raise ProblemError(f"{primitive}: {num_qubits} qubits for {len(variables)} variables")
         hamiltonian = problem.polynomial(graph, attributes).to_ising()
+        _require_resolution(problem, graph, hamiltonian)
     else:
         candidates = _candidates(primitive, encoding, graph, attributes)
         if num_qubits is None:
@@ -176,6 +198,34 @@ def decoder_for(instance: ProblemInstance) -> GraphProblem | None:
         if problem.variables(instance.graph, instance.attributes) == list(instance.variables):
             return problem
     return None
+
+
+def _in_long_form(
+    primitive: str, graph: Graph, attributes: Mapping[str, Any]
+) -> tuple[Graph, Mapping[str, Any]]:
+    """Graph and attributes as the primitive reads them; as given for one that is not registered."""
+    problem = _problems().get((str(primitive), "sound", "natural"))
+    if problem is None:
+        return graph, attributes
+
+    def read(given: Any) -> Any:
+        return long_form(
+            given,
+            problem=problem.name,
+            value=next(iter(problem.edge_fields), "weight"),
+            hypergraph=problem.hypergraph,
+            with_data=bool(problem.hyperedge_fields),
+        )
+
+    kinds = problem.attributes
+    found = {
+        name: read(value) if name in kinds and kinds[name].kind == "graph" else plain(value)
+        for name, value in attributes.items()
+    }
+    graph = read(graph)
+    if problem.node_fields and isinstance(graph, dict) and "edges" not in graph:
+        graph["edges"] = []  # numbers that stand on the nodes need none
+    return graph, found
 
 
 def _candidates(
@@ -241,6 +291,27 @@ def _wires_of(text: str) -> list[int]:
 def _require_encoding(encoding: Any) -> None:
     if encoding not in _ENCODINGS:
         raise ProblemError(f"unknown encoding {encoding!r}; valid: {', '.join(_ENCODINGS)}")
+
+
+def _require_resolution(problem: GraphProblem, graph: Graph, hamiltonian: IsingHamiltonian) -> None:
+    """Raise ProblemError where two answers may differ by less than energies are exact to."""
+    numbers = [number for number in problem.numbers(graph) if number]
+    if not numbers or (hamiltonian.is_exact and hamiltonian.holds_exactly(numbers)):
+        return
+    unit = 10.0 ** -max(map(_decimals, numbers))
+    if unit < _TYPED:  # measured rather than typed: no answers differ by the last digit alone
+        unit = max(unit, _MEASURED * min(map(abs, numbers)))
+    if 2 * hamiltonian.tolerance > unit * problem.energy_unit(graph):
+        raise ProblemError(
+            f"{problem.name}: the numbers of the graph, from {min(map(abs, numbers)):g} to "
+            f"{max(map(abs, numbers)):g}, differ too much in size or are too large: double "
+            "precision cannot tell the best answer from the next; scale or round them"
+        )
+
+
+def _decimals(number: float) -> int:
+    """Digits after the point of the shortest text of the number."""
+    return max(0, -int(Decimal(repr(number)).as_tuple().exponent))
 
 
 def _require_qubits(primitive: str, num_qubits: int, max_qubits: int | None) -> None:

@@ -22,7 +22,7 @@ from quasar.problems.polynomial import BinaryPolynomial
 
 Graph = Mapping[str, Any]  # node-link JSON (key "edges"), or {"nodes", "hyperedges"}
 Encoding = Literal["sound", "published"]
-Order = Literal["natural", "text"]
+VariableOrder = Literal["natural", "text"]
 Variable = TypeVar("Variable")
 # What an answer is made of: chosen nodes; the nodes of one side of two; chosen edges [u, v]; chosen
 # hyperedges; groups of nodes; nodes in the order of a path; [source, target, flow] an edge;
@@ -55,20 +55,29 @@ class GraphProblem(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]  # one sentence of natural language for prompts and listings
     attributes: ClassVar[Mapping[str, Attribute]] = {}  # the required ones, by name
+    optional_attributes: ClassVar[tuple[str, ...]] = ()  # others that may be given
+    # What is used of a node and of an edge beside its name; all else is refused. The first edge
+    # field is the third entry of an edge in the short form.
+    node_fields: ClassVar[tuple[str, ...]] = ()
+    edge_fields: ClassVar[tuple[str, ...]] = ()
+    directed: ClassVar[bool] = False  # whether an edge has a direction
+    hypergraph: ClassVar[bool] = False  # whether the graph is {"nodes", "hyperedges"}
+    # Where there are some, a hyperedge is an object with "nodes" and these; else a list of nodes.
+    hyperedge_fields: ClassVar[tuple[str, ...]] = ()
     answer_form: ClassVar[AnswerForm] = "other"  # how an answer may be shown on the graph
     variable: ClassVar[str] = "node"  # what the name of a binary variable says, for prompts
     # The polynomials that differ. With "sound" alone, the published one is sound already; with
     # both, `polynomial` (and `variables` where need be) looks at `self.encoding`.
     encodings: ClassVar[tuple[Encoding, ...]] = ("sound",)
 
-    def __init__(self, order: Order = "natural", encoding: Encoding = "sound"):
+    def __init__(self, order: VariableOrder = "natural", encoding: Encoding = "sound"):
         """order: how variables are sorted into qubits; "text" (1, 10, 2) is for benchmark rows.
 
         encoding: in "sound" the ground states are exactly the optimal answers wherever there is a
         feasible one; "published" is the benchmark's polynomial, faulty where it differs.
         """
         self.order = order
-        self.encoding = encoding
+        self.encoding: Encoding = encoding
 
     @abstractmethod
     def variables(self, graph: Graph, attributes: Mapping[str, Any]) -> list[str]:
@@ -118,6 +127,24 @@ class GraphProblem(ABC):
         key = str if self.order == "text" else (lambda variable: natural_key(str(variable)))
         return sorted(variables, key=key)
 
+    def numbers(self, graph: Graph) -> list[float]:
+        """The weights, values and capacities that the graph gives."""
+        nodes = () if self.hypergraph else graph["nodes"]
+        given = [node[name] for node in nodes for name in self.node_fields if name in node]
+        edges = graph.get("edges", ())
+        return given + [edge[name] for edge in edges for name in self.edge_fields if name in edge]
+
+    def energy_unit(self, graph: Graph) -> float:
+        """What a difference of 1 between two answers' numbers is in the polynomial, at least."""
+        return 1.0
+
+    def objective_tolerance(self, graph: Graph) -> float:
+        """Objectives closer than this are equal: the rounding error of a sum of the numbers."""
+        numbers = self.numbers(graph)
+        if not numbers:
+            return 0.25  # objectives are counts
+        return 4 * (8 + len(numbers)) * 2.0**-53 * sum(map(abs, numbers))
+
     def feasible_states(self, graph: Graph, attributes: Mapping[str, Any]) -> np.ndarray:
         """Which basis states decode to a feasible answer: (2**n,) bool, index little-endian."""
         n = len(self.variables(graph, attributes))
@@ -138,10 +165,20 @@ class GraphProblem(ABC):
         return costs
 
     def validate(self, graph: Graph, attributes: Mapping[str, Any]) -> None:
-        """Raise ProblemError where graph or attributes are not well posed."""
+        """Raise ProblemError where graph or attributes are not well posed.
+
+        Here: an attribute is missing, or one is given that nothing reads.
+        """
         for name in self.attributes:
             if name not in attributes:
                 raise ProblemError(f"{self.name}: attribute '{name}' is missing")
+        known = (*self.attributes, *self.optional_attributes)
+        for name in attributes:
+            if name not in known:
+                listed = ", ".join(known) or "none"
+                raise ProblemError(
+                    f"{self.name}: attribute {name!r} is not used (it takes: {listed}); take it out"
+                )
 
 
 @dataclass(frozen=True)
@@ -157,6 +194,11 @@ class ProblemInstance:
     encoding: Encoding | None = "sound"  # None: a Hamiltonian that is none of the primitive's own
     # Of a benchmark row only: the published reference circuit (OpenQASM text).
     reference_circuit: str | None = field(default=None, compare=False)
+
+    @property
+    def task(self) -> str:
+        """The name that `quasar.tasks` has for graph problems."""
+        return "ising"
 
     @cached_property
     def spectrum(self) -> Spectrum:

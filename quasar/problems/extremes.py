@@ -10,7 +10,7 @@ are enumerated in one block. Memory is that of a block, time at worst that of al
 import numpy as np
 from numba import njit
 
-from quasar.problems.hamiltonian import DEGENERACY_TOLERANCE, Extremes, IsingHamiltonian
+from quasar.problems.hamiltonian import Extremes, IsingHamiltonian
 from quasar.problems.walsh import walsh_hadamard
 
 BLOCK_QUBITS = 12  # a block of energies stays in the first-level cache
@@ -38,7 +38,7 @@ def find_extremes(hamiltonian: IsingHamiltonian) -> Extremes:
     block = min(n, BLOCK_QUBITS)
     tables = _tables(masks, coefficients, n, n - block)
     bounds = _local_search(masks, coefficients, n)
-    tolerance = DEGENERACY_TOLERANCE * max(1.0, bounds[1] - bounds[0])
+    tolerance = hamiltonian.tolerance
     low, high, count, found = _search(n, block, *tables, *bounds, tolerance, MAX_LISTED)
     optimal = np.zeros(found.size, np.int64)
     for place, qubit in enumerate(qubit_at):
@@ -50,6 +50,7 @@ def find_extremes(hamiltonian: IsingHamiltonian) -> Extremes:
         mean=0.0,
         num_optimal=int(count),
         optimal=np.sort(optimal),
+        tolerance=tolerance,
     )
 
 

@@ -21,8 +21,9 @@ _TERM = re.compile(
     r"(?:\((?P<many>\s*Z\(\d+\)(?:\s*@\s*Z\(\d+\))*\s*)\)|Z\((?P<one>\d+)\))\s*"
 )
 _WIRE = re.compile(r"Z\((\d+)\)")
-# Energies closer than this (relative to the spectrum's width) are one degenerate level.
-DEGENERACY_TOLERANCE = 1e-9
+_EXACT = 1 << 53  # whole numbers to here are doubles
+_ROUNDING = 2.0**-53  # of a sum of doubles, relative, a term
+_SAFETY = 8  # terms more than there are: the coefficients are sums themselves
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class IsingHamiltonian:
     terms: tuple[tuple[float, tuple[int, ...]], ...]
 
     def __post_init__(self):
+        if not math.isfinite(sum(abs(coefficient) for coefficient, _ in self.terms)):
+            raise ProblemError("Hamiltonian: coefficients are too large: their sum is no number")
         for _, wires in self.terms:
             if not wires or len(set(wires)) != len(wires):
                 raise ProblemError(f"Hamiltonian term on qubits {list(wires)}: repeated or none")
@@ -93,6 +96,31 @@ class IsingHamiltonian:
         energies.setflags(write=False)
         return energies
 
+    @cached_property
+    def tolerance(self) -> float:
+        """Energies closer than this are one level: what the arithmetic cannot tell apart.
+
+        Half of the coefficients' common unit where all energies are exact in double precision
+        (whole coefficients, halves, …), else the largest rounding error of a sum of the terms.
+        """
+        sizes = self._sizes
+        if self.is_exact:
+            return 1 / (2 * _common_denominator(sizes))  # whole: a double may be too small
+        return (_SAFETY + len(sizes)) * _ROUNDING * math.fsum(sizes)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether all energies are exact in double precision."""
+        return self.holds_exactly(self._sizes)
+
+    def holds_exactly(self, numbers: Iterable[float]) -> bool:
+        """Whether sums of the terms that differ by a multiple of these numbers stay exact."""
+        return math.fsum(self._sizes) < _EXACT / _common_denominator(map(float, numbers))
+
+    @property
+    def _sizes(self) -> list[float]:
+        return [abs(float(coefficient)) for coefficient, _ in self.interactions()]
+
     def __getstate__(self):
         # The cached energies (2**n floats) are rebuilt on the other side rather than shipped.
         return {name: self.__dict__[name] for name in self.__dataclass_fields__}
@@ -113,6 +141,11 @@ class IsingHamiltonian:
         return (term for term in self.terms if term[0] != 0.0)
 
 
+def _common_denominator(sizes: Iterable[float]) -> int:
+    # that of a double is a power of two, so the largest one is common to all
+    return max((size.as_integer_ratio()[1] for size in sizes), default=1)
+
+
 @dataclass(frozen=True)
 class Extremes:
     """What there is to say of a diagonal without its 2**n energies."""
@@ -123,6 +156,7 @@ class Extremes:
     mean: float  # expectation value of the uniform superposition
     num_optimal: int  # number of ground states
     optimal: np.ndarray  # indices of ground states, ascending: all, or as many as are kept
+    tolerance: float  # energies closer than this are one level (`IsingHamiltonian.tolerance`)
 
     def approximation_ratio(self, energy: float) -> float:
         """(E_max − E) / (E_max − E_min), in [0, 1]; 1 for a flat spectrum (every state optimal)."""
@@ -133,11 +167,6 @@ class Extremes:
     def uniform_optimum_probability(self) -> float:
         """Probability of an optimum under uniform sampling, in (0, 1]."""
         return self.num_optimal / (1 << self.num_qubits)
-
-    @property
-    def tolerance(self) -> float:
-        """Energies closer than this are one level."""
-        return DEGENERACY_TOLERANCE * max(1.0, self.maximum - self.minimum)
 
 
 @dataclass(frozen=True)
@@ -151,7 +180,7 @@ class Spectrum(Extremes):
         """Enumerate the diagonal; degeneracy is decided with a tolerance, not by equality."""
         energies = hamiltonian.energies
         low, high = float(energies.min()), float(energies.max())
-        optimal = np.flatnonzero(energies <= low + DEGENERACY_TOLERANCE * max(1.0, high - low))
+        optimal = np.flatnonzero(energies <= low + hamiltonian.tolerance)
         return cls(
             num_qubits=hamiltonian.num_qubits,
             minimum=low,
@@ -159,5 +188,6 @@ class Spectrum(Extremes):
             mean=float(energies.mean()),
             num_optimal=optimal.size,
             optimal=optimal,
+            tolerance=hamiltonian.tolerance,
             energies=energies,
         )

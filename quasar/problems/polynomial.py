@@ -44,10 +44,6 @@ class BinaryPolynomial:
         """The polynomial on a 0/1 assignment (one entry per variable)."""
         return sum(c for key, c in self.coefficients.items() if all(assignment[i] for i in key))
 
-    def constant_dropped_by_ising(self) -> float:
-        """value(x) − energy(x): the identity term that `to_ising` leaves out."""
-        return sum(c / 2 ** len(key) for key, c in self.coefficients.items())
-
     def to_ising(self) -> IsingHamiltonian:
         """∏_{i∈S} x_i = 2^{-|S|} Σ_{T⊆S} ∏_{i∈T} Z_i; products first, then single-qubit terms.
 

@@ -12,8 +12,6 @@ import numpy as np
 from quasar.problems import decoder_for
 from quasar.problems.base import ProblemInstance
 
-SAME_OBJECTIVE = 1e-9
-
 
 def check_sound(instance: ProblemInstance, *, complete: bool = True) -> str | None:
     """None where the ground states are exactly the optimal answers, else what is wrong.
@@ -36,17 +34,18 @@ def check_sound(instance: ProblemInstance, *, complete: bool = True) -> str | No
         return problem.decode(graph, attributes, instance.assignment(state))
 
     costs = problem.costs(graph, attributes)
+    tolerance = problem.objective_tolerance(graph)
     found = set()
     for state in map(int, instance.spectrum.optimal):
         answer = answer_of(state)
         if costs[state] == np.inf:
             return f"a ground state is not feasible: {answer}"
-        if abs(costs[state] - optimum) > SAME_OBJECTIVE:
+        if abs(costs[state] - optimum) > tolerance:
             return f"a ground state is not optimal: {answer}"
         found.add(json.dumps(answer))
     if not complete:
         return None
-    right = np.flatnonzero(np.abs(costs - optimum) <= SAME_OBJECTIVE)
+    right = np.flatnonzero(np.abs(costs - optimum) <= tolerance)
     for state in map(int, np.setdiff1d(right, instance.spectrum.optimal)):
         answer = answer_of(state)
         if json.dumps(answer) not in found:

@@ -1,7 +1,7 @@
 """The HTTP side of the endpoint: routes, and errors as readable JSON or HTML.
 
 `create_api(service)` gives a FastAPI application that runs under any ASGI server. Every refusal is
-{"error": {"message", "field", "mend"}}, or a small page for a browser; nothing internal goes out.
+{"error": {"message", "field", "hint"}}, or a small page for a browser; nothing internal goes out.
 Keys and limits are in `quasar.serving.gate`.
 """
 
@@ -17,19 +17,27 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 import quasar
-from quasar.serving.chat import (
-    CHAT_EXAMPLE,
-    DONE,
-    VERIFIED,
-    Chat,
-    ChatRequest,
-    Completion,
-    listed,
-    show_chunk,
-    show_refusal,
+from quasar.config.findings import finding_line, finding_text
+from quasar.schema.catalogue import DescribedProblem, ProblemList, list_problems
+from quasar.schema.chat import CHAT_EXAMPLE, VERIFIED, ChatCompletion, ChatRequest
+from quasar.schema.circuits import (
+    EXAMPLE,
+    FLOW_EXAMPLE,
+    TEXT_EXAMPLE,
+    CircuitAnswer,
+    CircuitRequest,
+    ErrorResponse,
 )
+from quasar.schema.verify import (
+    GRAPH_EXAMPLE,
+    ROW_EXAMPLE,
+    Question,
+    VerifyAnswer,
+    VerifyRequest,
+)
+from quasar.serving.chat import DONE, Chat, listed, show_chunk, show_refusal
 from quasar.serving.errors import RequestRefused
-from quasar.serving.gate import Gate
+from quasar.serving.gate import RequestGate
 from quasar.serving.keys import ApiKeys
 from quasar.serving.metrics import CONTENT_TYPE, Metrics
 from quasar.serving.pages import add_docs, add_playground
@@ -41,23 +49,7 @@ from quasar.serving.responses import (
     stream,
     while_connected,
 )
-from quasar.serving.schema import (
-    EXAMPLE,
-    FLOW_EXAMPLE,
-    TEXT_EXAMPLE,
-    CircuitAnswer,
-    CircuitRequest,
-    Refused,
-)
 from quasar.serving.service import CircuitService
-from quasar.tool.description import DescribedProblem, ProblemList, list_problems
-from quasar.tool.schema import (
-    GRAPH_EXAMPLE,
-    ROW_EXAMPLE,
-    Question,
-    VerifyAnswer,
-    VerifyRequest,
-)
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +84,7 @@ def create_api(
         swagger_ui_oauth2_redirect_url=None,
     )
     api.add_middleware(
-        Gate,
+        RequestGate,
         serving=serving,
         keys=keys or ApiKeys({}),
         metrics=metrics,
@@ -152,7 +144,9 @@ def _add_work(api: FastAPI, service: CircuitService) -> None:
         return service.describe(body)
 
     @api.post(
-        "/v1/chat/completions", responses=_REFUSALS | _NO_MODEL | _EVENTS, response_model=Completion
+        "/v1/chat/completions",
+        responses=_REFUSALS | _NO_MODEL | _EVENTS,
+        response_model=ChatCompletion,
     )
     async def chat_completions(
         request: Request, body: Annotated[ChatRequest, Body(openapi_examples=chat_examples)]
@@ -210,7 +204,7 @@ def _declare_keys(api: FastAPI) -> None:
 
 
 def _refusal(description: str) -> dict[str, Any]:
-    return {"description": description, "model": Refused}
+    return {"description": description, "model": ErrorResponse}
 
 
 def _examples(**values: dict[str, Any]) -> dict[str, Any]:
@@ -250,7 +244,7 @@ def _add_error_handlers(api: FastAPI) -> None:
     @api.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:
         message = f"{request.method} {request.url.path}: {error.detail}"
-        refusal = RequestRefused(error.status_code, message, mend=ASK_AS_SHOWN)
+        refusal = RequestRefused(error.status_code, message, hint=ASK_AS_SHOWN)
         return respond(request, refusal, headers=dict(error.headers or {}))
 
     @api.exception_handler(CallerGone)
@@ -269,13 +263,15 @@ def explain(errors: Any) -> RequestRefused:
     if error["type"] == "json_invalid":
         reason = error.get("ctx", {}).get("error", "")
         message = f"the body is not JSON: {reason} at character {error['loc'][-1]}"
-        return RequestRefused(400, message, mend=ASK_AS_SHOWN)
+        return RequestRefused(400, message, hint=ASK_AS_SHOWN)
     field = ".".join(str(part) for part in error["loc"] if part != "body")
     if not field:
-        mend = f"send a JSON object with Content-Type: application/json; {ASK_AS_SHOWN}"
-        return RequestRefused(422, f"the body: {error['msg']}", mend=mend)
+        hint = f"send a JSON object with Content-Type: application/json; {ASK_AS_SHOWN}"
+        if error["type"] in ("value_error", "assertion_error"):
+            return RequestRefused(422, finding_text(error), hint=ASK_AS_SHOWN)
+        return RequestRefused(422, f"the body {finding_text(error)}", hint=hint)
     if error["type"] == "extra_forbidden":
         return RequestRefused(
-            422, f"unknown field '{field}'", field=field, mend="remove it, or see GET /docs"
+            422, f"unknown field '{field}'", field=field, hint="remove it, or see GET /docs"
         )
-    return RequestRefused(422, f"'{field}': {error['msg']}", field=field, mend="see GET /docs")
+    return RequestRefused(422, finding_line(field, error), field=field, hint="see GET /docs")

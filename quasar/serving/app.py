@@ -17,20 +17,23 @@ from typing import Any
 
 from ray import serve
 from ray.exceptions import ActorDiedError, RayError
+from ray.serve._private.common import ReplicaState
 from ray.serve.config import HTTPOptions
 from ray.serve.context import _get_global_client
 from ray.serve.exceptions import BackPressureError, RayServeException
 
 from quasar.config import DeviceName, QuasarConfig
+from quasar.episodes.sampling import for_turns
+from quasar.episodes.turns import TextDelta, TextDeltas, WriteRequest, Written
 from quasar.errors import CheckpointError
 from quasar.runtime import init_ray, require_free_port
+from quasar.schema.circuits import Compiled
 from quasar.serving.api import create_api
 from quasar.serving.errors import RequestRefused, overloaded, unavailable
 from quasar.serving.keys import ApiKeys, configured_keys, require_keys_or_loopback
-from quasar.serving.schema import Compiled
 from quasar.serving.service import CircuitService, compile_here
-from quasar.serving.writer import Gained, Order, Piece, WriterLoop, Written, for_turns
-from quasar.verification.worker import Check, Result
+from quasar.serving.writer import WriterLoop
+from quasar.verification.request import ReportRequest, VerificationResult
 
 logger = logging.getLogger(__name__)
 
@@ -52,15 +55,15 @@ START_ATTEMPTS = 1  # of a replica: a model that does not load will not load lat
     max_queued_requests=MAX_QUEUED,
     max_constructor_retry_count=START_ATTEMPTS,
 )
-class Writer:
-    """Holds the model; decodes the orders of all its requests together."""
+class WriterDeployment:
+    """Holds the model; decodes the turns of all its requests together."""
 
     def __init__(self, checkpoint: str, config: QuasarConfig):
         import torch
 
         generation = for_turns(config.generation, config.serving.max_turns)
 
-        from quasar.policy.engine import load_engine
+        from quasar.policy.engines.loading import load_engine
         from quasar.policy.models import pick_device
 
         if config.serving.cpus_per_replica >= 1:
@@ -70,35 +73,37 @@ class Writer:
             config.model_copy(update={"generation": generation}),
             device=pick_device(config.cluster.accelerator),
         )
-        self._loop = WriterLoop(engine, top_p=config.evaluation.top_p, generation=config.generation)
+        self._loop = WriterLoop(engine, config.generation)
 
     def check_health(self) -> None:
         """Asked by Serve now and then; a replica that raises is replaced."""
         if not self._loop.alive:
             raise RuntimeError("the decoding thread has ended")
 
-    async def write(self, order: Order) -> Written:
-        """The drafts of an order that is not streamed."""
-        async with aclosing(self._loop.write(order)) as items:
-            return await anext(items)
+    async def write(self, request: WriteRequest) -> Written:
+        """The turns of a request that is not streamed."""
+        async with aclosing(self._loop.write(request)) as items:
+            written = await anext(items)
+            assert not isinstance(written, TextDeltas)  # nothing else comes unasked
+            return written
 
-    async def stream(self, order: Order) -> AsyncGenerator[Gained | Written, None]:
-        """What the drafts gain, then the drafts."""
-        async with aclosing(self._loop.write(order)) as items:
+    async def stream(self, request: WriteRequest) -> AsyncGenerator[TextDeltas | Written, None]:
+        """What the turns gain, then the turns."""
+        async with aclosing(self._loop.write(request)) as items:
             async for item in items:
                 yield item
 
 
 @serve.deployment(name="verifier", max_ongoing_requests=MAX_ONGOING, max_queued_requests=MAX_QUEUED)
-class Verifier:
+class VerifierDeployment:
     """Owns the verifier pool."""
 
     def __init__(self, config: QuasarConfig):
-        from quasar.verification.pool import VerifierPool
+        from quasar.verification.execution.pool import VerifierPool
 
         self.pool = VerifierPool(config.verification, "hierarchical")
 
-    async def verify(self, checks: Sequence[Check]) -> list[Result]:
+    async def verify(self, checks: Sequence[ReportRequest]) -> list[VerificationResult]:
         return await asyncio.to_thread(self.pool.verify, checks)
 
     async def compile(self, device: DeviceName, circuit: str) -> Compiled:
@@ -113,15 +118,15 @@ class Ingress:
     def __init__(
         self, writer: Any, verifier: Any, config: QuasarConfig, model: str | None, keys: ApiKeys
     ):
-        async def write(order: Order) -> AsyncGenerator[Gained | Written, None]:
-            if not order.stream:
-                yield await _call(writer.write, order)
+        async def write(request: WriteRequest) -> AsyncGenerator[TextDeltas | Written, None]:
+            if not request.stream:
+                yield await _call(writer.write, request)
                 return
-            async with aclosing(_stream(writer.stream.options(stream=True), order)) as items:
+            async with aclosing(_stream(writer.stream.options(stream=True), request)) as items:
                 async for item in items:
                     yield item
 
-        async def verify(checks: Sequence[Check]) -> list[Result]:
+        async def verify(checks: Sequence[ReportRequest]) -> list[VerificationResult]:
             return await _call(verifier.verify, checks)
 
         async def compile(device: DeviceName, circuit: str) -> Compiled:
@@ -148,7 +153,7 @@ class Ingress:
 async def _call(method: Any, *arguments: Any) -> Any:
     """A deployment's answer; Ray's own failures become refusals that the caller can read.
 
-    What a dead replica was asked is asked once more: an order and a check give the same wherever
+    What a dead replica was asked is asked once more: a turn and a check give the same wherever
     and how often they are done.
     """
     for _ in range(CALL_ATTEMPTS):
@@ -162,18 +167,18 @@ async def _call(method: Any, *arguments: Any) -> Any:
     raise _no_answer()
 
 
-async def _stream(method: Any, order: Order) -> AsyncGenerator[Gained | Written, None]:
-    """As `_call`, for an order that is streamed. Text that a dead replica had already told is not
+async def _stream(method: Any, request: WriteRequest) -> AsyncGenerator[TextDeltas | Written, None]:
+    """As `_call`, for a request that is streamed. Text that a dead replica had already told is not
     told again by the next one.
     """
     told: Counter[int] = Counter()  # characters of each sample
     for _ in range(CALL_ATTEMPTS):
         passed: Counter[int] = Counter()  # of them, by this replica
         with _replica_may_die():
-            response = method.remote(order)
+            response = method.remote(request)
             try:
                 async for item in response:
-                    if isinstance(item, Gained):
+                    if isinstance(item, TextDeltas):
                         item = _not_told(item, told, passed)
                     yield item
                 return
@@ -182,16 +187,16 @@ async def _stream(method: Any, order: Order) -> AsyncGenerator[Gained | Written,
     raise _no_answer()
 
 
-def _not_told(gained: Gained, told: Counter[int], passed: Counter[int]) -> Gained:
+def _not_told(gained: TextDeltas, told: Counter[int], passed: Counter[int]) -> TextDeltas:
     """What is new of it; counts it as told."""
-    pieces = []
-    for piece in gained.pieces:
-        known = max(0, told[piece.sample] - passed[piece.sample])
-        passed[piece.sample] += len(piece.text)
-        if len(piece.text) > known:
-            pieces.append(Piece(piece.sample, piece.text[known:]))
-        told[piece.sample] = max(told[piece.sample], passed[piece.sample])
-    return Gained(tuple(pieces))
+    new = []
+    for delta in gained.deltas:
+        known = max(0, told[delta.sample] - passed[delta.sample])
+        passed[delta.sample] += len(delta.text)
+        if len(delta.text) > known:
+            new.append(TextDelta(delta.sample, delta.text[known:]))
+        told[delta.sample] = max(told[delta.sample], passed[delta.sample])
+    return TextDeltas(tuple(new))
 
 
 @contextmanager
@@ -219,7 +224,7 @@ def parts_not_running(parts: Sequence[str]) -> list[str]:
     return [
         part
         for part in parts
-        if part not in deployments or not deployments[part].replica_states.get("RUNNING")
+        if part not in deployments or not deployments[part].replica_states.get(ReplicaState.RUNNING)
     ]
 
 
@@ -228,14 +233,14 @@ def build_application(checkpoint: Path | None, config: QuasarConfig, keys: ApiKe
     serving = config.serving
     writer = None
     if checkpoint is not None:
-        writer = Writer.options(
+        writer = WriterDeployment.options(
             num_replicas=serving.num_replicas,
             ray_actor_options={
                 "num_cpus": serving.cpus_per_replica,
                 "num_gpus": serving.gpus_per_replica,
             },
         ).bind(str(checkpoint), config)
-    verifier = Verifier.options(
+    verifier = VerifierDeployment.options(
         num_replicas=serving.num_verifiers, ray_actor_options={"num_cpus": 0}
     ).bind(config)
     return Ingress.options(ray_actor_options={"num_cpus": INGRESS_CPUS}).bind(
@@ -244,8 +249,15 @@ def build_application(checkpoint: Path | None, config: QuasarConfig, keys: ApiKe
 
 
 def model_name(checkpoint: Path) -> str:
-    """The last two parts of the path: enough to tell checkpoints apart, and no more."""
-    return "/".join(checkpoint.parts[-2:])
+    """The run's name, with the place in the run of a model that is not its final one.
+
+    Of a model outside any run the last two parts of its path; never more of it.
+    """
+    run = next((p for p in checkpoint.parents if (p / "config.yaml").is_file()), None)
+    if run is None:
+        return "/".join(checkpoint.parts[-2:])
+    inside = checkpoint.relative_to(run)
+    return run.name if inside == Path("model/final") else f"{run.name}/{inside}"
 
 
 def serve_checkpoint(checkpoint: Path, config: QuasarConfig, *, blocking: bool = True) -> str:
@@ -254,12 +266,11 @@ def serve_checkpoint(checkpoint: Path, config: QuasarConfig, *, blocking: bool =
     Raises CheckpointError where the directory holds no model, InputError where the port is taken,
     ConfigError where others could reach it without a key.
     """
-    checkpoint = Path(checkpoint).resolve()
-    if not (checkpoint / "config.json").is_file():
-        raise CheckpointError(
-            f"{checkpoint}: not a model directory (no config.json); give a directory in Hugging "
-            "Face layout"
-        )
+    from quasar.policy.preflight import require_policy
+
+    checkpoint, turns = Path(checkpoint).resolve(), config.serving.max_turns
+    generation = for_turns(config.generation, turns)
+    require_policy(checkpoint, config.model_copy(update={"generation": generation}), turns=turns)
     return _serve(checkpoint, config, blocking=blocking)
 
 
@@ -298,13 +309,15 @@ def _start_http(config: QuasarConfig, *, num_keys: int) -> str:
     serving = config.serving
     url = f"http://{serving.host}:{serving.port}/"
     if serve.status().proxies:
-        kept = _get_global_client().http_config  # Serve tells its address nowhere else
+        client = _get_global_client()
+        assert client is not None  # Serve runs
+        kept = client.http_config  # Serve tells its address nowhere else
         logger.warning(
             "Serve already runs on this cluster; its own address is kept: %s:%d",
             kept.host,
             kept.port,
         )
-        require_keys_or_loopback(serving, kept.host, num_keys=num_keys)
+        require_keys_or_loopback(serving, str(kept.host), num_keys=num_keys)
         return f"http://{kept.host}:{kept.port}/"
     require_free_port(serving.host, serving.port)
     serve.start(http_options=HTTPOptions(host=serving.host, port=serving.port))

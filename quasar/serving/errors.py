@@ -1,4 +1,4 @@
-"""Refusals that the caller of the endpoint sees: status, message, the field at fault, the mend."""
+"""Refusals that the caller of the endpoint sees: status, message, the field at fault, the hint."""
 
 from typing import Any
 
@@ -13,20 +13,20 @@ class RequestRefused(Exception):
         status: int,
         message: str,
         *,
-        mend: str,
+        hint: str,
         field: str | None = None,
         retry_after_s: int | None = None,
     ):
         super().__init__(message)
         self.status = status
         self.message = message
-        self.mend = mend
+        self.hint = hint
         self.field = field
         self.retry_after_s = retry_after_s
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON body of the answer."""
-        return {"error": {"message": self.message, "field": self.field, "mend": self.mend}}
+        return {"error": {"message": self.message, "field": self.field, "hint": self.hint}}
 
 
 def bad_problem(message: str, *, field: str) -> RequestRefused:
@@ -35,7 +35,7 @@ def bad_problem(message: str, *, field: str) -> RequestRefused:
         422,
         message,
         field=field,
-        mend="correct the problem; GET /v1/models lists the primitives and the qubit limit",
+        hint="correct the problem; GET /v1/models lists the primitives and the qubit limit",
     )
 
 
@@ -44,7 +44,7 @@ def no_model() -> RequestRefused:
     return RequestRefused(
         404,
         "this endpoint has no model: it verifies circuits and writes none",
-        mend="send a circuit to POST /v1/verify, or start the endpoint with --checkpoint",
+        hint="send a circuit to POST /v1/verify, or start the endpoint with --checkpoint",
     )
 
 
@@ -54,7 +54,7 @@ def over_limits(message: str) -> RequestRefused:
         422,
         message,
         field="circuit",
-        mend="send a circuit with fewer gates, or raise verification.time_limit_s or "
+        hint="send a circuit with fewer gates, or raise verification.time_limit_s or "
         "verification.memory_limit_mb",
     )
 
@@ -64,7 +64,7 @@ def overloaded() -> RequestRefused:
     return RequestRefused(
         503,
         "the endpoint has more requests than it can take",
-        mend=f"send the request again in {RETRY_AFTER_S} seconds or later",
+        hint=f"send the request again in {RETRY_AFTER_S} seconds or later",
         retry_after_s=RETRY_AFTER_S,
     )
 
@@ -74,7 +74,7 @@ def unavailable(what: str) -> RequestRefused:
     return RequestRefused(
         503,
         what,
-        mend=f"send the request again in {RETRY_AFTER_S} seconds or later",
+        hint=f"send the request again in {RETRY_AFTER_S} seconds or later",
         retry_after_s=RETRY_AFTER_S,
     )
 
@@ -85,23 +85,23 @@ def over_limit(field: str, value: float, limit: float) -> RequestRefused:
         422,
         f"{field}: {value:g} is over the limit of {limit:g}",
         field=field,
-        mend=f"ask for at most {limit:g}",
+        hint=f"ask for at most {limit:g}",
     )
 
 
-def out_of_time(limit_s: float, *, mend: str) -> RequestRefused:
+def out_of_time(limit_s: float, *, hint: str) -> RequestRefused:
     """504: nothing to answer with after that many seconds."""
     return RequestRefused(
         504,
         f"no answer within {limit_s:g} seconds",
-        mend=f"{mend}, or raise serving.request_timeout_s",
+        hint=f"{hint}, or raise serving.request_timeout_s",
     )
 
 
 def bad_key(known: bool) -> RequestRefused:
     """401: no key, or one that is not known."""
     what = "the API key is not known" if known else "the request has no API key"
-    return RequestRefused(401, what, mend="send the header Authorization: Bearer KEY")
+    return RequestRefused(401, what, hint="send the header Authorization: Bearer KEY")
 
 
 def too_many(retry_after_s: int) -> RequestRefused:
@@ -109,6 +109,6 @@ def too_many(retry_after_s: int) -> RequestRefused:
     return RequestRefused(
         429,
         "too many requests with this key",
-        mend=f"send the request again in {retry_after_s} seconds or later",
+        hint=f"send the request again in {retry_after_s} seconds or later",
         retry_after_s=retry_after_s,
     )

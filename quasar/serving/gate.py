@@ -35,7 +35,7 @@ _NO_KEY = "-"
 _GONE = 499  # status in the log where the caller went away before it was answered
 
 
-class Gate:
+class RequestGate:
     """The middleware; outside of the routes, so that refusals of all kinds are counted."""
 
     def __init__(
@@ -152,13 +152,13 @@ async def read_body(
         raise RequestRefused(
             408,
             f"the body did not come within {limit_s:g} seconds",
-            mend="send the whole body at once, or raise serving.body_timeout_s",
+            hint="send the whole body at once, or raise serving.body_timeout_s",
         ) from None
     if size > max_bytes:
         raise RequestRefused(
             413,
             f"the body is longer than {max_bytes} bytes",
-            mend="send a smaller problem, or raise serving.max_body_bytes",
+            hint="send a smaller problem, or raise serving.max_body_bytes",
         )
 
     async def replay() -> Any:

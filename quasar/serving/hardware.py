@@ -9,8 +9,8 @@ from typing import Any
 from quasar.circuits.qasm import read_qasm
 from quasar.config import DeviceName, NoiseConfig
 from quasar.errors import QuasarError
-from quasar.serving.schema import Compiled
-from quasar.simulation.devices import compile_for, load_device
+from quasar.schema.circuits import Compiled
+from quasar.simulation.aer.devices import compile_for, load_device
 
 
 def compile_circuit(device: DeviceName, circuit: str) -> Compiled:

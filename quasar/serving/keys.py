@@ -72,7 +72,7 @@ def configured_keys(serving: ServingConfig) -> ApiKeys:
         return read_keys(os.environ.get(ENVIRONMENT, "").replace(";", "\n"), source=ENVIRONMENT)
     path = Path(serving.keys_file)
     try:
-        keys = read_keys(path.read_text("utf-8"), source=str(path))
+        keys = read_keys(path.read_text("utf-8-sig"), source=str(path))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8"
         raise InputError(f"serving.keys_file {path}: cannot be read: {reason}") from error

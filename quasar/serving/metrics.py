@@ -1,9 +1,11 @@
 """What Prometheus reads at /metrics: requests, candidates, seconds. One registry an application."""
 
+from typing import Any
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
 
-from quasar.serving.schema import CircuitAnswer, Event, TurnVerified, TurnWritten
+from quasar.schema.circuits import CircuitAnswer, Event, TurnVerified, TurnWritten
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 
@@ -15,7 +17,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        common = {"registry": self.registry}
+        common: dict[str, Any] = {"registry": self.registry}
         self._requests = Counter(
             "quasar_requests", "Requests answered", ("route", "status"), **common
         )

@@ -59,7 +59,7 @@ $body
 """)
 
 _ERROR = Template("""<h1>$status: $message</h1>
-$field<p><b>Mend:</b> $mend</p>
+$field<p><b>Hint:</b> $hint</p>
 <p><a href="$home">To the playground</a></p>""")
 
 
@@ -103,13 +103,13 @@ class _Files(StaticFiles):
 
 
 def error_page(status: int, error: dict[str, Any], *, home: str) -> str:
-    """One refusal, readable: message, field, mend."""
+    """One refusal, readable: message, field, hint."""
     field = html.escape(error["field"] or "")
     body = _ERROR.substitute(
         status=status,
         message=html.escape(error["message"]),
         field=f"<p><b>Field:</b> <code>{field}</code></p>\n" if field else "",
-        mend=html.escape(error["mend"]),
+        hint=html.escape(error["hint"]),
         home=html.escape(home),
     )
     return _FRAME.substitute(title=f"Quasar: error {status}", body=body)

@@ -7,17 +7,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
 from fastapi import Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.sse import EventSourceResponse, format_sse_event
 from pydantic import BaseModel
 
+from quasar.schema.circuits import EVENT_NAMES, Event, StreamError
 from quasar.serving.errors import RequestRefused
 from quasar.serving.pages import error_page
-from quasar.serving.schema import EVENT_NAMES, Event, StreamRefused
 
 logger = logging.getLogger(__name__)
 
 KEEP_ALIVE_S = 15.0  # silence after which a comment is sent, so that no proxy hangs up
-_KEEP_ALIVE = ": waiting\n\n"
+_KEEP_ALIVE = format_sse_event(comment="waiting")
 _STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 Answer = TypeVar("Answer")
 
@@ -64,10 +65,10 @@ async def _gone(request: Request) -> None:
         pass
 
 
-def event_stream(request: Request, events: AsyncIterator[Event]) -> StreamingResponse:
+def event_stream(request: Request, events: AsyncIterator[Event]) -> EventSourceResponse:
     """Server-sent events: each with its name and its data as JSON in one line."""
 
-    def show(event: Event) -> str:
+    def show(event: Event) -> bytes:
         return sse(event, name=EVENT_NAMES[type(event)])
 
     return stream(request, events, show, _error_event)
@@ -76,14 +77,17 @@ def event_stream(request: Request, events: AsyncIterator[Event]) -> StreamingRes
 def stream(
     request: Request,
     items: AsyncIterator[Any],
-    show: Callable[[Any], str],
-    show_error: Callable[[RequestRefused], str],
+    show: Callable[[Any], bytes],
+    show_error: Callable[[RequestRefused], bytes],
     *,
-    end: str = "",
-) -> StreamingResponse:
-    """Each item shown as it comes; a refusal in the middle is the last thing sent."""
+    end: bytes = b"",
+) -> EventSourceResponse:
+    """Each item shown as it comes; a refusal in the middle is the last thing sent.
 
-    async def shown() -> AsyncIterator[str]:
+    FastAPI keeps streams alive only on routes that always stream; ours decide by the request.
+    """
+
+    async def shown() -> AsyncIterator[bytes]:
         try:
             async for item in _kept_alive(request, items):
                 yield _KEEP_ALIVE if item is None else show(item)
@@ -95,24 +99,23 @@ def stream(
         if end:
             yield end
 
-    return StreamingResponse(shown(), media_type="text/event-stream", headers=_STREAM_HEADERS)
+    return EventSourceResponse(shown(), headers=_STREAM_HEADERS)
 
 
 def failed() -> RequestRefused:
     """500, without a reason: that is in the log."""
     message = "the endpoint failed on this request"
-    return RequestRefused(500, message, mend="see the log of the endpoint")
+    return RequestRefused(500, message, hint="see the log of the endpoint")
 
 
-def sse(data: BaseModel, *, name: str | None = None) -> str:
+def sse(data: BaseModel, *, name: str | None = None) -> bytes:
     """One server-sent event."""
-    head = f"event: {name}\n" if name else ""
-    return f"{head}data: {data.model_dump_json()}\n\n"
+    return format_sse_event(data_str=data.model_dump_json(), event=name)
 
 
-def _error_event(refusal: RequestRefused) -> str:
-    event = StreamRefused(status=refusal.status, **refusal.to_dict())
-    return sse(event, name=EVENT_NAMES[StreamRefused])
+def _error_event(refusal: RequestRefused) -> bytes:
+    event = StreamError(status=refusal.status, **refusal.to_dict())
+    return sse(event, name=EVENT_NAMES[StreamError])
 
 
 async def _kept_alive(request: Request, items: AsyncIterator[Any]) -> AsyncIterator[Any]:

@@ -1,71 +1,115 @@
 """The candidates of one request over its turns: what was found, the best of it, the answer.
 
-Takes drafts and their verifications turn by turn; gives the events' candidates and the final
+Takes the turns' calls of the verifier and their results; gives the events' candidates and the final
 answer. Pure: it neither writes nor verifies.
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import prod
 from typing import Any
 
+from quasar.circuits.ansatz.recognition import recognise
 from quasar.circuits.extraction import extract_program
-from quasar.config import DeviceName, GenerationConfig, RewardConfig
-from quasar.policy.tool_calls import called_circuit, submitted_circuit
+from quasar.config import DeviceName, GenerationConfig, RewardConfig, StyleName
+from quasar.episodes.loop import EpisodeLoop
+from quasar.episodes.task import EpisodeTask
+from quasar.episodes.tools import ToolCall, make_tools
+from quasar.policy.program_form import ProgramForm
 from quasar.problems import ProblemInstance
-from quasar.rewards import Failed, Scored, score
-from quasar.serving.schema import (
+from quasar.problems.hamiltonian import IsingHamiltonian
+from quasar.schema.circuits import (
     Candidate,
     Candidates,
     CircuitAnswer,
     Compiled,
     Fault,
     Finding,
-    ProblemFacts,
+    ProblemSummary,
     Stopped,
-    Turn,
+    TurnSummary,
 )
-from quasar.serving.writer import Draft
-from quasar.verification.observation import observation_text
+from quasar.verification.optimiser import SKIPPED
 from quasar.verification.report import Outcome, VerificationReport
-from quasar.verification.worker import Result
+from quasar.verification.request import VerificationResult
+from quasar.verification.reward import Failed, Scored, score
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """A request that was read and found possible. limit_s: seconds; num_qubits: held to it."""
+class SearchPlan:
+    """A request that was read and found possible.
+
+    generation: turns, limits and how to draw. limit_s: seconds.
+    """
 
     problem: ProblemInstance
     messages: tuple[dict[str, str], ...]
     samples: int
-    turns: int
-    temperature: float
+    generation: GenerationConfig
     seed: int
     limit_s: float
-    num_qubits: int | None
     device: DeviceName
     alternatives: int
     draw: bool  # with the drawing in the report
+    form: ProgramForm  # of constrained programs
+    style: StyleName | None = None  # of the answered programs; None: as the model wrote them
     stream: bool = False  # events for the text as it grows
+    ansatz: str | None = None  # that the request names: its circuits come first
+    warnings: tuple[str, ...] = ()  # of what the model was not trained on
+
+    @property
+    def turns(self) -> int:
+        """The most that are taken."""
+        return self.generation.max_turns
+
+    def episodes(self, reward: RewardConfig) -> EpisodeLoop:
+        """The episodes to make: one a sample, each with a random stream of its own."""
+        tasks = [
+            EpisodeTask(self.problem, self.messages, 0, sample, (self.seed, sample), self.form)
+            for sample in range(self.samples)
+        ]
+        tools = make_tools(reward, self.generation, draw=self.draw)
+        return EpisodeLoop(tasks, generation=self.generation, tools=tools)
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """One draft with what its verification found. `scored` is None where it is not valid."""
+@dataclass(frozen=True)
+class ScoredCandidate:
+    """A submitted text with what its verification found. scored: None where it is not valid."""
 
-    draft: Draft
+    sample: int
+    text: str
+    hamiltonian: IsingHamiltonian
     turn: int
-    result: Result
+    result: VerificationResult
     scored: Scored | None
 
     @property
+    def grade(self) -> Scored:
+        """Of a valid one."""
+        assert self.scored is not None
+        return self.scored
+
+    @property
+    def report(self) -> VerificationReport:
+        """Of a valid one."""
+        assert not isinstance(self.result, Failed)
+        return self.result
+
+    @property
     def circuit(self) -> str:
-        return extract_program(submitted_circuit(self.draft.text))
+        return extract_program(self.text)
+
+    @cached_property
+    def ansatz(self) -> str | None:
+        """Of a valid one: the name of its family or template, None where it has none."""
+        found = recognise(self.circuit, self.hamiltonian)
+        return None if found is None else found.ansatz.name
 
     def to_candidate(self) -> Candidate:
         report = self.result
-        common = {"turn": self.turn, "sample": self.draft.sample, "circuit": self.circuit}
+        common = {"turn": self.turn, "sample": self.sample, "circuit": self.circuit}
         if isinstance(report, Failed):
             error = Fault(kind=report.kind, message=f"not verified: {report.detail}")
             return Candidate(**common, valid=False, error=error)
@@ -88,61 +132,99 @@ class Judged:
 class Search:
     """All that one request has drawn so far."""
 
-    plan: Plan
+    plan: SearchPlan
     reward: RewardConfig
-    generation: GenerationConfig
-    judged: list[Judged] = field(default_factory=list)
-    turns: list[Turn] = field(default_factory=list)
+    candidates: list[ScoredCandidate] = field(default_factory=list)
+    turns: list[TurnSummary] = field(default_factory=list)
     seconds: dict[str, float] = field(
         default_factory=lambda: {"generation": 0.0, "verification": 0.0}
     )
+    # In the style asked for: programs by the model's own, the best one, or why it is not.
+    restated: Mapping[str, str] = field(default_factory=dict)
+    restated_best: ScoredCandidate | None = None
+    not_restated: str | None = None
 
-    def judge(self, drafts: Sequence[Draft], results: Sequence[Result]) -> list[Judged]:
-        """Take in one turn: a result for each draft."""
+    def take(
+        self, calls: Sequence[ToolCall], results: Sequence[VerificationResult]
+    ) -> list[ScoredCandidate]:
+        """Take in one turn: a result for each call."""
         turn = len(self.turns) + 1
         new = [
-            Judged(draft, turn, result, self._score(result))
-            for draft, result in zip(drafts, results, strict=True)
+            ScoredCandidate(
+                call.sample,
+                call.tool.submitted(call.argument, result),
+                self.plan.problem.hamiltonian,
+                turn,
+                result,
+                self._score(result),
+            )
+            for call, result in zip(calls, results, strict=True)
         ]
-        self.judged += new
+        self.candidates += new
         best = self.best()
         self.turns.append(
-            Turn(
+            TurnSummary(
                 turn=turn,
                 drawn=len(new),
                 valid=sum(found.scored is not None for found in new),
-                best_reward=best and best.scored.value,
+                best_reward=best and best.grade.value,
             )
         )
         return new
 
-    def ranked(self) -> list[Judged]:
-        """The valid ones, best first; among equals the earliest."""
-        valid = [found for found in self.judged if found.scored is not None]
-        return sorted(valid, key=lambda found: -found.scored.value)
-
-    def best(self) -> Judged | None:
-        return next(iter(self.ranked()), None)
-
-    def to_write_again(self, judged: Sequence[Judged]) -> tuple[tuple[Draft, str], ...]:
-        """The drafts that may become better, each with the tool's observation on it."""
-        limit = 4 * self.generation.max_observation_tokens
-        return tuple(
-            (found.draft, observation_text(found.result, max_chars=limit))
-            for found in judged
-            if self._may_become_better(found)
+    def ranked(self) -> list[ScoredCandidate]:
+        """The valid ones, those of the ansatz asked for before others, then best first; among
+        equals the earliest.
+        """
+        valid = [found for found in self.candidates if found.scored is not None]
+        asked = self.plan.ansatz
+        return sorted(
+            valid,
+            key=lambda found: (asked is not None and found.ansatz != asked, -found.grade.value),
         )
 
-    def _may_become_better(self, found: Judged) -> bool:
-        if isinstance(found.result, Failed):
-            return False
-        calls_tools = self.generation.tool_format == "chat_template" and not self.plan.num_qubits
-        if calls_tools and called_circuit(found.draft.text) is None:
-            return False  # a final answer
-        distribution = found.result.distribution
-        return distribution is None or distribution.enrichment < self.generation.satisfied_at
+    def _warnings(self, best: ScoredCandidate | None) -> list[str]:
+        asked, warnings = self.plan.ansatz, list(self.plan.warnings)
+        if best is not None and asked is not None and best.ansatz != asked:
+            warnings.append(
+                f"the ansatz asked for is {asked}, no valid candidate has it; the circuit is "
+                + (best.ansatz or "of no known family")
+            )
+        return warnings
 
-    def _score(self, result: Result) -> Scored | None:
+    def best(self) -> ScoredCandidate | None:
+        return next(iter(self.ranked()), None)
+
+    def answered(self) -> ScoredCandidate | None:
+        """The best, in the style asked for."""
+        return self.restated_best or self.best()
+
+    def distinct(self) -> list[ScoredCandidate]:
+        """The valid ones that may be told, best first, each program once."""
+        found: dict[str, ScoredCandidate] = {}
+        for candidate in self.ranked():
+            found.setdefault(self._told(candidate), candidate)
+        return list(found.values())[: 1 + self.plan.alternatives]
+
+    def restate_best(self, result: VerificationResult) -> None:
+        """Take in what was found of the best program in the style asked for."""
+        best = self.ranked()[0]
+        if isinstance(result, Failed):
+            self.not_restated = f"{self.plan.style} program not verified: {result.detail}"
+        elif (scored := self._score(result)) is None:
+            why = result.error.message if result.error else "it is not valid"
+            self.not_restated = f"{self.plan.style} program not valid: {why}"
+        else:
+            told = {stage: why for stage, why in best.report.skipped.items() if stage == SKIPPED}
+            skipped = {**told, **result.skipped}
+            report = replace(result, optimised=best.report.optimised, skipped=skipped)
+            text = self.restated[best.circuit]
+            self.restated_best = replace(best, text=text, result=report, scored=scored)
+
+    def _told(self, candidate: ScoredCandidate) -> str:
+        return self.restated.get(candidate.circuit, candidate.circuit)
+
+    def _score(self, result: VerificationResult) -> Scored | None:
         if isinstance(result, Failed) or not result.valid:
             return None
         return score(result, self.reward)
@@ -150,9 +232,9 @@ class Search:
     def answer(self, *, model: str, stopped: Stopped, compiled: Compiled | None) -> CircuitAnswer:
         """The best circuit and what stands beside it; without a valid one, why."""
         problem, ranked = self.plan.problem, self.ranked()
-        best = ranked[0] if ranked else None
-        report = best.result if best else None
-        drawn = len(self.judged)
+        best = self.answered()
+        report = best.report if best else None
+        drawn = len(self.candidates)
         if best is None:
             message = (
                 f"none of the {drawn} candidates is a valid circuit; ask for more samples, "
@@ -164,45 +246,48 @@ class Search:
             message += "; the time ran out"
         elif stopped == "interrupted":
             message += "; a later turn could not be taken"
+        if self.not_restated is not None:
+            message += f"; as the model wrote it ({self.not_restated})"
         return CircuitAnswer(
             circuit=best and best.circuit,
             valid=best is not None,
             message=message,
-            reward=best and best.scored.value,
-            reward_parts=dict(best.scored.parts) if best else {},
-            **(best_outcome(problem, report) if best else _no_outcome()),
+            reward=best and best.grade.value,
+            reward_parts=dict(best.grade.parts) if best else {},
+            **(best_outcome(problem, report) if report else _no_outcome()),
             turn=best and best.turn,
-            sample=best and best.draft.sample,
+            sample=best and best.sample,
             compiled=compiled,
-            alternatives=self._alternatives(ranked),
+            alternatives=self._alternatives(),
             problem=facts(problem),
             candidates=self._counts(len(ranked)),
-            findings=findings(self.judged),
+            findings=findings(self.candidates),
             turns=self.turns,
             stopped=stopped,
-            report=report.to_dict() if best else None,
+            report=report.to_dict() if report else None,
+            warnings=self._warnings(best),
             model=model,
             seed=self.plan.seed,
             seconds={name: round(value, 4) for name, value in self.seconds.items()},
         )
 
-    def _alternatives(self, ranked: Sequence[Judged]) -> list[Candidate]:
-        distinct: dict[str, Judged] = {}
-        for found in ranked:
-            distinct.setdefault(found.circuit, found)
-        return [f.to_candidate() for f in list(distinct.values())[1 : 1 + self.plan.alternatives]]
+    def _alternatives(self) -> list[Candidate]:
+        return [
+            found.to_candidate().model_copy(update={"circuit": self._told(found)})
+            for found in self.distinct()[1:]
+        ]
 
     def _counts(self, valid: int) -> Candidates:
-        failed = sum(isinstance(found.result, Failed) for found in self.judged)
-        drawn = len(self.judged)
+        failed = sum(isinstance(found.result, Failed) for found in self.candidates)
+        drawn = len(self.candidates)
         return Candidates(
             drawn=drawn, valid=valid, invalid=drawn - valid - failed, unverified=failed
         )
 
 
-def facts(problem: ProblemInstance) -> ProblemFacts:
+def facts(problem: ProblemInstance) -> ProblemSummary:
     """The problem in short."""
-    return ProblemFacts(primitive=problem.primitive, num_qubits=problem.num_qubits)
+    return ProblemSummary(primitive=problem.primitive, num_qubits=problem.num_qubits)
 
 
 def _no_outcome() -> dict[str, Any]:
@@ -232,9 +317,9 @@ def best_outcome(problem: ProblemInstance, report: VerificationReport) -> dict[s
     }
 
 
-def findings(judged: Sequence[Judged]) -> list[Finding]:
+def findings(candidates: Sequence[ScoredCandidate]) -> list[Finding]:
     """Kinds of errors, most frequent first, each with the first message of its kind."""
-    reports = [found.result for found in judged if isinstance(found.result, VerificationReport)]
+    reports = [found.result for found in candidates if isinstance(found.result, VerificationReport)]
     errors = [report.error for report in reports if not report.valid and report.error is not None]
     first = {error.kind: error.message for error in reversed(errors)}
     counted = Counter(error.kind for error in errors).most_common()

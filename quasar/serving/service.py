@@ -7,31 +7,25 @@ is wrong with it; then its events follow, the last of them the answer.
 """
 
 import asyncio
-import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-from quasar.circuits.ansatz import get_ansatz
+from quasar.circuits.convert import restate
 from quasar.config import DeviceName, QuasarConfig
-from quasar.datasets.prompts import build_messages
+from quasar.episodes.loop import CallTools, WriteTurns
+from quasar.episodes.turns import (
+    PromptTooLong,
+    TextDeltas,
+    WriteRequest,
+    Written,
+    WrittenTurn,
+)
 from quasar.errors import InputError, ProblemError, VerificationError
 from quasar.policy.tool_calls import submitted_circuit
-from quasar.problems import ProblemInstance
-from quasar.rewards import Failed
-from quasar.serving.errors import (
-    RequestRefused,
-    bad_problem,
-    no_model,
-    out_of_time,
-    over_limit,
-    over_limits,
-    unavailable,
-)
-from quasar.serving.hardware import compile_circuit
-from quasar.serving.schema import (
-    MAX_SEED,
+from quasar.schema.catalogue import DescribedProblem, describe_problem
+from quasar.schema.circuits import (
     CircuitAnswer,
     CircuitRequest,
     Compiled,
@@ -44,23 +38,35 @@ from quasar.serving.schema import (
     TurnWritten,
     WrittenCandidate,
 )
-from quasar.serving.search import Plan, Search, facts
-from quasar.serving.text import read_problem
-from quasar.serving.writer import Draft, Gained, Order, TooLong, Written
-from quasar.tool.description import DescribedProblem, describe_problem
-from quasar.tool.schema import (
+from quasar.schema.verify import (
     Question,
     VerifyAnswer,
     VerifyRequest,
     to_answer,
     to_check,
-    to_instance,
 )
-from quasar.verification.worker import Check, Result
+from quasar.serving.errors import (
+    RequestRefused,
+    bad_problem,
+    no_model,
+    out_of_time,
+    over_limits,
+    unavailable,
+)
+from quasar.serving.hardware import compile_circuit
+from quasar.serving.planning import plan_search
+from quasar.serving.search import Search, SearchPlan, facts
+from quasar.verification.limits import program_limits
+from quasar.verification.request import (
+    ReportRequest,
+    VerificationRequest,
+    VerificationResult,
+)
+from quasar.verification.reward import Failed
 
-# What the drafts of an order gain, where it is streamed; then the drafts, or that it is too long.
-Write = Callable[[Order], AsyncGenerator[Gained | Written, None]]
-Verify = Callable[[Sequence[Check]], Awaitable[list[Result]]]
+# What the turns of a request gain, where it is streamed; then the turns, or that one is too long.
+Write = Callable[[WriteRequest], AsyncGenerator[TextDeltas | Written, None]]
+Verify = Callable[[Sequence[ReportRequest]], Awaitable[list[VerificationResult]]]
 Compile = Callable[[DeviceName, str], Awaitable[Compiled]]
 Item = TypeVar("Item")
 
@@ -102,7 +108,7 @@ class CircuitService:
             async with asyncio.timeout(limit):
                 return await self._verify_one(request)
         except TimeoutError:
-            raise out_of_time(limit, mend="send a smaller circuit") from None
+            raise out_of_time(limit, hint="send a smaller circuit") from None
 
     def describe(self, question: Question) -> DescribedProblem:
         """A problem as a circuit sees it. Raises RequestRefused: 422 bad problem."""
@@ -124,86 +130,42 @@ class CircuitService:
                 raise over_limits(str(error)) from error
             raise unavailable(str(error)) from error
 
-    async def write(self, order: Order) -> AsyncGenerator[Gained | list[Draft], None]:
-        """What the model writes, not verified: where the order is streamed what its drafts gain,
-        then the drafts. Raises RequestRefused: 404, 422, 503, 504.
+    async def write(
+        self, request: WriteRequest
+    ) -> AsyncGenerator[TextDeltas | list[WrittenTurn], None]:
+        """What the model writes, not verified: where the request is streamed what its turns gain,
+        then the turns. Raises RequestRefused: 404, 422, 503, 504.
         """
         if self._write is None:
             raise no_model()
         limit = self.config.serving.request_timeout_s
         deadline = asyncio.get_running_loop().time() + limit
         try:
-            async with aclosing(_until(deadline, self._write(order))) as items:
+            async with aclosing(_until(deadline, self._write(request))) as items:
                 async for item in items:
-                    yield item if isinstance(item, Gained) else _that_fit(item, field="messages")
+                    if not isinstance(item, TextDeltas):
+                        item = _that_fit(item, field="messages")
+                    yield item
         except TimeoutError:
-            raise out_of_time(limit, mend="ask for less") from None
+            raise out_of_time(limit, hint="ask for less") from None
 
-    def plan(self, request: CircuitRequest, *, stream: bool = False) -> Plan:
+    def plan(self, request: CircuitRequest, *, stream: bool = False) -> SearchPlan:
         """All that is to be done. stream: with events for the text as it grows.
 
         Raises RequestRefused: 404 no model, 422 not possible.
         """
         if self._write is None:
             raise no_model()
-        serving, dataset = self.config.serving, self.config.dataset
-        default = min(serving.samples, serving.max_samples)
-        samples = default if request.samples is None else request.samples
-        if samples > serving.max_samples:
-            raise over_limit("samples", samples, serving.max_samples)
-        if request.turns > serving.max_turns:
-            raise over_limit("turns", request.turns, serving.max_turns)
-        if request.budget_s is not None and request.budget_s > serving.request_timeout_s:
-            raise over_limit("budget_s", request.budget_s, serving.request_timeout_s)
-        ansatz = request.ansatz or dataset.ansatze[0]
-        if request.ansatz is not None:
-            try:
-                get_ansatz(request.ansatz)
-            except InputError as error:
-                raise RequestRefused(
-                    422, str(error), field="ansatz", mend="name one of these"
-                ) from error
-        problem = self._problem(request)
-        constrained = request.constrained
-        if constrained is None:
-            constrained = self.config.generation.constrained
-        messages = build_messages(
-            problem,
-            ansatz=ansatz,
-            layers=request.layers or dataset.layers[0],
-            style=dataset.prompts,
-        )
-        return Plan(
-            problem=problem,
-            messages=tuple(messages),
-            samples=samples,
-            turns=request.turns,
-            temperature=request.temperature or self.config.evaluation.temperature,
-            seed=secrets.randbelow(MAX_SEED) if request.seed is None else request.seed,
-            limit_s=request.budget_s or serving.request_timeout_s,
-            num_qubits=problem.num_qubits if constrained else None,
-            device=request.device,
-            alternatives=request.alternatives,
-            draw=request.draw,
-            stream=stream,
-        )
+        return plan_search(request, self.config, stream=stream)
 
-    def _problem(self, request: CircuitRequest) -> ProblemInstance:
-        field = "problem" if request.text is None else "text"
-        try:
-            stated = read_problem(request.text) if request.problem is None else request.problem
-            return to_instance(stated, max_qubits=self.config.verification.max_qubits)
-        except ProblemError as error:
-            raise bad_problem(str(error), field=field) from error
-
-    async def answer(self, plan: Plan) -> CircuitAnswer:
+    async def answer(self, plan: SearchPlan) -> CircuitAnswer:
         """The last of the events. Raises as they do."""
         async for event in self.events(plan):
             last = event
         assert isinstance(last, CircuitAnswer)
         return last
 
-    async def events(self, plan: Plan) -> AsyncIterator[Event]:
+    async def events(self, plan: SearchPlan) -> AsyncIterator[Event]:
         """`Started`; for each turn `TurnGrown` (where the plan is streamed), `TurnWritten` and
         `TurnVerified`; then the answer.
 
@@ -214,88 +176,100 @@ class CircuitService:
             self.observe(event)
             yield event
 
-    async def _search(self, plan: Plan) -> AsyncIterator[Event]:
-        search = Search(plan, self._reward, self.config.generation)
+    async def _search(self, plan: SearchPlan) -> AsyncIterator[Event]:
+        search, episodes = Search(plan, self._reward), plan.episodes(self._reward)
+        assert self._write is not None
+        assert self.model is not None
         yield Started(
             model=self.model,
             seed=plan.seed,
             samples=plan.samples,
             turns=plan.turns,
             problem=facts(plan.problem),
+            warnings=list(plan.warnings),
         )
         deadline = asyncio.get_running_loop().time() + plan.limit_s
-        again: tuple[tuple[Draft, str], ...] = ()
         stopped: Stopped = "turns"
-        for turn in range(plan.turns):
-            started = time.perf_counter()
+        answer: list[WrittenTurn] | list[VerificationResult] | None = None
+        while (action := episodes.advance(answer)) is not None:
+            turn, started = len(search.turns) + 1, time.perf_counter()
             try:
-                async with aclosing(_until(deadline, self._draft(plan, turn, again))) as items:
-                    async for item in items:
-                        if isinstance(item, Gained):
-                            yield _grown(turn + 1, item)
-                        else:
-                            drafts = _that_fit(item, field="problem.graph")
-                search.seconds["generation"] += time.perf_counter() - started
-                yield _written(turn + 1, drafts, time.perf_counter() - started)
-                started = time.perf_counter()
-                async with asyncio.timeout_at(deadline):
-                    results = await self._check(plan, drafts, diagnose=turn + 1 < plan.turns)
-                search.seconds["verification"] += time.perf_counter() - started
+                if isinstance(action, WriteTurns):
+                    request = WriteRequest(action.requests, plan.stream)
+                    written: list[WrittenTurn] = []
+                    async with aclosing(_until(deadline, self._write(request))) as items:
+                        async for item in items:
+                            if isinstance(item, TextDeltas):
+                                yield _grown(turn, item)
+                            else:
+                                answer = written = _that_fit(item, field="problem.graph")
+                    event: Event = _written(turn, written, time.perf_counter() - started)
+                    search.seconds["generation"] += event.seconds
+                else:
+                    async with asyncio.timeout_at(deadline):
+                        answer = results = await self._check(action)
+                    event = _verified(search, action, results, time.perf_counter() - started)
+                    search.seconds["verification"] += event.seconds
             except TimeoutError:
-                if not search.judged:
-                    mend = "ask for fewer samples or a longer budget_s"
-                    raise out_of_time(plan.limit_s, mend=mend) from None
+                if not search.candidates:
+                    hint = "ask for fewer samples or a longer budget_s"
+                    raise out_of_time(plan.limit_s, hint=hint) from None
                 stopped = "budget"
                 break
             except RequestRefused:
-                if not search.judged:
+                if not search.candidates:
                     raise
                 stopped = "interrupted"
                 break
-            judged = search.judge(drafts, results)
-            best = search.best()
-            yield TurnVerified(
-                turn=turn + 1,
-                candidates=[found.to_candidate() for found in judged],
-                best=best and best.to_candidate(),
-                improved=best is not None and best.turn == turn + 1,
-                seconds=time.perf_counter() - started,
-            )
-            again = search.to_write_again(judged)
-            if not again and turn + 1 < plan.turns:
+            yield event
+        else:
+            if len(search.turns) < plan.turns:
                 stopped = "satisfied"
-                break
+        await self._restate(search, deadline)
         compiled = await self._compiled(search, deadline)
         yield search.answer(model=self.model, stopped=stopped, compiled=compiled)
 
-    def _draft(
-        self, plan: Plan, turn: int, again: tuple[tuple[Draft, str], ...]
-    ) -> AsyncGenerator[Gained | Written, None]:
-        order = Order(
-            plan.messages,
-            plan.samples,
-            plan.temperature,
-            plan.seed,
-            plan.num_qubits,
-            turn=turn,
-            again=again,
-            stream=plan.stream,
-        )
-        return self._write(order)
-
-    async def _check(self, plan: Plan, drafts: Sequence[Draft], *, diagnose: bool) -> list[Result]:
-        checks = [
-            Check(plan.problem, submitted_circuit(draft.text), diagnose=diagnose, draw=plan.draw)
-            for draft in drafts
-        ]
-        results = await self._verify(checks)
+    async def _check(self, action: CallTools) -> list[VerificationResult]:
+        results = await self._verify([call.check for call in action.calls])
         failed = [result for result in results if isinstance(result, Failed)]
-        if len(failed) == len(results):
+        if failed and len(failed) == len(results):
             raise unavailable(f"no candidate could be verified: {failed[0].detail}")
         return results
 
+    async def _restate(self, search: Search, deadline: float) -> None:
+        """The programs to answer in the style asked for, and the best of them verified anew.
+
+        Where that cannot be, the best stays as the model wrote it, and the answer says why.
+        """
+        plan, best, started = search.plan, search.best(), time.perf_counter()
+        if best is None or plan.style is None:
+            return
+        try:
+            async with asyncio.timeout_at(deadline):
+                search.restated = await asyncio.to_thread(
+                    restate,
+                    [candidate.circuit for candidate in search.distinct()],
+                    plan.style,
+                    hamiltonian=plan.problem.hamiltonian,
+                    limits=program_limits(self.config.verification),
+                )
+                if best.circuit in search.restated:
+                    check = VerificationRequest(
+                        plan.problem,
+                        search.restated[best.circuit],
+                        diagnose=best.report.diagnosis is not None,
+                        draw=plan.draw,
+                    )
+                    (result,) = await self._verify([check])
+                    search.restate_best(result)
+        except TimeoutError:
+            search.not_restated = "the time ran out"
+        except RequestRefused as error:
+            search.not_restated = error.message
+        search.seconds["verification"] += time.perf_counter() - started
+
     async def _compiled(self, search: Search, deadline: float) -> Compiled | None:
-        best, device = search.best(), search.plan.device
+        best, device = search.answered(), search.plan.device
         if best is None or device == "none":
             return None
         try:
@@ -322,8 +296,8 @@ async def _until(deadline: float, items: AsyncGenerator[Item, None]) -> AsyncGen
         await items.aclose()
 
 
-def _grown(turn: int, gained: Gained) -> TurnGrown:
-    pieces = [GrownPiece(sample=piece.sample, text=piece.text) for piece in gained.pieces]
+def _grown(turn: int, gained: TextDeltas) -> TurnGrown:
+    pieces = [GrownPiece(sample=delta.sample, text=delta.text) for delta in gained.deltas]
     return TurnGrown(turn=turn, pieces=pieces)
 
 
@@ -331,21 +305,36 @@ def _field(question: Question) -> str:
     return "problem" if question.row is None else "row"
 
 
-def _written(turn: int, drafts: Sequence[Draft], seconds: float) -> TurnWritten:
+def _written(turn: int, written: Sequence[WrittenTurn], seconds: float) -> TurnWritten:
     texts: list[Any] = [
-        WrittenCandidate(turn=turn, sample=draft.sample, circuit=submitted_circuit(draft.text))
-        for draft in drafts
+        WrittenCandidate(turn=turn, sample=one.sample, circuit=submitted_circuit(one.text))
+        for one in written
     ]
     return TurnWritten(turn=turn, candidates=texts, seconds=seconds)
 
 
-def _that_fit(written: Written, *, field: str) -> list[Draft]:
-    if not isinstance(written, TooLong):
+def _verified(
+    search: Search, action: CallTools, results: Sequence[VerificationResult], seconds: float
+) -> TurnVerified:
+    """Takes the results into the search."""
+    found = search.take(action.calls, results)
+    turn, best = len(search.turns), search.best()
+    return TurnVerified(
+        turn=turn,
+        candidates=[one.to_candidate() for one in found],
+        best=best and best.to_candidate(),
+        improved=best is not None and best.turn == turn,
+        seconds=seconds,
+    )
+
+
+def _that_fit(written: Written, *, field: str) -> list[WrittenTurn]:
+    if not isinstance(written, PromptTooLong):
         return written
     raise RequestRefused(
         422,
         f"the problem takes {written.num_tokens} tokens to state, "
         f"the model reads at most {written.limit}",
         field=field,
-        mend="give a smaller graph" if field == "problem.graph" else "send shorter messages",
+        hint="give a smaller graph" if field == "problem.graph" else "send shorter messages",
     )

@@ -1,7 +1,7 @@
 """Simulator backends behind one protocol, and the registry that names them.
 
 `get_simulator("auto", n)` is the way in; backends are loaded when they are first asked for.
-Noisy devices are `quasar.simulation.noise`.
+Noisy devices are `quasar.simulation.aer.noise`.
 """
 
 import difflib
@@ -64,11 +64,11 @@ def _choose(num_qubits: int, device: str) -> str:
 @lru_cache
 def _load(name: str, device: str, mps: MatrixProductLimits) -> Simulator:
     if name == "exact":
-        from quasar.simulation.exact import ExactSimulator
+        from quasar.simulation.statevector.exact import ExactSimulator
 
         return ExactSimulator()
     if name == "torch":
-        from quasar.simulation.torch_batch import TorchBackend
+        from quasar.simulation.torch_backend import TorchBackend
 
         return TorchBackend(device)
     if find_spec("qiskit_aer") is None:
@@ -76,9 +76,9 @@ def _load(name: str, device: str, mps: MatrixProductLimits) -> Simulator:
             f"simulator {name!r} needs qiskit-aer; install it or set simulator: exact"
         )
     if name == "mps":
-        from quasar.simulation.mps import MatrixProductBackend
+        from quasar.simulation.aer.mps import MatrixProductBackend
 
         return MatrixProductBackend(mps)
-    from quasar.simulation.aer import AerBackend
+    from quasar.simulation.aer.statevector import AerBackend
 
     return AerBackend(device)

@@ -1,7 +1,8 @@
 """The protocol that every simulator backend keeps, and what its answers are.
 
 A backend takes a `Circuit`. It gives the whole distribution over basis states where 2**n numbers
-fit in memory, and at any size the expectation value of a diagonal Hamiltonian and samples.
+fit in memory, and at any size samples and the expectation value of a diagonal Hamiltonian or of a
+sum of Pauli strings.
 Little-endian: bit q of a basis state's index is qubit q. Knows nothing of reports or rewards.
 """
 
@@ -15,6 +16,7 @@ import numpy as np
 from quasar.circuits.circuit import Circuit
 from quasar.errors import SimulationError
 from quasar.problems.hamiltonian import IsingHamiltonian
+from quasar.problems.pauli import PauliSum
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,9 @@ class Simulator(Protocol):
         """
         ...
 
-    def expectation_value(self, circuit: Circuit, hamiltonian: IsingHamiltonian) -> Estimate:
+    def expectation_value(
+        self, circuit: Circuit, hamiltonian: IsingHamiltonian | PauliSum
+    ) -> Estimate:
         """⟨H⟩ in the circuit's final state. Raises SimulationError for unequal qubit counts."""
         ...
 
@@ -125,15 +129,7 @@ class Simulator(Protocol):
         ...
 
 
-class StateVectorSimulator(Simulator, Protocol):
-    """A backend that holds the pure state."""
-
-    def statevector(self, circuit: Circuit) -> np.ndarray:
-        """Final amplitudes, shape (2**n,), complex128; raises as `probabilities` does."""
-        ...
-
-
-def require_same_size(num_qubits: int, hamiltonian: IsingHamiltonian) -> None:
+def require_same_size(num_qubits: int, hamiltonian: IsingHamiltonian | PauliSum) -> None:
     """Raises SimulationError where a circuit and a Hamiltonian do not belong together."""
     if num_qubits != hamiltonian.num_qubits:
         raise SimulationError(

@@ -1,16 +1,19 @@
 """From a distribution over all basis states to an expectation value and to samples.
 
 Takes the probabilities that a backend gives, float64 (2**n,), little-endian. The expectation value
-is read from the Walsh-Hadamard transform, which holds ⟨∏Z⟩ of every product of qubits at once: no
-vector of energies is made.
+of a diagonal Hamiltonian is read from the Walsh-Hadamard transform, which holds ⟨∏Z⟩ of every
+product of qubits at once: no vector of energies is made. That of a sum of Pauli strings needs the
+amplitudes.
 """
 
 import numpy as np
 
 from quasar.circuits.circuit import Circuit
 from quasar.problems.hamiltonian import IsingHamiltonian
+from quasar.problems.pauli import PauliSum
 from quasar.problems.walsh import walsh_hadamard
 from quasar.simulation.base import Estimate, Samples, require_same_size
+from quasar.simulation.statevector import observables
 
 
 class FromProbabilities:
@@ -20,9 +23,18 @@ class FromProbabilities:
         """To be given by the backend; a new array at each call."""
         raise NotImplementedError
 
-    def expectation_value(self, circuit: Circuit, hamiltonian: IsingHamiltonian) -> Estimate:
+    def statevector(self, circuit: Circuit) -> np.ndarray:
+        """To be given by the backend: amplitudes, complex128 (2**n,)."""
+        raise NotImplementedError
+
+    def expectation_value(
+        self, circuit: Circuit, hamiltonian: IsingHamiltonian | PauliSum
+    ) -> Estimate:
         """⟨H⟩ without sampling error."""
         require_same_size(circuit.num_qubits, hamiltonian)
+        if isinstance(hamiltonian, PauliSum):
+            state = self.statevector(circuit)
+            return Estimate(observables.expectation(state, observables.compiled(hamiltonian)))
         return Estimate(mean_energy(self.probabilities(circuit), hamiltonian))
 
     def sample(self, circuit: Circuit, *, shots: int, seed: int) -> Samples:

@@ -1,7 +1,7 @@
 """What a circuit's energy is lost on, and which way its angles should move.
 
 Takes a circuit, its readout and the problem's facts; gives a `Diagnosis`, for the
-model or the person who mends the circuit. Part of no grade, and made only where it is asked for.
+model or the person who corrects the circuit. Part of no grade, and made only where it is asked for.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,7 +10,7 @@ import numpy as np
 
 from quasar.circuits.circuit import Circuit
 from quasar.problems.hamiltonian import Extremes
-from quasar.simulation.exact import energy_and_gradient
+from quasar.simulation.statevector.exact import energy_and_gradient
 from quasar.verification.facts import MAX_ENUMERATED_QUBITS, ProblemFacts
 from quasar.verification.readout import Readout
 from quasar.verification.report import AngleSlope, Diagnosis, ViolatedTerm
@@ -19,6 +19,8 @@ NUM_TERMS = 8
 NUM_ANGLES = 16
 # Before ranking, so that equal values keep a fixed order on every machine.
 _RANK_DECIMALS = 9
+# Slopes and excesses below this part of the spectrum's width (at least 1) are rounding.
+_NOTHING = 1e-9
 _PASSES = 3  # of the adjoint gradient over the gates: one forward, two vectors back
 
 
@@ -63,7 +65,7 @@ def angle_slopes(circuit: Circuit, facts: ProblemFacts) -> tuple[AngleSlope, ...
     gradient *= spectrum.maximum - spectrum.minimum
     steepness = np.abs(np.round(gradient, _RANK_DECIMALS))
     chosen = np.argsort(-steepness, kind="stable")[:NUM_ANGLES]
-    chosen = {int(k) for k in chosen if steepness[k] > spectrum.tolerance}
+    chosen = {int(k) for k in chosen if steepness[k] > _nothing(spectrum)}
     places = [(g, gate) for g, gate in enumerate(circuit.gates) for _ in gate.params]
     return tuple(
         AngleSlope(
@@ -78,6 +80,10 @@ def angle_slopes(circuit: Circuit, facts: ProblemFacts) -> tuple[AngleSlope, ...
         for k, (g, gate) in enumerate(places)
         if k in chosen
     )
+
+
+def _nothing(extremes: Extremes) -> float:
+    return _NOTHING * max(1.0, extremes.maximum - extremes.minimum)
 
 
 def _nearest_optimum(means: Callable[[int], float], extremes: Extremes, num_qubits: int) -> int:
@@ -102,7 +108,7 @@ def _violated_terms(
         value = min(1.0, max(-1.0, means(mask)))
         optimal = -1 if (optimum & mask).bit_count() & 1 else 1
         excess = coefficient * (value - optimal)
-        if excess > extremes.tolerance:
+        if excess > _nothing(extremes):
             found.append(ViolatedTerm(coefficient, wires, value, optimal, excess))
     found.sort(key=lambda term: -round(term.excess, _RANK_DECIMALS))  # stable: ties as printed
     return tuple(found[:NUM_TERMS])

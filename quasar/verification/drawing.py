@@ -5,10 +5,10 @@ grade, and made only where it is asked for.
 """
 
 from quasar.circuits.circuit import Circuit
-from quasar.verification.distribution import to_outcome
 from quasar.verification.facts import ProblemFacts
 from quasar.verification.readout import Readout
 from quasar.verification.report import Drawing, DrawnGate
+from quasar.verification.stages.distribution import to_outcome
 
 MAX_DRAWN_GATES = 400
 MAX_DRAWN_OUTCOMES = 16

@@ -9,7 +9,7 @@ bound, and what else is asked is answered state by state.
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from functools import cached_property
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -20,12 +20,16 @@ from quasar.problems import decoder_for
 from quasar.problems.base import GraphProblem, ProblemInstance
 from quasar.problems.extremes import find_extremes
 from quasar.problems.hamiltonian import Extremes, Spectrum
-from quasar.verification.cost import layer_two_qubit_gates
+from quasar.verification.stages.cost import layer_two_qubit_gates
 
 CACHE_BYTES = 256 << 20
-_ARRAYS = 3  # per problem: energies, feasible states, reference distribution
+# Per problem: energies, feasible states, reference distribution, and what is kept for others.
+_ARRAYS = 5
 MAX_ENUMERATED_QUBITS = 20
 _UNIFORM_DRAWS = 4096  # states behind the uniform feasible probability of a larger problem
+
+
+Kept = TypeVar("Kept")
 
 
 class ProblemFacts:
@@ -41,6 +45,15 @@ class ProblemFacts:
         self.problem = problem
         self._limits = limits
         self._probabilities = probabilities
+        self._kept: dict[Hashable, Any] = {}
+
+    def keep(self, name: Hashable, make: Callable[[], Kept]) -> Kept:
+        """What `make` gives, worked out at the first call with this name and kept with the facts:
+        for what rooms above need to know of a problem. At most a few arrays of 2**n.
+        """
+        if name not in self._kept:
+            self._kept[name] = make()
+        return self._kept[name]
 
     @property
     def enumerated(self) -> bool:
@@ -55,7 +68,7 @@ class ProblemFacts:
     @cached_property
     def extremes(self) -> Extremes:
         """Exact extremes of the energies, of any problem."""
-        return self.spectrum if self.enumerated else find_extremes(self.problem.hamiltonian)
+        return extremes_of(self.problem)
 
     @cached_property
     def decoder(self) -> GraphProblem | None:
@@ -81,6 +94,7 @@ class ProblemFacts:
         if self.decoder is None:
             return None
         if self.enumerated:
+            assert self.feasible is not None
             return float(self.feasible.mean())
         states = np.random.default_rng(0).integers(0, 1 << self.problem.num_qubits, _UNIFORM_DRAWS)
         return sum(map(self.is_feasible, states.tolist())) / _UNIFORM_DRAWS
@@ -92,7 +106,9 @@ class ProblemFacts:
 
     def is_feasible(self, state: int) -> bool:
         """Whether a basis state decodes to a feasible answer. Only with a decoder."""
+        assert self.decoder is not None
         if self.enumerated:
+            assert self.feasible is not None
             return bool(self.feasible[state])
         graph, attributes = self.problem.graph, self.problem.attributes
         answer = self.decoder.decode(graph, attributes, self.problem.assignment(state))
@@ -134,34 +150,53 @@ class ProblemFacts:
         return self._probabilities(circuit)
 
 
-class FactsCache:
-    """Least recently used facts go first once the byte budget is spent."""
+def extremes_of(problem: ProblemInstance) -> Extremes:
+    """Extremes of a problem's energies; with all of its energies where they are enumerated."""
+    if problem.num_qubits <= MAX_ENUMERATED_QUBITS:
+        return problem.spectrum
+    return find_extremes(problem.hamiltonian)
+
+
+class SizedCache(Generic[Kept]):
+    """Values by key; the least recently used go first once the byte budget is spent."""
 
     def __init__(self, *, max_bytes: int = CACHE_BYTES):
-        self._entries: OrderedDict[Hashable, tuple[ProblemFacts, int]] = OrderedDict()
+        self._entries: OrderedDict[Hashable, tuple[Kept, int]] = OrderedDict()
         self._max_bytes = max_bytes
         self._bytes = 0
+
+    def get(self, key: Hashable, make: Callable[[], tuple[Kept, int]]) -> Kept:
+        """The value under an equal key, or what `make` gives: a new one and its bytes."""
+        found = self._entries.get(key)
+        if found is not None:
+            self._entries.move_to_end(key)
+            return found[0]
+        value, size = make()
+        self._entries[key] = (value, size)
+        self._bytes += size
+        while self._bytes > self._max_bytes and len(self._entries) > 1:
+            _, (_, freed) = self._entries.popitem(last=False)
+            self._bytes -= freed
+        return value
+
+
+class FactsCache:
+    """Facts of the problems that were asked for last."""
+
+    def __init__(self, *, max_bytes: int = CACHE_BYTES):
+        self._kept: SizedCache[ProblemFacts] = SizedCache(max_bytes=max_bytes)
         self._last: ProblemFacts | None = None  # batches are grouped by problem
 
     def get(self, problem: ProblemInstance, **how: Any) -> ProblemFacts:
         """The facts of an equal problem, or new ones."""
         if self._last is not None and self._last.problem is problem:
             return self._last
-        self._last = self._find(problem, **how)
-        return self._last
 
-    def _find(self, problem: ProblemInstance, **how: Any) -> ProblemFacts:
+        def make() -> tuple[ProblemFacts, int]:
+            facts = ProblemFacts(problem, **how)
+            return facts, _ARRAYS * 8 << problem.num_qubits if facts.enumerated else 0
+
         # problem.key leaves out Hamiltonian and qubit order, in which rows of one problem differ.
         key = (problem.key, problem.variables, problem.hamiltonian, problem.reference_circuit)
-        found = self._entries.get(key)
-        if found is not None:
-            self._entries.move_to_end(key)
-            return found[0]
-        facts = ProblemFacts(problem, **how)
-        size = _ARRAYS * 8 << problem.num_qubits if facts.enumerated else 0
-        self._entries[key] = (facts, size)
-        self._bytes += size
-        while self._bytes > self._max_bytes and len(self._entries) > 1:
-            _, (_, freed) = self._entries.popitem(last=False)
-            self._bytes -= freed
-        return facts
+        self._last = self._kept.get(key, make)
+        return self._last

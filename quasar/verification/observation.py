@@ -6,11 +6,12 @@ It is read by the model only; rewards never come from text.
 
 import json
 
-from quasar.rewards import Failed
 from quasar.verification.report import (
     AngleSlope,
     Diagnosis,
     DistributionSignals,
+    Failed,
+    OptimisedProgram,
     Outcome,
     VerificationReport,
     ViolatedTerm,
@@ -23,16 +24,22 @@ _NUM_TERMS = 3
 
 def observation_text(result: VerificationReport | Failed, *, max_chars: int) -> str:
     """At most max_chars characters; whole lines as far as they fit, then a cut line."""
-    lines = ["not verified: try again"] if isinstance(result, Failed) else _lines(result)
+    lines = ["not verified: try again"] if isinstance(result, Failed) else _lines(result, max_chars)
     text = "\n".join(lines)
     return text if len(text) <= max_chars else text[: max(0, max_chars - 1)].rstrip() + "…"
 
 
-def _lines(report: VerificationReport) -> list[str]:
-    if not report.valid:
+def _lines(report: VerificationReport, max_chars: int) -> list[str]:
+    if report.error is not None:
         return [f"invalid ({report.error.kind}): {report.error.message}"]
+    if report.task is not None:
+        size = f"{report.num_qubits} qubits, {report.num_gates} gates, depth {report.depth}"
+        return [f"valid: {size}", report.task.headline, *report.task.advice]
     expectation, distribution = report.expectation, report.distribution
-    lines = [
+    assert expectation is not None
+    assert distribution is not None
+    lines = _optimised_lines(report, max_chars)
+    lines += [
         f"valid: {report.num_qubits} qubits, {report.num_gates} gates, depth {report.depth}",
         f"energy {expectation.energy:.3g} (best {expectation.minimum:.3g}, "
         f"uniform {expectation.uniform_energy:.3g})",
@@ -44,6 +51,35 @@ def _lines(report: VerificationReport) -> list[str]:
         lines += _diagnosis_lines(report.diagnosis)
     lines += [_outcome_line(outcome) for outcome in distribution.most_probable[:_NUM_OUTCOMES]]
     return lines
+
+
+def _optimised_lines(report: VerificationReport, max_chars: int) -> list[str]:
+    """What the optimise tool did; the program where it takes at most half of the text, else the new
+    parameters, so that the model can copy them.
+    """
+    found, distribution, expectation = report.optimised, report.distribution, report.expectation
+    if found is None:
+        reason = report.skipped.get("optimise")
+        return [] if reason is None else [f"not optimised: {reason}"]
+    if not found.improved:
+        return [f"optimised: no better angles in {found.evaluations} evaluations"]
+    assert distribution is not None
+    assert expectation is not None
+    headline = (
+        f"optimised: energy {found.energy_before:.3g} -> {expectation.energy:.3g}, "
+        f"ratio {found.approximation_ratio_before:.3f} -> {expectation.approximation_ratio:.3f}, "
+        f"optimum probability {found.optimum_probability_before:.3f} -> "
+        f"{distribution.optimum_probability:.3f}"
+    )
+    return [headline, _new_values(found, max_chars)]
+
+
+def _new_values(found: OptimisedProgram, max_chars: int) -> str:
+    if len(found.program) <= max_chars // 2:
+        return found.program
+    if found.family == "qaoa":
+        return "now " + " ".join(f"{name}={value:g}" for name, value in found.parameters.items())
+    return "angles now " + " ".join(f"{value:g}" for value in found.parameters.values())
 
 
 def _optimum_line(distribution: DistributionSignals) -> str:

@@ -22,7 +22,10 @@ _RANK_DECIMALS = 12
 class Readout(Protocol):
     """Answers about one circuit on one problem. Probabilities are in [0, 1]."""
 
-    shots: int | None  # None where the probabilities are exact
+    @property
+    def shots(self) -> int | None:
+        """None where the probabilities are exact."""
+        ...
 
     def energy(self) -> Estimate:
         """⟨H⟩ and its errors."""

@@ -1,17 +1,36 @@
-"""The one report that a verification gives: what was reached, the signals of each stage, the cost.
+"""The one report that a verification gives: what was reached, the signals of each stage, the cost;
+or `Failed`, where a fault of the verification kept us from one.
 
 Read by rewards, evaluation, serving and the tool's observation text. Plain frozen data, picklable,
 `to_dict` for JSON. Energies are in the Hamiltonian's own units. Without slots: reports cross
 processes, and slots are pickled field by field.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from quasar.tasks.base import TaskSignals
+
 # A baseline this close to 1 cannot be beaten.
 _NO_ROOM = 1e-9
-Stage = Literal["none", "syntax", "distribution", "expectation", "optimisation"]
+Stage = Literal["none", "syntax", "distribution", "expectation", "optimisation", "task"]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A verification that gave no report: kind is "timeout", "memory", "worker" or "error"."""
+
+    kind: str
+    detail: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dict, ready for JSON."""
+        return asdict(self)
+
+
+_TIE = 1e-9  # of probabilities
 
 
 @dataclass(frozen=True)
@@ -47,6 +66,16 @@ class DistributionSignals:
     js_distance: float | None = None  # Jensen–Shannon distance to the reference, [0, 1]
     uniform_feasible_probability: float | None = None  # under uniform sampling; None likewise
     shots: int | None = None  # samples behind the circuit's probabilities; None: these are exact
+
+    @property
+    def leading(self) -> tuple[Outcome, ...]:
+        """The outcomes that share the first place, as far as they are told; none of none."""
+        first = self.most_probable
+        return tuple(
+            outcome
+            for outcome in first
+            if math.isclose(outcome.probability, first[0].probability, abs_tol=_TIE)
+        )
 
 
 @dataclass(frozen=True)
@@ -119,7 +148,7 @@ class AngleSlope:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What to mend, made only where it is asked for.
+    """What to fix, made only where it is asked for.
 
     The nearest optimum is the ground state at the least mean Hamming distance from what the circuit
     measures. The excess of all terms, negative ones included, sums to ⟨H⟩ − E_min; `violated_terms`
@@ -140,7 +169,8 @@ class PublishedSignals:
     energy_score: float = 0.0  # s3
     qubit_penalty: float = 0.0  # q
     weight: float = 1.0  # W
-    utility: float | None = None  # U, None where the gate did not open
+    utility: float | None = None  # U, None where the gate did not open, or for `skipped`
+    skipped: str | None = None  # why U was not measured where the gate did open
 
 
 @dataclass(frozen=True)
@@ -166,10 +196,31 @@ class Drawing:
 
 
 @dataclass(frozen=True)
+class OptimisedProgram:
+    """What the optimise tool made of the given program; the rest of the report is of `program`.
+
+    Its energy is never above the given one's. family: whose independent parameters were moved; None
+    where every angle was. parameters: of `program`, as printed: g1, b1, g2, … of QAOA, in the
+    program's own units, else a0, a1, … in radians; empty where no better angles were found.
+    """
+
+    program: str
+    improved: bool  # False: `program` is the given one
+    evaluations: int  # gradient evaluations that were spent
+    family: str | None
+    parameters: Mapping[str, float]
+    # Of the given program.
+    energy_before: float
+    approximation_ratio_before: float
+    optimum_probability_before: float
+
+
+@dataclass(frozen=True)
 class VerificationReport:
     """Everything one verification found. `valid` is stage 1; later signals are None if not run.
 
-    `reached` is the last stage that was passed: "none" for a program that is not valid.
+    `reached` is the last stage that was passed: "none" for a program that is not valid. Of a task
+    other than graph problems there are syntax, cost and `task` alone.
     """
 
     reached: Stage
@@ -188,6 +239,8 @@ class VerificationReport:
     published: PublishedSignals | None = None
     diagnosis: Diagnosis | None = None
     drawing: Drawing | None = None
+    optimised: OptimisedProgram | None = None
+    task: TaskSignals | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)  # per stage
     skipped: Mapping[str, str] = field(default_factory=dict)  # stage -> why
     # Costly stages that the candidate earned, run or not -> seconds by estimate.

@@ -8,24 +8,21 @@ Nothing in the text can be read as a score.
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from quasar.circuits.circuit import Circuit
 from quasar.circuits.extraction import extract_program
-from quasar.circuits.qasm import Limits
+from quasar.circuits.qasm import EMPTY, TOO_LONG
 from quasar.config import VerificationConfig
 from quasar.errors import ConfigError, ProblemError
 from quasar.problems.base import ProblemInstance
 from quasar.simulation import MatrixProductLimits, Simulator, get_simulator
-from quasar.verification.cost import measure_cost
-from quasar.verification.costly import Gate
 from quasar.verification.diagnostics import make_diagnosis, reason_to_skip_slopes
-from quasar.verification.distribution import measure_distribution
 from quasar.verification.drawing import draw_circuit
-from quasar.verification.expectation import measure_expectation
 from quasar.verification.facts import MAX_ENUMERATED_QUBITS, FactsCache, ProblemFacts
-from quasar.verification.optimisation import WarmStart
+from quasar.verification.limits import program_limits
 from quasar.verification.readout import ExactReadout, Readout, SampledReadout
 from quasar.verification.report import (
     Diagnosis,
@@ -34,7 +31,16 @@ from quasar.verification.report import (
     VerificationReport,
     gain_over,
 )
-from quasar.verification.syntax import read_answer, wrong_qubit_count
+from quasar.verification.stages.cost import measure_cost
+from quasar.verification.stages.costly import StageGate
+from quasar.verification.stages.distribution import measure_distribution
+from quasar.verification.stages.expectation import measure_expectation
+from quasar.verification.stages.optimisation import WarmStart
+from quasar.verification.stages.syntax import read_answer, wrong_qubit_count
+from quasar.verification.task_verifier import TaskVerifier
+
+if TYPE_CHECKING:
+    from quasar.verification.stages.published import PublishedScorer
 
 # Beyond the plain subset, so that the complete reader is loaded too.
 _WARM_UP_PROGRAM = """OPENQASM 3.0;
@@ -57,14 +63,11 @@ class Verifier:
             raise ConfigError(f"formula {formula!r} is unknown; valid: {', '.join(FORMULAS)}")
         self.config = config
         self.formula = formula
-        self.limits = Limits(
-            max_text_bytes=config.max_text_bytes,
-            max_qubits=config.max_qubits,
-            max_gates=config.max_gates,
-        )
-        self._device = "GPU" if config.gpus_per_worker > 0 else "CPU"
+        self.limits = program_limits(config)
+        self._device: Literal["CPU", "GPU"] = "GPU" if config.gpus_per_worker > 0 else "CPU"
         self._mps = MatrixProductLimits(config.mps_bond_dimension, config.mps_truncation)
         self._facts = FactsCache()
+        self.tasks = TaskVerifier(config)
         self._warm_start = WarmStart(
             evaluations=config.gradient_evaluations,
             random_starts=config.random_starts,
@@ -72,16 +75,16 @@ class Verifier:
         )
         self._noise = None
         if config.noise.model != "none":
-            from quasar.verification.noise import NoisyExpectation
+            from quasar.verification.stages.noise import NoisyExpectation
 
             self._noise = NoisyExpectation(
                 config.noise, time_limit_s=config.time_limit_s, device=self._device
             )
         self._published = None
         if formula == "published":
-            from quasar.verification.published import PublishedScorer
+            from quasar.verification.stages.published import PublishedScorer
 
-            self._published = PublishedScorer(self.limits)
+            self._published = PublishedScorer(self.limits, time_limit_s=config.time_limit_s)
 
     def verify(
         self,
@@ -91,35 +94,41 @@ class Verifier:
         granted: frozenset[str] | None = None,
         diagnose: bool = False,
         draw: bool = False,
+        published: bool = True,
     ) -> VerificationReport:
         """The report on one answer. A bad answer is a report, never an exception.
 
         granted: names of the costly stages that may run; None: all.
-        diagnose: say also what to mend (`VerificationReport.diagnosis`), which no grade needs.
+        diagnose: say also what would help (`VerificationReport.diagnosis`), which no grade needs.
         draw: say also what a person is shown (`VerificationReport.drawing`).
+        published: False leaves out the published signals, where formula "published" asks for them.
 
         Raises ProblemError only where formula "published" is asked of a problem without reference
         or of more qubits than are enumerated.
         """
         seconds: dict[str, float] = {}
-        facts = self._facts.get(problem, limits=self.limits, probabilities=self.probabilities)
-        if self._published is not None and not facts.enumerated:
+        facts = self.facts(problem)
+        scorer = self._published if published else None
+        if scorer is not None and not facts.enumerated:
             raise ProblemError(
                 f"{problem.primitive}: the published formula compares all probabilities, up to "
                 f"{MAX_ENUMERATED_QUBITS} qubits; use formula: hierarchical"
             )
         with _timed(seconds, "syntax"):
             circuit = read_answer(text, self.limits)
-            error = circuit if isinstance(circuit, Diagnostic) else None
-            if error is None:
+            if isinstance(circuit, Diagnostic):
+                error = circuit
+            else:
                 error = wrong_qubit_count(circuit, problem.num_qubits)
         if error is not None:
-            published = self._measure_published(facts, text, seconds=seconds)
-            return _invalid(problem, circuit, error, seconds=seconds, published=published)
+            signals = _measure_published(scorer, facts, text, circuit=circuit, seconds=seconds)
+            return _invalid(problem, circuit, error, seconds=seconds, published=signals)
+        assert not isinstance(circuit, Diagnostic)
         return self._measure(
             circuit,
             facts,
             text=text,
+            scorer=scorer,
             granted=granted,
             diagnose=diagnose,
             draw=draw,
@@ -128,9 +137,9 @@ class Verifier:
 
     def warm_up(self) -> None:
         """Load and compile what the first check would otherwise wait for."""
-        from quasar.circuits.complete import read_complete
+        from quasar.circuits.qasm.semantics import read_complete
         from quasar.problems.walsh import walsh_hadamard
-        from quasar.simulation import exact
+        from quasar.simulation.statevector import exact
 
         exact.warm_up()
         walsh_hadamard(np.zeros(2))
@@ -142,13 +151,19 @@ class Verifier:
         """Exact distribution of a circuit from the configured simulator, (2**n,) little-endian."""
         return self._simulator(circuit).probabilities(circuit)
 
+    def facts(self, problem: ProblemInstance) -> ProblemFacts:
+        """What is known of a problem; kept for a while."""
+        return self._facts.get(problem, limits=self.limits, probabilities=self.probabilities)
+
     def _simulator(self, circuit: Circuit) -> Simulator:
         return get_simulator(
             self.config.simulator, circuit.num_qubits, device=self._device, mps=self._mps
         )
 
-    def _read_out(self, circuit: Circuit, facts: ProblemFacts) -> Readout:
-        """The one simulation of a candidate. Samples have a fixed seed."""
+    def read_out(self, circuit: Circuit, facts: ProblemFacts) -> Readout:
+        """One simulation: what is known of the state that a circuit with as many qubits as the
+        problem prepares. Samples have a fixed seed.
+        """
         if facts.enumerated:
             return ExactReadout(self.probabilities(circuit), facts)
         estimate, samples = self._simulator(circuit).measure(
@@ -162,21 +177,22 @@ class Verifier:
         facts: ProblemFacts,
         *,
         text: str,
+        scorer: "PublishedScorer | None",
         granted: frozenset[str] | None,
         seconds: dict[str, float],
         diagnose: bool,
         draw: bool,
     ) -> VerificationReport:
         with _timed(seconds, "distribution"):
-            readout = self._read_out(circuit, facts)
+            readout = self.read_out(circuit, facts)
             distribution = measure_distribution(readout, facts)
         with _timed(seconds, "expectation"):
             expectation = measure_expectation(readout.energy(), facts.extremes)
-        published = self._measure_published(
-            facts, text, circuit=circuit, readout=readout, seconds=seconds
+        published = _measure_published(
+            scorer, facts, text, circuit=circuit, readout=readout, seconds=seconds
         )
         part = gain_over(expectation.approximation_ratio, expectation.uniform_approximation_ratio)
-        gate = Gate(part, self.config.optimise_above, granted)
+        gate = StageGate(part, self.config.optimise_above, granted)
         with _timed(seconds, "optimisation"):
             optimisation = gate.run("optimisation", self._warm_start, circuit, facts)
         noise = None
@@ -218,25 +234,32 @@ class Verifier:
             skipped["gradient"] = reason
         return make_diagnosis(circuit, readout, facts, slopes=reason is None)
 
-    def _measure_published(
-        self,
-        facts: ProblemFacts,
-        text: str,
-        *,
-        circuit: Circuit | None = None,
-        readout: ExactReadout | None = None,
-        seconds: dict[str, float],
-    ) -> PublishedSignals | None:
-        """None where that formula is not asked for. circuit, readout: of a valid answer."""
-        if self._published is None:
-            return None
-        from quasar.verification.published import Simulated
 
-        with _timed(seconds, "published"):
-            simulated = None
-            if circuit is not None:
-                simulated = Simulated(extract_program(text), circuit, readout.probabilities)
-            return self._published.measure(facts, text, simulated)
+def _measure_published(
+    scorer: "PublishedScorer | None",
+    facts: ProblemFacts,
+    text: str,
+    *,
+    circuit: Circuit | Diagnostic,
+    readout: Readout | None = None,
+    seconds: dict[str, float],
+) -> PublishedSignals | None:
+    """None where that formula is not asked for.
+
+    circuit, readout: what the strict reading and the simulation gave.
+    """
+    if scorer is None:
+        return None
+    from quasar.verification.stages.published import RefusedProgram, Simulated
+
+    with _timed(seconds, "published"):
+        known = None
+        if isinstance(circuit, Diagnostic):
+            if circuit.kind not in (EMPTY, TOO_LONG):
+                known = RefusedProgram(extract_program(text), circuit.kind)
+        elif isinstance(readout, ExactReadout):
+            known = Simulated(extract_program(text), circuit, readout.probabilities)
+        return scorer.measure(facts, text, known)
 
 
 def _invalid(
@@ -260,7 +283,7 @@ def _invalid(
     )
 
 
-def _size(circuit: Circuit) -> dict[str, int]:
+def _size(circuit: Circuit) -> dict[str, Any]:
     return {
         "num_qubits": circuit.num_qubits,
         "num_gates": len(circuit.gates),

@@ -13,8 +13,8 @@ from quasar.circuits.ansatz.qaoa import qaoa_circuit
 from quasar.circuits.circuit import Circuit, Gate
 from quasar.errors import InputError
 from quasar.problems.hamiltonian import IsingHamiltonian
-from quasar.simulation.encoding import encode
-from quasar.simulation.exact import energy_and_gradient, statevector
+from quasar.simulation.statevector.encoding import encode
+from quasar.simulation.statevector.exact import energy_and_gradient, statevector
 
 TEMPLATES = [f"sim_{number}" for number in range(1, 20)]
 NAMES = ["qaoa", "ma_qaoa", *TEMPLATES, "adaptive"]

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from quasar.circuits import qasm
 from quasar.circuits.circuit import STANDARD_GATES, Circuit, Gate
-from quasar.circuits.complete import read_complete
 from quasar.circuits.extraction import extract_program
-from quasar.circuits.plain import read_plain
 from quasar.circuits.qasm import Limits, read_qasm
+from quasar.circuits.qasm.fast_reader import read_plain
+from quasar.circuits.qasm.semantics import read_complete
 from quasar.errors import CircuitError
+from tests.support.machine import unit, young_heap
 
 LIMITS = Limits()
 HEADER = 'OPENQASM 3.0;\ninclude "stdgates.inc";\n'
@@ -189,10 +190,11 @@ def test_programs_that_are_no_circuit_are_refused(text, kind):
 @pytest.mark.parametrize("statement", ["h q[0];\n", "barrier q[0];\n"])
 def test_a_million_statements_are_refused_quickly(statement):
     text = HEAD + statement * 1_000_000 + TAIL
-    start = time.process_time()
-    with pytest.raises(CircuitError) as caught:
-        read_qasm(text, Limits(max_text_bytes=10**8))
-    assert time.process_time() - start < 2.0
+    with young_heap():
+        start = time.process_time()
+        with pytest.raises(CircuitError) as caught:
+            read_qasm(text, Limits(max_text_bytes=10**8))
+        assert time.process_time() - start < 200.0 * unit()
     assert caught.value.kind in (qasm.TOO_MANY_GATES, qasm.TOO_LONG)
 
 

@@ -18,7 +18,7 @@ from ray.runtime_env import RuntimeEnv
 from ray.scripts.scripts import cli as ray_cli
 from ray.serve.schema import ServeDeploySchema
 
-from quasar.cli import build_parser
+from quasar.cli.main import build_parser
 from quasar.config import load_config
 from quasar.serving.declared import application
 from quasar.serving.keys import new_key
@@ -33,6 +33,7 @@ COMMANDS = {
     "dataset": ["dataset", "generate"],
     "sweep": ["sweep"],
     "evaluate": ["evaluate"],
+    "improve": ["improve"],
     "serve": ["serve"],
 }
 

@@ -6,12 +6,12 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from quasar.cli import main
+from quasar.cli.main import main
 from quasar.config import load_config
-from quasar.datasets.describe import describe_dataset
-from quasar.datasets.export import export_dataset
-from quasar.datasets.generate import generate_dataset
-from quasar.datasets.importer import import_published
+from quasar.datasets.generation.generate import generate_dataset
+from quasar.datasets.hub.describe import describe_dataset
+from quasar.datasets.hub.export import export_dataset
+from quasar.datasets.hub.importer import import_published
 from quasar.datasets.io import read_problems, write_problems
 from quasar.errors import InputError
 

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from quasar.config import load_config
-from quasar.datasets import workers
-from quasar.datasets.generate import SPLITS, generate_dataset, split_of
+from quasar.datasets.generation import workers
+from quasar.datasets.generation.generate import SPLITS, generate_dataset, split_of
+from quasar.datasets.generation.planning import balanced
 from quasar.datasets.io import read_problems
-from quasar.datasets.planning import balanced
 from quasar.errors import InputError, ProblemError
 from quasar.problems import decoder_for
 from quasar.problems.soundness import check_sound
@@ -17,11 +17,11 @@ from quasar.problems.soundness import check_sound
 def config_of(**settings):
     default = {"encoding": "sound", "num_examples": 60, "max_qubits": 4, "num_workers": 1}
     settings = default | settings
-    return load_config("laptop", [f"dataset.{k}={json.dumps(v)}" for k, v in settings.items()])
+    return load_config("published", [f"dataset.{k}={json.dumps(v)}" for k, v in settings.items()])
 
 
 def contents(directory):
-    return {path.name: path.read_bytes() for path in directory.iterdir()}
+    return {path.name: path.read_bytes() for path in directory.glob("[!.]*")}
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """What planner and prompt do with primitives of their own sizes and attributes."""
 
 from quasar.config import load_config
-from quasar.datasets.planning import Planner
+from quasar.datasets.generation.planning import Planner
 from quasar.datasets.prompts import build_messages
 from quasar.problems import build_instance
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from quasar.datasets.candidates import Cell, make_candidate
+from quasar.datasets.generation.candidates import Cell, make_candidate
 from quasar.datasets.io import (
     read_generations,
     read_problems,

@@ -1,19 +1,21 @@
 """`quasar solve`: given problems solved anew, in order, resumed, compared with their references."""
 
 import json
+from dataclasses import asdict, replace
 
 import pytest
 
-from quasar.cli import main
+from quasar.cli.main import main
 from quasar.config import load_config
-from quasar.datasets import resolve
+from quasar.datasets.generation import resolve
+from quasar.datasets.generation.resolve import SolveOptions, solve_file
 from quasar.datasets.io import read_problems
-from quasar.datasets.resolve import Order, solve_file
 from quasar.datasets.solver import measure, solve
 from quasar.errors import InputError
+from quasar.system.resumable import RowLog, file_digest
 
 CONFIG = load_config("laptop", ["dataset.num_workers=1"])
-OWN = Order(None, None, 4, 0)
+OWN = SolveOptions(None, None, 4, 0)
 
 
 @pytest.fixture
@@ -87,10 +89,19 @@ def test_an_interrupted_call_goes_on_where_it_stopped(problems, tmp_path, monkey
 def test_what_another_call_left_is_not_taken_over(problems, tmp_path):
     output = tmp_path / "solved.jsonl"
     solve_file(problems, output, OWN, CONFIG, progress=False)
-    first = json.loads(output.read_text().splitlines()[0])
-    row = {"sample_index": first["sample_index"], "order": {"ansatz": "x"}, "record": {}}
-    output.with_name("solved.jsonl.partial").write_text(json.dumps(row) + "\n")
-    assert len(solve_file(problems, output, OWN, CONFIG, progress=False)) == 5
+    before = output.read_bytes()
+    row = {"sample_index": json.loads(before.splitlines()[0])["sample_index"], "record": {}}
+    left = output.with_name("solved.jsonl.partial")
+    with RowLog(left, {"problems": file_digest(problems), **asdict(OWN)}) as log:
+        log.add(row)
+    for order in (replace(OWN, seed=OWN.seed + 1), replace(OWN, layers=2)):
+        with pytest.raises(InputError, match=r"left by another call .*(seed|layers) differ"):
+            solve_file(problems, output, order, CONFIG, progress=False)
+    problems.write_text(problems.read_text() + "\n")
+    with pytest.raises(InputError, match=r"left by another call \(problems differ\)"):
+        solve_file(problems, output, OWN, CONFIG, progress=False)
+    assert output.read_bytes() == before
+    assert left.exists()
 
 
 def test_a_row_that_cannot_be_solved_is_reported_and_left_out(problems, tmp_path, caplog):

@@ -11,15 +11,15 @@ from quasar.circuits.ansatz import ansatz_names, get_ansatz
 from quasar.circuits.ansatz.adaptive import Adaptive, operator_pool
 from quasar.circuits.ansatz.qaoa import qaoa_circuit
 from quasar.circuits.ansatz.recognition import recognise
-from quasar.datasets.candidates import Cell, make_candidate
+from quasar.datasets.generation.candidates import Cell, make_candidate
 from quasar.datasets.solver import measure, solve
 from quasar.datasets.solver.descent import Landscape
-from quasar.datasets.solver.qaoa import NormalisedQaoa, tune
+from quasar.datasets.solver.qaoa import CLEAR_LEAD, NormalisedQaoa, tune
 from quasar.errors import InputError, ProblemError
 from quasar.problems import build_instance, get_problem, problem_names
 from quasar.problems.base import ProblemInstance
 from quasar.problems.hamiltonian import IsingHamiltonian
-from quasar.simulation.exact import energy_and_gradient, rotation_gains
+from quasar.simulation.statevector.exact import energy_and_gradient, rotation_gains
 
 PROBLEMS = [
     make_candidate(Cell(primitive, size), seed=11, index=size)
@@ -70,6 +70,33 @@ def test_deeper_circuits_are_not_worse():
         ]
         assert ratios == pytest.approx(sorted(ratios), abs=1e-8)  # the second reaches 1
         assert ratios[2] > ratios[0] + 0.02
+
+
+def test_the_readout_teacher_draws_angles_back_until_an_optimum_leads():
+    leads = []
+    for problem in PROBLEMS:
+        for layers in (1, 2):
+            pair = [
+                solve(problem, layers=layers, decimals=6, teacher=teacher)
+                for teacher in ("solver", "readout")
+            ]
+            tuned, drawn = (np.array(one.parameters) for one in pair)
+            factor = drawn[-1] / tuned[-1]
+            assert 0.2 - 1e-4 <= factor <= 1 + 1e-6
+            np.testing.assert_allclose(drawn, factor * tuned, atol=2e-5)
+            optimal = np.isin(np.arange(problem.spectrum.energies.size), problem.spectrum.optimal)
+            found = []
+            for one in pair:
+                read = qasm3.loads(one.circuit.to_qasm(decimals=6))
+                read.remove_final_measurements()
+                probabilities = Statevector(read).probabilities()
+                found.append(probabilities[optimal].max() / probabilities[~optimal].max())
+            assert found[1] >= found[0] - 1e-3
+            if found[0] >= CLEAR_LEAD:
+                assert factor == pytest.approx(1.0, abs=1e-4)  # nothing to mend
+            leads.append([lead > 1 for lead in found])
+    before, after = np.mean(leads, axis=0)
+    assert after > 0.95 > before
 
 
 def test_angles_do_not_depend_on_the_scale_of_the_hamiltonian():

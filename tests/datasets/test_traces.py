@@ -8,20 +8,21 @@ import pytest
 
 from quasar.circuits.qasm import read_qasm
 from quasar.config import load_config
-from quasar.datasets.candidates import Cell, make_candidate
+from quasar.datasets.generation.candidates import Cell, make_candidate
+from quasar.datasets.generation.traces import MISTAKES, make_trace, read_traces, write_traces
 from quasar.datasets.io import write_problems
 from quasar.datasets.records import ProblemRecord
 from quasar.datasets.solver import solve
-from quasar.datasets.traces import MISTAKES, make_trace, read_traces, write_traces
 from quasar.errors import CircuitError, InputError
-from quasar.learning.sft import trace_sequence
 from quasar.policy.chat import ChatFormat
 from quasar.policy.models import load_policy
-from quasar.rewards import score
+from quasar.training.examples import trace_sequence
+from quasar.verification.execution.process import GuardedVerifier
 from quasar.verification.observation import observation_text
-from quasar.verification.verifier import Verifier
+from quasar.verification.request import VerificationRequest
+from quasar.verification.reward import score
 
-CONFIG = load_config("laptop", ["dataset.angle_decimals=2"])
+CONFIG = load_config("published", ["dataset.angle_decimals=2"])
 
 
 def record_of(index, ansatz="qaoa"):
@@ -37,24 +38,26 @@ def records():
 
 
 @pytest.fixture(scope="module")
-def verifier():
-    return Verifier(CONFIG.verification)
+def verifiers():
+    with GuardedVerifier(CONFIG.verification) as verifiers:
+        yield verifiers
 
 
-def test_each_mistake_earns_less_and_gets_the_tools_own_answer(records, verifier):
+def test_each_mistake_earns_less_and_gets_the_tools_own_answer(records, verifiers):
     kinds = set()
     for record in records:
-        trace = make_trace(record, verifier, CONFIG)
+        trace = make_trace(record, verifiers, CONFIG)
         roles = [message["role"] for message in trace.messages]
         assert roles == ["system", "user", "assistant", "tool", "assistant"]
         wrong, observed, right = (m["content"] for m in trace.messages[2:])
         assert right == record.problem.reference_circuit != wrong
-        report = verifier.verify(record.problem, wrong, diagnose=True)
+        request = VerificationRequest(record.problem, wrong, diagnose=True)
+        (report,) = verifiers.verify([request])
         assert observed == observation_text(
             report, max_chars=4 * CONFIG.generation.max_observation_tokens
         )
         assert trace.rewards[0] == score(report, CONFIG.reward).value < trace.rewards[1] - 0.01
-        assert make_trace(record, verifier, CONFIG) == trace
+        assert make_trace(record, verifiers, CONFIG) == trace
         kinds.add(trace.mistake)
     assert len(kinds) >= 3
 
@@ -98,9 +101,9 @@ def test_a_file_that_holds_no_traces_is_refused(tmp_path):
         read_traces(tmp_path / "t.jsonl")
 
 
-def test_only_the_corrected_circuit_is_trained_on(records, verifier, tiny_policy):
+def test_only_the_corrected_circuit_is_trained_on(records, verifiers, tiny_policy):
     chat = ChatFormat(load_policy(tiny_policy)[1])
-    trace = make_trace(records[0], verifier, CONFIG)
+    trace = make_trace(records[0], verifiers, CONFIG)
     sequence = trace_sequence(trace, chat, max_observation=96)
     trained = sequence.tokens.response_ids[sequence.tokens.mask == 1]
     assert chat.tokenizer.decode(trained[:-1]) == trace.messages[-1]["content"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,22 @@ import pytest
 
 from quasar.circuits.circuit import Circuit, Gate
 from quasar.config import config_from_dict, with_overrides
-from quasar.datasets.io import read_problems
+from quasar.datasets.io import read_problems, write_generations
+from quasar.datasets.records import ProblemRecord
 from quasar.errors import ConfigError, InputError
-from quasar.evaluation.baselines import BASELINES, baseline_rows, write_baseline
-from quasar.evaluation.evaluate import PROGRESS, evaluate_files, evaluate_rows, read_summary
-from quasar.evaluation.measure import Measurer, Question
+from quasar.evaluation.baseline_names import BASELINE_NAMES, asked_for
+from quasar.evaluation.baselines import baseline_rows
+from quasar.evaluation.evaluate import evaluate_rows
+from quasar.evaluation.grade import Job, ProblemGrader
 from quasar.evaluation.storage import SampleWriter
-from quasar.evaluation.workers import Job, grade_all
+from quasar.evaluation.summary import read_summary
+from quasar.pipeline.evaluate import evaluate_files
+from quasar.problems import build_instance
+from quasar.problems.base import ProblemInstance
+from quasar.problems.primitives.vertex_cover import VertexCover
+from quasar.system.run_paths import EvaluationPaths
+from quasar.verification.execution.process import GuardedVerifier
+from quasar.verification.verifier import Verifier
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 needs_data = pytest.mark.skipif(
@@ -46,6 +56,7 @@ def qasm(*gates: Gate, num_qubits: int = 3) -> str:
 UNIFORM = qasm(*(Gate("h", (q,)) for q in range(3)))
 # A variable is 1 where its qubit is measured 0: this answers {node 1}, the optimal cover of PATH.
 COVER = qasm(Gate("x", (0,)), Gate("x", (2,)))
+FIRST = qasm(Gate("x", (1,)), Gate("x", (2,)))  # answers {node 0}
 EMPTY = qasm()  # all nodes: feasible, not optimal
 
 
@@ -128,7 +139,7 @@ def test_corrected_metrics_of_known_circuits(files, tmp_path):
     problems, generations = files(answers(7, COVER, UNIFORM, EMPTY, "not a circuit"))
     output = tmp_path / "out"
     summary = evaluate_files(
-        problems, generations, output, config=QUICK, progress=False, baselines=tuple(BASELINES)
+        problems, generations, output, config=QUICK, progress=False, baselines=BASELINE_NAMES
     )
     rows = pq.read_table(output / "per_sample.parquet").to_pylist()
     cover, uniform, empty, invalid = rows
@@ -143,15 +154,18 @@ def test_corrected_metrics_of_known_circuits(files, tmp_path):
     assert uniform["optimum_enrichment_bits"] == pytest.approx(0.0, abs=1e-9)
     assert not uniform["decoded_correct"]  # all bitstrings are tied, not all are optimal
     assert not empty["decoded_correct"]
+    assert cover["optimum_most_probable"] is True
+    assert uniform["optimum_most_probable"] is empty["optimum_most_probable"] is False
     assert empty["optimum_enrichment_bits"] == -3.0
     assert not invalid["valid"]
+    assert invalid["optimum_most_probable"] is False
     assert invalid["approximation_ratio"] == 0.0
     assert invalid["js_distance"] == invalid["relative_energy_gap"] == 1.0
     assert invalid["reward"] == -1.0
     assert invalid["failure"]
     assert invalid["published_scr"] is False
     assert summary.get("valid").value == 75.0
-    assert set(summary.baselines) == set(BASELINES)
+    assert set(summary.baselines) == set(asked_for(BASELINE_NAMES, ["qaoa"]))
     assert (output / "report.html").is_file()
     assert list((output / "figures").glob("*.svg"))
     assert read_summary(output / "summary.json").to_dict() == summary.to_dict()
@@ -217,6 +231,11 @@ def test_fewer_samples_than_k_are_named_by_line(files, tmp_path, caplog):
     )
     assert f"{generations} line 1: 2 samples are the most" in caplog.text
     assert set(summary.tables) == {"pass@1"}
+    caplog.clear()
+    evaluate_files(
+        problems, generations, tmp_path / "c", config=QUICK, progress=False, baselines=(), asked=2
+    )
+    assert "samples are the most" not in caplog.text  # that many were asked for
 
 
 def test_a_stopped_evaluation_goes_on_where_it_was(files, tmp_path, monkeypatch):
@@ -229,7 +248,7 @@ def test_a_stopped_evaluation_goes_on_where_it_was(files, tmp_path, monkeypatch)
         ).to_dict()
 
     whole = run("whole")
-    log = tmp_path / "stopped" / PROGRESS
+    log = EvaluationPaths(tmp_path / "stopped").progress
     with monkeypatch.context() as patched:
         patched.setattr(SampleWriter, "add", _Stop(after=2).add)
         with pytest.raises(KeyboardInterrupt):
@@ -250,10 +269,14 @@ def test_a_stopped_evaluation_goes_on_where_it_was(files, tmp_path, monkeypatch)
     ]
     assert tables[0].equals(tables[1])
     assert not log.exists()
-    # Another configuration is another evaluation.
+    # Another configuration is another evaluation, another place to run it is not.
     log.write_text("\n".join(key_and_first) + "\n")
-    other = run("stopped", with_overrides(QUICK, {"run.seed": 5}))
-    assert other["details"]["problems_taken_over"] == 0
+    moved = with_overrides(QUICK, {"dataset.num_workers": 1, "serving.port": 9000})
+    assert run("stopped", moved)["details"]["problems_taken_over"] == 1
+    log.write_text("\n".join(key_and_first) + "\n")
+    with pytest.raises(InputError, match=r"left by another call \(run.seed differ\)"):
+        run("stopped", with_overrides(QUICK, {"run.seed": 5}))
+    assert log.read_text() == "\n".join(key_and_first) + "\n"
 
 
 class _Stop:
@@ -310,7 +333,7 @@ def test_baselines_are_seeded_and_need_what_they_need(files, tmp_path):
     assert first == baseline_rows("random angles", records, samples=2, seed=1)
     with pytest.raises(InputError, match="valid names"):
         baseline_rows("magic", records)
-    write_baseline("one optimal bitstring", problems, tmp_path / "b.jsonl")
+    write_generations(tmp_path / "b.jsonl", baseline_rows("one optimal bitstring", records))
     summary = evaluate_files(
         problems,
         tmp_path / "b.jsonl",
@@ -325,50 +348,141 @@ def test_baselines_are_seeded_and_need_what_they_need(files, tmp_path):
 def test_a_sample_that_breaks_its_worker_grades_nobody(files):
     problems, _ = files(answers(7, COVER))
     problem = read_problems(problems)[0].problem
-    config = with_overrides(QUICK, {"verification.time_limit_s": 1.0})
-    # Workers import this module again, so the faults are told by the text alone.
-    graded = next(
-        grade_all(
-            [Job(Question(problem), (COVER, STALL, HOARD, KILL, COVER), ("empty circuit",))],
-            workers=1,
-            config=config,
-            measurer=FaultyMeasurer,
-        )
+    config = with_overrides(
+        QUICK, {"verification.time_limit_s": 1.0, "verification.memory_limit_mb": 500}
     )
+    texts = (COVER, STALL, HOARD, KILL, BREAK, RECURSE, COVER)
+    with GuardedVerifier(
+        config.verification, max_tries=2, verifier_factory=FaultyVerifier
+    ) as verifiers:
+        job = Job(problem, texts, baselines=("empty circuit",))
+        graded = ProblemGrader(verifiers, config).grade(job)
     rows = graded.rows
     assert graded.baselines["empty circuit"]["valid"]
-    assert graded.facts["primitive"] == "vertex_cover"
+    assert graded.facts["uniform"] is not None
     assert [row["failure"] for row in rows] == [
         None,
         "verification failed: timeout",
         "verification failed: memory",
         "verification failed: worker",
+        "verification failed: error",
+        "verification failed: error",
         None,
     ]
     assert rows[1]["valid"] is None
+    assert rows[4]["failure_detail"] == "ZeroDivisionError: division by zero"
+    assert rows[5]["failure_detail"].startswith("RecursionError")
+    assert rows[0] | {"seconds": 0} == rows[6] | {"seconds": 0}
 
 
-STALL, HOARD, KILL = "stall", "hoard", "kill"
+STALL, HOARD, KILL, BREAK, RECURSE = "stall", "hoard", "kill", "break", "recurse"
 
 
-class FaultyMeasurer(Measurer):
-    """Stands for a verification that hangs, takes all memory, or takes its process along."""
+class FaultyVerifier(Verifier):
+    """Stands for a verification that hangs, takes all memory, takes its process along, or meets
+    what nobody thought of.
+    """
 
-    def grader(self, question):
-        grader = super().grader(question)
-        return _FaultyGrader(grader)
-
-
-class _FaultyGrader:
-    def __init__(self, grader):
-        self._grader = grader
-        self.baseline, self.facts = grader.baseline, grader.facts
-
-    def grade(self, text):
+    def verify(self, problem, text, **options):
         if text == KILL:
             os._exit(9)
         while text == STALL:
             pass
         if text == HOARD:
-            np.ones(2**40)
-        return self._grader.grade(text)
+            np.ones(2**28)
+        if text == BREAK:
+            return 1 / 0
+        if text == RECURSE:
+            self.verify(problem, text, **options)
+        return super().verify(problem, text, **options)
+
+
+def test_a_faulty_plug_in_costs_its_own_samples_and_the_evaluation_goes_on(files, tmp_path):
+    """Of a primitive whose decoder raises this and that, valid samples end as faults."""
+    full = qasm(*(Gate("x", (q,)) for q in range(3)))
+    problems, generations = files(answers(7, COVER, "x", EMPTY, full), answers(9, COVER, FIRST))
+    with GuardedVerifier(
+        QUICK.verification, num_workers=2, max_tries=2, verifier_factory=with_faulty_plug_in
+    ) as verifiers:
+        summary = evaluate_files(
+            problems,
+            generations,
+            tmp_path / "out",
+            config=QUICK,
+            verifiers=verifiers,
+            progress=False,
+            baselines=("empty circuit",),
+        )
+    rows = pq.read_table(tmp_path / "out" / "per_sample.parquet").to_pylist()
+    details = [row["failure_detail"] for row in rows]
+    assert details[0] == details[4] == "ValueError: no answer for you"
+    assert rows[1]["valid"] is False  # nobody decodes what is no program
+    assert details[2] == "ZeroDivisionError: division by zero"
+    assert details[3].startswith("RecursionError")
+    assert rows[5]["valid"]
+    assert summary.failures["verification failed: error"] == summary.num_failed == 4
+    assert summary.get("valid").num_problems == 2
+    (baseline,) = summary.baselines.values()
+    assert baseline.num_failed == 2
+
+
+def with_faulty_plug_in(config, formula):
+    """A verifier of a process whose vertex cover is a faulty one."""
+    decode = VertexCover.decode
+
+    def faulty(self, graph, attributes, assignment):
+        if assignment == (0, 1, 0):
+            raise ValueError("no answer\nfor you")
+        if assignment == (1, 1, 1):
+            return 1 / 0
+        if assignment == (0, 0, 0):
+            return faulty(self, graph, attributes, assignment)
+        return decode(self, graph, attributes, assignment)
+
+    VertexCover.decode = faulty
+    return Verifier(config, formula)
+
+
+def test_a_problem_above_the_enumerated_sizes_is_evaluated_without_enumeration(tmp_path):
+    """22 qubits: what needs all 2**22 probabilities has no value, all else is graded."""
+    n = 22
+    path = {"nodes": list(range(n)), "edges": [[q, q + 1] for q in range(n - 1)]}
+    graph = {
+        "nodes": [{"id": q} for q in range(n)],
+        "edges": [{"source": a, "target": b} for a, b in path["edges"]],
+    }
+    problem = build_instance("vertex_cover", graph, max_qubits=n)
+    best = qasm(*(Gate("x", (q,)) for q in range(0, n, 2)), num_qubits=n)
+    reference = qasm(*(Gate("x", (q,)) for q in range(1, n, 2)), num_qubits=n)
+    record = ProblemRecord(0, replace(problem, reference_circuit=reference), "qaoa", 1, {})
+    config = with_overrides(QUICK, {"verification.max_qubits": n, "verification.shots": 64})
+    names = ("one optimal bitstring", "fixed-angle QAOA", "tuned QAOA p = 1", "references")
+    job = Job(record.problem, (best, "x"), baselines=names)
+    with GuardedVerifier(config.verification, verifier_factory=WithoutArrays) as verifiers:
+        graded = ProblemGrader(verifiers, config).grade(job)
+    valid, invalid = graded.rows
+    assert (valid["failure"], valid["failure_detail"]) == (None, None)
+    assert valid["decoded_correct"]
+    assert valid["srev"]
+    assert valid["approximation_ratio"] == pytest.approx(1.0)
+    assert valid["reference_energy"] == pytest.approx(valid["energy"])
+    assert valid["published_re"] is valid["js_distance"] is None
+    assert invalid["valid"] is False
+    assert invalid["optimum_enrichment_bits"] < 0.0
+    assert invalid["js_distance"] is None
+    assert graded.facts["uniform"] is not None
+    assert set(graded.baselines) == {*names} - {"tuned QAOA p = 1"}  # which needs all energies
+    assert all(row["valid"] for row in graded.baselines.values())
+    assert graded.baselines["one optimal bitstring"]["decoded_correct"]
+
+
+class WithoutArrays(Verifier):
+    """A verifier in whose process nothing may enumerate the energies of a large problem."""
+
+    def __init__(self, config, formula):
+        super().__init__(config, formula)
+        ProblemInstance.spectrum = property(refuse)
+
+
+def refuse(problem):
+    raise AssertionError("enumerated")

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from quasar.cli import main
+from quasar.cli.main import main
 from quasar.errors import InputError
 from quasar.evaluation.aggregate import Aggregator
 from quasar.evaluation.compare import compare
-from quasar.evaluation.compare_report import comparison_tables, write_comparison
 from quasar.evaluation.storage import SampleWriter
 from quasar.evaluation.summary import METRICS, metric
+from quasar.reports.compare_report import comparison_tables, write_comparison
 
 RATIO, VALID = metric("approximation_ratio"), metric("valid")
 
@@ -119,6 +119,34 @@ def test_faults_are_one_line(tmp_path):
         compare([first, apart])
 
 
+HEADS = ["metric", "first", "this", "difference", "95", "%", "interval", "adj.", "p"]
+
+
+def test_headings_are_whole_whatever_the_directories_are_called(tmp_path, hard_and_easy):
+    long = "evaluation-of-the-second-run-after-2000-updates-with-the-other-reward"
+    for parent in ("first", "second"):
+        (tmp_path / parent).mkdir()
+    first = write(tmp_path / "first" / long, hard_and_easy)
+    second = write(tmp_path / "second" / long, {i: [v + 0.1] for i, (v,) in hard_and_easy.items()})
+    console = Console(width=80, record=True)
+    for table in comparison_tables(compare([first, second])):
+        console.print(table)
+    text = console.export_text()
+    (heads,) = [line for line in text.splitlines() if "adj. p" in line]
+    assert heads.split() == [
+        "metric",
+        "first",
+        "this",
+        "difference",
+        "95",
+        "%",
+        "interval",
+        "adj.",
+        "p",
+    ]
+    assert max(map(len, text.splitlines())) <= 80
+
+
 def test_tables_and_page(tmp_path, hard_and_easy):
     first = write(tmp_path / "first", hard_and_easy)
     second = write(tmp_path / "second", {i: [v + 0.1] for i, (v,) in hard_and_easy.items()})
@@ -129,11 +157,25 @@ def test_tables_and_page(tmp_path, hard_and_easy):
     text = console.export_text()
     assert re.search(r"approximation ratio .* \+0\.100 .* \[\+0\.100, \+0\.100\] .*\*", text)
     assert "…" not in text
+    (heads,) = [line for line in text.splitlines() if "adj. p" in line]
+    assert heads.split() == [
+        "metric",
+        "first",
+        "this",
+        "difference",
+        "95",
+        "%",
+        "interval",
+        "adj.",
+        "p",
+    ]
+    assert not re.search(r"^\s*(approximation|ratio)$", text, re.MULTILINE)  # labels are whole too
     page = tmp_path / "page.html"
     write_comparison(page, comparison)
     source = page.read_text()
     assert source.startswith("<!doctype html>")
-    assert "Approximation ratio differs from first: second, pass@1, +0.1" in source
+    title = "Approximation ratio of second, pass@1 is higher than that of first: +0.1"
+    assert title in source
     assert "second at pass@1: better in 2 and worse in 0" in source
     assert "<script" not in source
 

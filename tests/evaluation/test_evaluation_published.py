@@ -9,7 +9,7 @@ from quasar.errors import CircuitError
 from quasar.evaluation.published import PublishedEvaluator
 from quasar.problems import build_instance
 from quasar.simulation import get_simulator
-from quasar.verification.published import read_lenient
+from quasar.verification.stages.published import read_lenient
 
 # Z on qubit 0 only: reading the qubits in reverse order changes the energy of |01⟩.
 PROBLEM = build_instance("made_up", {}, hamiltonian_text="1.0 * Z(0)", num_qubits=2)

@@ -14,7 +14,6 @@ from rich.console import Console
 from quasar.config import QuasarConfig
 from quasar.errors import InputError
 from quasar.evaluation.aggregate import Aggregator
-from quasar.evaluation.report import main_report, write_report
 from quasar.evaluation.summary import (
     FAILED,
     METRICS,
@@ -24,8 +23,10 @@ from quasar.evaluation.summary import (
     read_summary,
     summary_from_dict,
 )
-from quasar.evaluation.table import compare_rows, rows_table, summary_table
-from quasar.evaluation.training_figures import running_mean, training_charts
+from quasar.reports.console import compare_rows, rows_table, summary_table
+from quasar.reports.figures import rows_chart
+from quasar.reports.html import main_report, write_report
+from quasar.reports.training_figures import running_mean, training_charts
 
 NOTHING = {metric.column: None for metric in METRICS}
 
@@ -272,8 +273,8 @@ def test_titles_say_the_finding(tmp_path):
         "after GRPO: approximation ratio 0.920, from 0.120 before SFT; above H on every qubit "
         "(0.120)" in source
     )
-    assert "GRPO reward rises from 0.15 to 0.95 over 10 steps" in source
-    assert "Valid: fraction rises from 0.5 to 1 over 2 steps" in source
+    assert "GRPO reward rises from 0.1 to 0.95 between step 1 and step 10" in source
+    assert "Valid: fraction rises from 0.5 to 1 between step 1 and step 2" in source
     assert (tmp_path / "figures" / "training_grpo_reward.svg").is_file()
 
 
@@ -282,9 +283,55 @@ def test_validations_have_a_panel_of_their_own():
     log[1].pop("validation/reward")
     titles = [chart.title for chart in training_charts({"grpo": log})]
     assert titles == [
-        "GRPO reward stays from 0.3 to 0.3 over 4 steps",
-        "GRPO validation reward rises from 0 to 0.4 over 4 steps",
+        "GRPO reward ends where it began, at 0.3, between step 0 and step 4",
+        "GRPO validation reward rises from 0 to 0.4 between step 0 and step 4",
     ]
+
+
+@pytest.mark.parametrize(
+    ("rewards", "finding"),
+    [
+        # a recovery is no gain over the start, and the fall before it is told
+        ([0.386, 0.315, 0.3, 0.35, 0.413], "rises from 0.386 to 0.413 between step 0 and step 4, "
+         "with a low of 0.3 about step 2"),
+        ([0.386, 0.315, 0.3, 0.33, 0.34], "falls from 0.386 to 0.34 between step 0 and step 4, "
+         "with a low of 0.3 about step 2"),
+        ([0.2, 0.5, 0.6, 0.5, 0.3], "rises from 0.2 to 0.3 between step 0 and step 4, "
+         "with a high of 0.6 about step 2"),
+        ([0.3, 0.2, 0.1], "falls from 0.3 to 0.1 between step 0 and step 2"),
+        ([0.3], "is 0.3 at its only step"),
+    ],
+)  # fmt: skip
+def test_a_curve_is_told_beside_its_start(rewards, finding):
+    log = [{"step": i, "validation/reward": reward} for i, reward in enumerate(rewards)]
+    (chart,) = training_charts({"grpo": log})
+    assert chart.title == f"GRPO validation reward {finding}"
+
+
+def test_noise_is_no_change():
+    """Single steps differ more than the ends of the curve do."""
+    log = [{"step": i, "reward": 0.4 + 0.05 * (-1) ** i + 0.0001 * i} for i in range(1, 61)]
+    (chart,) = training_charts({"grpo": log})
+    assert chart.title == (
+        "GRPO reward is unchanged, 0.39 ± 0.024 and 0.416 ± 0.024, between step 1 and step 60"
+    )
+
+
+@pytest.mark.parametrize(
+    ("end", "word"),
+    [
+        (0.42, "is unchanged, 0.4 ± 0.01 and 0.42 ± 0.01,"),
+        (0.44, "rises from 0.4 ± 0.01 to 0.44 ± 0.01"),
+        (0.36, "falls from 0.4 ± 0.01 to 0.36 ± 0.01"),
+    ],
+)
+def test_validations_are_compared_by_their_standard_error(end, word):
+    log = [
+        {"step": step, "validation/reward": value, "validation/reward_error": 0.01}
+        for step, value in ((0, 0.4), (20, (0.4 + end) / 2), (40, end))
+    ]
+    (chart,) = training_charts({"grpo": log})
+    assert chart.title == f"GRPO validation reward {word} between step 0 and step 40"
 
 
 def test_a_part_that_adds_nothing_has_no_curve():
@@ -293,7 +340,10 @@ def test_a_part_that_adds_nothing_has_no_curve():
         for i in range(1, 81)
     ]
     _, parts = training_charts({"grpo": log})
-    assert parts.title.startswith("GRPO reward by part: a rises from 0.85 to 7.25")
+    assert parts.title.startswith(
+        "GRPO reward by part: a rises from 0.35 ± 0.076 to 7.75 ± 0.076 between step 1 and step 80"
+    )
+    assert "the mean of the first 6 steps with the mean of the last 6 (± standard" in parts.note
     assert "means over 6 steps" in parts.note
     _, both = training_charts({"grpo": [step | {"reward_weighted/b": 0.1} for step in log]})
     assert [f">{name}<" in both.svg() for name in "ab"] == [True, True]
@@ -323,6 +373,49 @@ def test_tables_hold_the_rows_that_were_asked_for():
     text = console.export_text()
     assert re.search(r"before SFT .* 100\.0 % .* 0\.250 .* 0\.000 .* 0\.250", text)
     assert "0.250 [0.250, 0.250]" in text
+
+
+@pytest.mark.parametrize("values", [(0.7, 0.8191), (-0.3, 0.7995)])
+def test_the_last_tick_is_whole_in_a_wider_font(values):
+    rows = {f"row {i}": summary_of([sample(v)], [sample(v)]) for i, v in enumerate(values)}
+    log = [{"step": i, "reward": 0.1} for i in range(0, 121, 20)]
+    for chart in (rows_chart(rows, "reward"), *training_charts({"grpo": log})):
+        for source in (chart.svg(), chart.inline_svg()):
+            width = float(re.search(r'viewBox="0 0 ([\d.]+)', source)[1])
+            ticks = re.findall(r'text-anchor: middle;[^>]* x="([\d.]+)"[^>]*>([^<]+)<', source)
+            assert len(ticks) > 2
+            for x, label in ticks:  # 0.64 em a character in the font here, at 9 px
+                if re.fullmatch(r"[−\d.]+", label):
+                    assert float(x) + 1.3 * 0.64 * 9 * len(label) / 2 < width, label
+
+
+def test_a_formula_that_beats_the_model_is_told_wherever_the_two_stand(tmp_path):
+    good, poor = [[sample(0.9)], [sample(0.92)]], [[sample(0.5)], [sample(0.52)]]
+    rows = {
+        "before SFT": summary_of([sample(0.1)], [sample(0.1)]),
+        "H on every qubit": summary_of([sample(0.3)], [sample(0.3)]),
+        "fixed-angle QAOA": summary_of(*good),
+        "after GRPO": summary_of(*poor),
+    }
+    told = "Better than after GRPO: fixed-angle QAOA in approximation ratio (0.910 against 0.510)"
+    console = Console(width=80, record=True, file=io.StringIO())
+    baselines = ("H on every qubit", "fixed-angle QAOA")
+    console.print(compare_rows(rows, subject="after GRPO", baselines=baselines))
+    text = console.export_text()
+    assert told in " ".join(text.split())
+    names = re.findall(r"^│ (\w.*?) +│", text, re.MULTILINE)
+    assert names == ["before SFT", "after GRPO", "H on every qubit", "fixed-angle QAOA"]
+    assert max(map(len, text.splitlines())) <= 80
+    page = main_report(tmp_path, rows, {}, QuasarConfig()).read_text()
+    assert told in page
+    assert "above H on every qubit (0.300); below fixed-angle QAOA (0.910)" in page
+    better = rows | {"fixed-angle QAOA": rows["before SFT"]}
+    console.print(compare_rows(better, subject="after GRPO", baselines=baselines))
+    assert "Better" not in console.export_text()
+    summary = replace(rows["after GRPO"], baselines={"fixed-angle QAOA": rows["fixed-angle QAOA"]})
+    console.print(rows_table(summary))
+    text = " ".join(console.export_text().split())
+    assert "Better than this evaluation: fixed-angle QAOA in" in text
 
 
 def test_values_are_formatted_by_their_unit():

@@ -15,7 +15,10 @@ from quasar.config import config_from_dict
 from quasar.datasets.io import read_problems
 from quasar.evaluation.baselines import baseline_rows
 from quasar.evaluation.evaluate import evaluate_rows
-from quasar.evaluation.measure import Measurer, Question
+from quasar.evaluation.measure import SampleRequest
+from quasar.evaluation.rows import RowMaker
+from quasar.simulation import get_simulator
+from quasar.verification.execution.pool import LocalVerifierPool
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 PROBLEMS = DATA / "problems.jsonl"
@@ -67,20 +70,31 @@ def columns():
             "evaluation": {"device": "none", "random_draws": 0},
         }
     )
-    measurer = Measurer(config)
-    graders = {r.sample_index: measurer.grader(Question(r.problem)) for r in records}
+    verifiers, maker = LocalVerifierPool(config.verification), RowMaker(config)
+    problems = {record.sample_index: record.problem for record in records}
     texts = {
         name: {row.sample_index: row.completions[0] for row in baseline_rows(name, records)}
         for name in (H_ALL, BITSTRING, EMPTY, REFERENCE)
     }
     texts[OWN] = {
         r.sample_index: most_probable_optimum(
-            r.problem, measurer.verifier.probabilities(read_qasm(r.problem.reference_circuit))
+            r.problem,
+            get_simulator("exact", 1).probabilities(read_qasm(r.problem.reference_circuit)),
         )
         for r in records
     }
     rows = {
-        name: [graders[index].grade(text) for index, text in sorted(by_index.items())]
+        name: list(
+            map(
+                maker.row,
+                verifiers.verify(
+                    [
+                        SampleRequest(problems[index], text)
+                        for index, text in sorted(by_index.items())
+                    ]
+                ),
+            )
+        )
         for name, by_index in texts.items()
     }
     return {
@@ -121,7 +135,7 @@ def test_two_trivial_samples_beat_either(columns):
 
 def test_the_reward_puts_them_in_their_places(columns):
     """Guessing earns nothing anywhere; an optimum earns all but the warm start everywhere."""
-    assert np.abs(columns[H_ALL]["reward"]).max() == 0.0
+    assert np.abs(columns[H_ALL]["reward"]).max() < 1e-12
     assert columns[BITSTRING]["reward"] == pytest.approx(np.full(110, 0.8))
     assert columns[REFERENCE]["reward"].mean() > columns[EMPTY]["reward"].mean() + 0.4
 

@@ -11,9 +11,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
+
+from tests.support.guard import undone_by
+from tests.support.machine import scaled
 
 ROOT = Path(__file__).parents[2]
 BRIDGE, NETWORK = "quasar-br", "10.211.77"
@@ -50,7 +54,7 @@ def kill_all(namespace: str) -> int:
             process.send_signal(signal.SIGKILL)
         except psutil.NoSuchProcess:
             continue
-    psutil.wait_procs(found, timeout=30)
+    psutil.wait_procs(found, timeout=scaled(30))
     return len(found)
 
 
@@ -124,7 +128,7 @@ class Node:
         environment = self.environment()
         if "start" in command:
             del environment["RAY_ADDRESS"]  # it would be the cluster to join
-        return run(*self.command(*command), env=environment, timeout=240)
+        return run(*self.command(*command), env=environment, timeout=scaled(240))
 
     def actors(self, kind: str) -> int:
         """Processes whose title begins so, e.g. ray::RolloutRunner."""
@@ -148,9 +152,13 @@ class Nodes:
         self.directory = directory
         self.marks = (mark_of_head, mark_of_workers)
         self.all: list[Node] = []
+        self.if_pytest_dies = ExitStack()
 
     def __enter__(self) -> "Nodes":
         remove_leftovers()
+        disks = ("sh", "-c", 'rm -rf "$0"*', str(self.directory))
+        for command in (disks, (sys.executable, "-m", "tests.jobs.nodes")):
+            self.if_pytest_dies.enter_context(undone_by(*command))
         run("ip", "link", "add", BRIDGE, "type", "bridge")
         run("ip", "link", "set", BRIDGE, "up")
         self.head = self._node("head", cpus=2, mark=self.marks[0]).start()
@@ -176,6 +184,7 @@ class Nodes:
             disk = node.temporary.with_name(f"{node.temporary.name}-{node.name}")
             shutil.rmtree(disk, ignore_errors=True)
         subprocess.run(["ip", "link", "del", BRIDGE], capture_output=True)
+        self.if_pytest_dies.close()
 
     def submit(
         self, job: str, *arguments: str, log: Path, mark: str | None = None
@@ -208,3 +217,7 @@ class Nodes:
     def stop(self, submission_id: str) -> None:
         """`ray job stop`, until the job has stopped."""
         self.head.run(sys.executable, "-m", "ray.scripts.scripts", "job", "stop", submission_id)
+
+
+if __name__ == "__main__":  # called by the guard of tests/support, after pytest and its processes
+    remove_leftovers()

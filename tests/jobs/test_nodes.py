@@ -16,18 +16,22 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from quasar.config import load_config, to_commented_yaml
-from quasar.evaluation.evaluate import PROGRESS, evaluate_files, read_summary
-from quasar.learning.state import StepLog
-from quasar.storage import Mirror
+from quasar.config import load_config
+from quasar.evaluation.summary import read_summary
+from quasar.pipeline.evaluate import evaluate_files
+from quasar.pipeline.storage import Mirror
+from quasar.system.run_paths import EvaluationPaths
+from quasar.training.state import StepLog
 from tests.jobs.nodes import Nodes, can_make_nodes
-from tests.learning.test_chaos import SETTINGS, learned, rollouts, start
+from tests.support import training_runs
+from tests.support.machine import scaled
+from tests.support.training_runs import learned, rollouts, start, start_from
 
 pytestmark = [
     pytest.mark.ray,
     pytest.mark.slow,
     pytest.mark.nodes,
-    pytest.mark.timeout(2400),
+    pytest.mark.timeout(2400),  # on the reference machine
     pytest.mark.skipif(not can_make_nodes(), reason="needs root and iproute2"),
 ]
 
@@ -37,33 +41,13 @@ ACTORS = ("ray::RolloutRunner", "ray::_VerifierActor")
 LEARNER = "ray::_WrappedExecutable"
 EVALUATION = "python ray_jobs/evaluate.py"
 DRAWS = 100_000  # of random angles: a second for each problem, so that there is time to kill
-TIME_LIMIT_S = 1200.0
+TIME_LIMIT_S = 1200.0  # on the reference machine
 
 
 def write_config(directory: Path, *more: str) -> Path:
-    config = load_config(
-        "laptop",
-        [
-            *SETTINGS,
-            f"learner.nodes={LEARNERS}",
-            f"rollout.nodes={WORKERS}",
-            f"verification.nodes={WORKERS}",
-            f"run.directory={directory}",
-            "run.name=run",
-            f"grpo.iterations={STEPS}",
-            *more,
-        ],
-    )
-    path = directory / "config.yaml"
-    path.write_text(to_commented_yaml(config))
-    return path
-
-
-def with_supervised_model(calm: Path, directory: Path) -> Path:
-    """A run that begins with the dataset and the supervised model of a finished one."""
-    for name in ("dataset", "model/initial", "sft"):
-        shutil.copytree(calm / "run" / name, directory / "run" / name)
-    return directory
+    marks = (f"learner.nodes={LEARNERS}", f"rollout.nodes={WORKERS}")
+    marks += (f"verification.nodes={WORKERS}", f"grpo.iterations={STEPS}")
+    return training_runs.write_config(directory, *marks, *more)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +55,9 @@ def calm(tmp_path_factory) -> Path:
     """The run that nothing disturbs, on one node."""
     directory = tmp_path_factory.mktemp("calm")
     log = directory / "log.txt"
-    assert start(write_config(directory), log).wait(TIME_LIMIT_S) == 0, log.read_text()[-3000:]
+    assert start(write_config(directory), log).wait(scaled(TIME_LIMIT_S)) == 0, log.read_text()[
+        -3000:
+    ]
     return directory
 
 
@@ -89,7 +75,7 @@ def nodes(calm):
 
 
 def wait_for(condition, job, log: Path) -> None:
-    deadline = time.monotonic() + TIME_LIMIT_S
+    deadline = time.monotonic() + scaled(TIME_LIMIT_S)
     while not condition():
         assert job.poll() is None, f"the job ended early:\n{log.read_text()[-3000:]}"
         assert time.monotonic() < deadline, f"waited too long:\n{log.read_text()[-3000:]}"
@@ -108,13 +94,14 @@ def kill_a_worker(cluster: Nodes) -> str:
 
 def ended(job, log: Path) -> str:
     """The log of a job that ended well."""
-    code = job.wait(TIME_LIMIT_S)
+    code = job.wait(scaled(TIME_LIMIT_S))
     assert code == 0, f"exit {code}\n{log.read_text()[-4000:]}"
     return log.read_text()
 
 
 def test_training_over_nodes_with_one_killed_is_training_on_one(calm, nodes, tmp_path):
-    directory = with_supervised_model(calm, tmp_path)
+    directory = tmp_path
+    start_from(calm, directory)
     steps = directory / "run" / "grpo" / "steps.jsonl"
     log = directory / "first.log"
     started = time.monotonic()
@@ -144,7 +131,8 @@ def test_training_over_nodes_with_one_killed_is_training_on_one(calm, nodes, tmp
 
 def test_a_sweep_goes_on_without_a_killed_node(calm, nodes, tmp_path):
     nodes.add_worker()
-    directory = with_supervised_model(calm, tmp_path)
+    directory = tmp_path
+    start_from(calm, directory)
     config = write_config(directory, f"grpo.iterations={TRIAL_STEPS}", "grpo.checkpoint_every=2")
     log = directory / "first.log"
     started = time.monotonic()
@@ -199,13 +187,13 @@ def test_an_evaluation_whose_node_is_killed_goes_on_elsewhere(calm, nodes, tmp_p
     nodes.add_worker()
     log = tmp_path / "first.log"
     job = nodes.submit(*map(str, command), log=log, mark=WORKERS)
-    progress = output / PROGRESS
+    progress = EvaluationPaths(output).progress
     wait_for(lambda: progress.is_file() and progress.read_text().count("\n") > 3, job, log)
     (victim,) = (node for node in nodes.all[1:] if node.actors(EVALUATION))
     print(f"\nkilled {victim.address}: {victim.kill()} processes, among them the evaluation's")
     # `ray job submit` may end with 0 here: its log breaks off before the node counts as dead.
-    job.wait(TIME_LIMIT_S)
-    deadline = time.monotonic() + TIME_LIMIT_S
+    job.wait(scaled(TIME_LIMIT_S))
+    deadline = time.monotonic() + scaled(TIME_LIMIT_S)
     while "failed" not in (status := nodes.status("evaluate-first")):
         assert time.monotonic() < deadline, status
         time.sleep(1.0)
@@ -261,7 +249,7 @@ def test_an_endpoint_job_answers_until_it_is_stopped(calm, nodes, tmp_path):
     print(f"\nanswered: valid {answer['valid']}, {answer['candidates']}")
     assert answer["valid"]
     nodes.stop("serve-first")
-    assert job.wait(TIME_LIMIT_S) is not None
+    assert job.wait(scaled(TIME_LIMIT_S)) is not None
     assert answers("/healthz") is None
     assert "stopped" in nodes.status("serve-first").lower()
 
@@ -270,5 +258,5 @@ def test_a_job_with_bad_input_fails_with_one_line(nodes, tmp_path):
     log = tmp_path / "bad.log"
     files = ("--problems", "nowhere.jsonl", "--generations", "nowhere.jsonl")
     bad = nodes.submit("evaluate", *files, "--output", str(tmp_path / "out"), log=log)
-    assert bad.wait(TIME_LIMIT_S) != 0
+    assert bad.wait(scaled(TIME_LIMIT_S)) != 0
     assert "quasar: --problems nowhere.jsonl: no such file" in log.read_text()

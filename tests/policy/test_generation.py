@@ -11,10 +11,13 @@ from quasar.config import with_overrides
 from quasar.datasets.io import read_problems
 from quasar.datasets.prompts import build_messages
 from quasar.errors import CircuitError, ConfigError
-from quasar.policy.decoding import draw
-from quasar.policy.engine import Sampling, load_engine, stream_seed
-from quasar.policy.generation import CircuitGenerator
-from quasar.policy.grammar import ascii_pieces, program_pattern
+from quasar.policy.engines.decoding import draw
+from quasar.policy.engines.loading import load_engine
+from quasar.policy.engines.protocol import Sampling, stream_seed
+from quasar.policy.engines.transformers import CircuitGenerator
+from quasar.policy.grammar import ascii_pieces
+from quasar.policy.patterns import program_pattern
+from quasar.policy.program_form import ProgramForm
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +54,7 @@ def test_log_probs_are_those_of_a_dense_forward(generator, prompts, sampling):
 def test_a_sequence_does_not_depend_on_its_batch(generator, prompts, sampling, constrained):
     """Alone, four at a time with ended rows replaced by waiting ones, or all at once."""
     many = [prompts[i % len(prompts)] for i in range(18)]
-    sizes = [2 + i % 4 for i in range(len(many))] if constrained else None
+    forms = [ProgramForm(2 + i % 4) for i in range(len(many))] if constrained else None
     limits = [8 + 5 * (i % 5) if not constrained else 32 for i in range(len(many))]
 
     def ids(engine):
@@ -60,7 +63,7 @@ def test_a_sequence_does_not_depend_on_its_batch(generator, prompts, sampling, c
             seeds=range(len(many)),
             sampling=sampling,
             max_tokens=limits,
-            num_qubits=sizes,
+            forms=forms,
         )
         return [c.token_ids for c in done]
 
@@ -73,7 +76,7 @@ def test_constrained_log_probs_are_over_the_tokens_that_keep_a_program_possible(
     """Brute force: every token of the vocabulary is tried as the next piece of text."""
     sampling, size = Sampling(0.7, 1.0, 200), 3
     (done,) = generator.sample(
-        prompts[:1], seeds=[4], sampling=sampling, num_qubits=[size], max_tokens=[200]
+        prompts[:1], seeds=[4], sampling=sampling, forms=[ProgramForm(size)], max_tokens=[200]
     )
     spelt = ascii_pieces(generator.tokenizer)
     pieces = {i: piece.decode() for piece, ids in spelt.items() for i in ids}
@@ -97,7 +100,10 @@ def test_an_untrained_model_writes_valid_programs_only(generator, prompts, tiny_
     sizes = [r.problem.num_qubits for r in read_problems(tiny_dataset / "train.jsonl")[:6]]
     free = generator.sample(prompts, seeds=range(6), sampling=Sampling(1.0, 1.0, 48))
     held = generator.sample(
-        prompts, seeds=range(6), sampling=Sampling(1.0, 1.0, 48), num_qubits=sizes
+        prompts,
+        seeds=range(6),
+        sampling=Sampling(1.0, 1.0, 48),
+        forms=[ProgramForm(size) for size in sizes],
     )
     for completion, size in zip(held, sizes, strict=True):
         assert completion.finished
@@ -109,13 +115,13 @@ def test_an_untrained_model_writes_valid_programs_only(generator, prompts, tiny_
 
 
 def test_a_turn_can_end_with_its_program(generator, prompts):
-    sizes = [3] * len(prompts)
+    forms = [ProgramForm(3)] * len(prompts)
     ended, stopped = (
         generator.sample(
             prompts,
             seeds=range(len(prompts)),
             sampling=Sampling(1.0, 1.0, 64, stop),
-            num_qubits=sizes,
+            forms=forms,
         )
         for stop in (False, True)
     )

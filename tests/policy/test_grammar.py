@@ -13,10 +13,12 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from quasar.circuits.qasm import read_qasm
 from quasar.datasets.io import read_problems
-from quasar.policy.decoding import draw
-from quasar.policy.engine import Sampling
-from quasar.policy.grammar import ProgramPath, TokenGrammar, ascii_pieces, program_pattern
+from quasar.policy.engines.decoding import draw
+from quasar.policy.engines.protocol import Sampling
+from quasar.policy.grammar import TokenGrammar, ascii_pieces
 from quasar.policy.legal import LegalTokens, concatenate
+from quasar.policy.patterns import program_pattern
+from quasar.policy.program_form import ProgramForm
 
 PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "problems.jsonl"
 # The split of Qwen's tokenizers: single digits, words with one blank before, signs with line ends.
@@ -57,7 +59,7 @@ def grammar(request, tiny_policy):
 
 def write(grammar, num_qubits, limit, rng, *, scale=3.0, top_p=1.0):
     """Ids that a model of random logits writes under the grammar, and the legal sets it had."""
-    path, ids, sets = ProgramPath(grammar, num_qubits), [], []
+    path, ids, sets = grammar.path(ProgramForm(num_qubits)), [], []
     while len(ids) < limit and (not ids or ids[-1] != grammar.eos_id):
         sets.append(path.row(limit - len(ids)))
         logits = scale * torch.randn(1, grammar.masks([0]).shape[1], generator=rng)
@@ -80,7 +82,7 @@ def write(grammar, num_qubits, limit, rng, *, scale=3.0, top_p=1.0):
 def test_any_model_writes_a_valid_program_within_its_limit(
     grammar, seed, num_qubits, spare, scale, top_p
 ):
-    limit = grammar.automaton(num_qubits).shortest + spare
+    limit = grammar.automaton(ProgramForm(num_qubits)).shortest + spare
     rng = torch.Generator().manual_seed(seed)
     ids, _ = write(grammar, num_qubits, limit, rng, scale=scale, top_p=top_p)
     assert ids[-1] == grammar.eos_id
@@ -91,7 +93,7 @@ def test_any_model_writes_a_valid_program_within_its_limit(
 
 
 def test_a_limit_below_the_shortest_program_is_reached_without_an_end(grammar):
-    limit = grammar.automaton(4).shortest - 1
+    limit = grammar.automaton(ProgramForm(4)).shortest - 1
     ids, _ = write(grammar, 4, limit, torch.Generator().manual_seed(0))
     assert len(ids) == limit
     assert grammar.eos_id not in ids
@@ -99,7 +101,7 @@ def test_a_limit_below_the_shortest_program_is_reached_without_an_end(grammar):
 
 def test_the_shortest_program_is_the_shortest(grammar):
     """Brute force: no path from the start ends earlier."""
-    automaton = grammar.automaton(2)
+    automaton = grammar.automaton(ProgramForm(2))
     front, length = {automaton.start}, 0
     while not front & automaton.final:
         front = {automaton.advance(s, int(t)) for s in front for t in automaton.legal(s, 1 << 20)}
@@ -112,7 +114,7 @@ def test_steering_leaves_every_program_that_fits(grammar, tiny_dataset):
     for record in read_problems(tiny_dataset / "train.jsonl")[:8]:
         text = record.problem.reference_circuit
         ids = [*grammar.tokenizer.encode(text, add_special_tokens=False), grammar.eos_id]
-        automaton = grammar.automaton(record.problem.num_qubits)
+        automaton = grammar.automaton(ProgramForm(record.problem.num_qubits))
         state = automaton.start
         for t, token in enumerate(ids):
             assert token in automaton.legal(state, len(ids) - t)
@@ -168,12 +170,12 @@ def test_a_record_holds_the_sets_that_were_drawn_from(grammar):
 
 def test_a_replay_far_from_the_limit_is_the_record(grammar):
     ids, _ = write(grammar, 3, 400, torch.Generator().manual_seed(6))
-    free = grammar.automaton(3)
+    free = grammar.automaton(ProgramForm(3))
     state, expected = free.start, []
     for token in ids:
         expected.append(free.legal(state, 1 << 20))
         state = free.advance(state, token)
-    replayed = grammar.replay(3, ids)
+    replayed = grammar.replay(ProgramForm(3), ids)
     for place, tokens in zip(replayed.index, expected, strict=True):
         assert (replayed.sets[place] == tokens).all()
 

@@ -23,6 +23,13 @@ def draw_instance(data, primitive, at_most):
     return generated(primitive, data.draw(seeds, label="seed"), size)
 
 
+def renamed(hyperedge, new):
+    """A list of nodes, or an object with lists of nodes and numbers."""
+    if isinstance(hyperedge, list):
+        return [new[v] for v in hyperedge]
+    return {k: renamed(v, new) if isinstance(v, list) else v for k, v in hyperedge.items()}
+
+
 def answers_of(instance):
     """The decoded answer of every basis state, by the definition of an assignment."""
     problem = get_problem(instance.primitive)
@@ -42,7 +49,7 @@ def test_relabelling_permutes_the_spectrum_with_the_answers(primitive, data):
     if "hyperedges" in graph:
         other = {
             "nodes": [new[v] for v in graph["nodes"]],
-            "hyperedges": [[new[v] for v in h] for h in graph["hyperedges"][::-1]],
+            "hyperedges": [renamed(h, new) for h in graph["hyperedges"][::-1]],
         }
     else:
         ends = ("source", "target") if graph["directed"] else ("target", "source")

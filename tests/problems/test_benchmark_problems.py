@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from quasar.datasets.check import check_problems
+from quasar.datasets.hub.check import check_problems
 from quasar.datasets.io import read_problems
 from quasar.problems import build_instance, decoder_for, get_problem, problem_names
 from quasar.problems.soundness import check_sound
@@ -98,8 +98,8 @@ def test_sound_encoding_mends_what_the_published_one_gets_wrong(rows):
             continue
         instance = load(row)
         faulty[row["problem_type"]] += check_sound(instance) is not None
-        mended = build_instance(row["problem_type"], instance.graph, instance.attributes)
-        assert check_sound(mended) is None, row["sample_index"]
+        fixed = build_instance(row["problem_type"], instance.graph, instance.attributes)
+        assert check_sound(fixed) is None, row["sample_index"]
     assert {name for name, count in faulty.items() if count} == {
         "connected_components",
         "hypermaxcut",

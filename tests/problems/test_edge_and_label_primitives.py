@@ -22,6 +22,7 @@ def graph_of(edges, *, nodes=4, **fields):
 
 SQUARE = [(0, 1, 1), (1, 2, 1), (2, 3, 1), (0, 3, 1)]
 TRIANGLE = [(0, 1, 1), (1, 2, 1), (0, 2, 1)]
+BARE_SQUARE, BARE_TRIANGLE = ([edge[:2] for edge in edges] for edges in (SQUARE, TRIANGLE))
 
 
 def optimal_answers(instance):
@@ -38,8 +39,8 @@ def solve(primitive, edges, attributes=None, *, nodes=4):
 
 def test_edge_cover_by_hand():
     # A path needs both ends' edges, the middle one is left out.
-    assert solve("edge_cover", SQUARE[:3]) == [[[0, 1], [2, 3]]]
-    instance = build_instance("edge_cover", graph_of(SQUARE[:3]))
+    assert solve("edge_cover", BARE_SQUARE[:3]) == [[[0, 1], [2, 3]]]
+    instance = build_instance("edge_cover", graph_of(BARE_SQUARE[:3]))
     assert instance.variables == ("0-1", "1-2", "2-3")
     assert instance.spectrum.optimal.tolist() == [0b010]
 
@@ -63,32 +64,34 @@ def test_matching_by_hand():
     assert solve("matching", star, {"matching": "maximum_bipartite"}) == [[[0, 2]]]
 
 
-def test_matching_of_edges_too_heavy_for_the_penalty_is_seen_to_be_unsound():
+def test_the_published_penalty_of_a_matching_is_too_little_for_heavy_edges():
     """One edge of weight 2(n+1) is not worth its penalty: the bound in the docstring is sharp."""
     problem = get_problem("matching")
     for weight, matched in ((5, {1}), (6, {0, 1}), (7, {0})):
-        answers = solve("matching", [(0, 1, weight)], {"matching": "perfect"}, nodes=2)
-        assert {len(answer) for answer in answers} == matched
-        assert problem.optimum(graph_of([(0, 1, weight)], nodes=2), {}) == weight
+        graph = graph_of([(0, 1, weight)], nodes=2)
+        published = build_instance("matching", graph, PERFECT, encoding="published")
+        assert {len(answer) for answer in optimal_answers(published)} == matched
+        assert optimal_answers(build_instance("matching", graph, PERFECT)) == [[[0, 1]]]
+        assert problem.optimum(graph, {}) == weight
 
 
 def test_kclique_by_hand():
-    edges = [*TRIANGLE, (2, 3)]
+    edges = [*BARE_TRIANGLE, (2, 3)]
     assert solve("kclique", edges, {"k": 3}) == [[0, 1, 2]]
     # No triangle in a square: any three nodes, one pair of which is not joined.
     problem = get_problem("kclique")
-    assert problem.optimum(graph_of(SQUARE), {"k": 3}) == 1.0
-    assert len(solve("kclique", SQUARE, {"k": 3})) == 4
+    assert problem.optimum(graph_of(BARE_SQUARE), {"k": 3}) == 1.0
+    assert len(solve("kclique", BARE_SQUARE, {"k": 3})) == 4
 
 
 def test_graph_coloring_by_hand():
-    answers = solve("graph_coloring", SQUARE, {"number_of_colors": 2})
+    answers = solve("graph_coloring", BARE_SQUARE, {"number_of_colors": 2})
     assert sorted(answers) == [[[0, 2], [1, 3]], [[1, 3], [0, 2]]]
     problem, two = get_problem("graph_coloring"), {"number_of_colors": 2}
-    assert problem.optimum(graph_of(TRIANGLE, nodes=3), two) == 1.0
-    assert not problem.is_feasible(graph_of(SQUARE), two, [[0, 2, 1], [1, 3]])
-    assert not problem.is_feasible(graph_of(SQUARE), two, [[0, 2], [1]])
-    instance = build_instance("graph_coloring", graph_of(SQUARE), two)
+    assert problem.optimum(graph_of(BARE_TRIANGLE, nodes=3), two) == 1.0
+    assert not problem.is_feasible(graph_of(BARE_SQUARE), two, [[0, 2, 1], [1, 3]])
+    assert not problem.is_feasible(graph_of(BARE_SQUARE), two, [[0, 2], [1]])
+    instance = build_instance("graph_coloring", graph_of(BARE_SQUARE), two)
     assert instance.variables[:3] == ("0:0", "0:1", "1:0")
 
 
@@ -157,11 +160,9 @@ def test_steiner_ground_states_are_exactly_the_minimum_trees(data):
     assert answers == trees
     assert get_problem("steiner_tree").optimum(graph, {"terminal_nodes": terminals}) == best
     # The smallest value of the whole polynomial is the weight itself: no penalty is left.
-    constant = (
-        get_problem("steiner_tree")
-        .polynomial(graph, instance.attributes)
-        .constant_dropped_by_ising()
-    )
+    polynomial = get_problem("steiner_tree").polynomial(graph, instance.attributes)
+    every = (1,) * instance.num_qubits  # all variables 1: basis state 0
+    constant = polynomial.value(every) - instance.hamiltonian.energies[0]
     assert instance.spectrum.minimum + constant == pytest.approx(best, abs=1e-9)
     # An infeasible choice is at least 1 above.
     feasible = decoder_for(instance).feasible_states(graph, instance.attributes)
@@ -242,8 +243,8 @@ ENDS = {"terminal_nodes": [0, 2]}
 FAULTS = [
     ("edge_cover", graph_of([]), {}, "no edges"),
     ("edge_cover", graph_of([(1, 1)]), {}, "self-loop on node 1"),
-    ("edge_cover", graph_of(TRIANGLE), {}, "node 3 has no edge"),
-    ("edge_cover", graph_of(SQUARE, directed=True), {}, '"directed" is True'),
+    ("edge_cover", graph_of(BARE_TRIANGLE), {}, "node 3 has no edge"),
+    ("edge_cover", graph_of(BARE_SQUARE, directed=True), {}, '"directed" is True'),
     ("edge_cover", graph_of([(0, v) for v in range(1, 12)], nodes=12), {}, "node 0 has 11 edges"),
     ("matching", graph_of(SQUARE), {}, "attribute 'matching' is missing"),
     ("matching", graph_of(SQUARE), {"matching": "best"}, "'best' is not one of perfect, near_"),
@@ -261,15 +262,15 @@ FAULTS = [
         PERFECT,
         "201 edges, the limit is 200",
     ),
-    ("kclique", graph_of(SQUARE), {}, "attribute 'k' is missing"),
-    ("kclique", graph_of(SQUARE), {"k": 5}, "k must be an integer from 2 to 4, not '5'"),
-    ("kclique", graph_of(SQUARE), {"k": 2.0}, "k must be an integer from 2 to 4"),
-    ("kclique", graph_of(SQUARE), {"k": True}, "k must be an integer"),
+    ("kclique", graph_of(BARE_SQUARE), {}, "attribute 'k' is missing"),
+    ("kclique", graph_of(BARE_SQUARE), {"k": 5}, "k must be an integer from 2 to 4, not '5'"),
+    ("kclique", graph_of(BARE_SQUARE), {"k": 2.0}, "k must be an integer from 2 to 4"),
+    ("kclique", graph_of(BARE_SQUARE), {"k": True}, "k must be an integer"),
     ("kclique", graph_of([]), {"k": 2}, "no edges"),
-    ("graph_coloring", graph_of(SQUARE), {}, "attribute 'number_of_colors' is missing"),
-    ("graph_coloring", graph_of(SQUARE), {"number_of_colors": 5}, "from 2 to 4, not '5'"),
-    ("graph_coloring", graph_of(SQUARE), {"number_of_colors": 1}, "from 2 to 4, not '1'"),
-    ("graph_coloring", graph_of(SQUARE), {"number_of_colors": "2"}, "must be an integer"),
+    ("graph_coloring", graph_of(BARE_SQUARE), {}, "attribute 'number_of_colors' is missing"),
+    ("graph_coloring", graph_of(BARE_SQUARE), {"number_of_colors": 5}, "from 2 to 4, not '5'"),
+    ("graph_coloring", graph_of(BARE_SQUARE), {"number_of_colors": 1}, "from 2 to 4, not '1'"),
+    ("graph_coloring", graph_of(BARE_SQUARE), {"number_of_colors": "2"}, "must be an integer"),
     ("graph_coloring", graph_of([(0, 0)]), TWO, "self-loop"),
     ("graph_coloring", graph_of([], nodes=0), TWO, "no nodes"),
     ("community_detection", graph_of(SQUARE), {"number_of_communities": 2}, "'communities_size'"),

@@ -1,4 +1,4 @@
-"""The two encodings: registry, published faults, hand-made instances of the mended primitives."""
+"""The two encodings: registry, published faults, hand-made instances of the fixed primitives."""
 
 import dataclasses
 from itertools import permutations
@@ -10,7 +10,11 @@ from quasar.errors import ProblemError
 from quasar.problems import build_instance, decoder_for, get_problem, problem_names
 from quasar.problems.graphs import node_link
 from quasar.problems.soundness import check_sound
-from quasar.problems.states import state_of
+
+
+def state_of(assignment) -> int:
+    """The basis state whose variables have these values."""
+    return sum((1 - x) << q for q, x in enumerate(assignment))
 
 
 def graph_of(pairs, *, nodes):
@@ -191,7 +195,12 @@ def test_hand_made_knapsack_partition_cover_and_independent_set():
     nodes = [{"id": i, "weight": w, "value": v} for i, w, v in items]
     cases = {
         "knapsack": ({"nodes": nodes, "edges": []}, {"capacity": 4}, [[1, 2]], -5.0),
-        "number_partitioning": ({"nodes": nodes, "edges": []}, {}, [[0], [1, 2]], 1.0),
+        "number_partitioning": (
+            {"nodes": [{"id": i, "weight": w} for i, w, _ in items], "edges": []},
+            {},
+            [[0], [1, 2]],
+            1.0,
+        ),
         "maximum_independent_set": (STAR, {}, [[0, 2, 3, 4]], -4.0),
         "exact_cover": (
             {"nodes": [0, 1, 2], "hyperedges": [[0, 1], [1, 2], [2], [0]]},

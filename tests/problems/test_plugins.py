@@ -1,35 +1,18 @@
 """Problems of other packages: the example of `examples/own_problem`, and what may be wrong."""
 
 import json
-import os
-import subprocess
-import sys
 import tomllib
-from pathlib import Path
+from functools import partial
 
 import pytest
 
 from quasar.problems.plugins import GROUP
+from tests.support.plugins import ROOT, run_with_plugin
 
-ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "own_problem"
 DECLARED = tomllib.loads((EXAMPLE / "pyproject.toml").read_text("utf-8"))["project"]
 
-
-def quasar(installed, *arguments, entry_points, program=("-m", "quasar.cli")):
-    """Run in a process that sees the example as an installed package with these entry points."""
-    info = installed / "example-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: example\nVersion: 1.0\n")
-    listed = "".join(f"{name} = {value}\n" for name, value in entry_points.items())
-    (info / "entry_points.txt").write_text(f"[{GROUP}]\n{listed}")
-    path = os.pathsep.join(map(str, (installed, EXAMPLE, ROOT)))
-    return subprocess.run(
-        [sys.executable, *program, *arguments],
-        env=os.environ | {"PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-    )
+quasar = partial(run_with_plugin, example=EXAMPLE, group=GROUP)
 
 
 def test_the_example_is_a_problem_like_any_other(tmp_path):
@@ -67,7 +50,7 @@ def test_the_example_is_shown(tmp_path):
         ("path", "dominating_set:nx", "not a GraphProblem"),
         ("abstract", "dominating_set:NodeSubsetProblem", "not a GraphProblem with all its methods"),
         ("missing", "no_such_module:Problem", "ModuleNotFoundError"),
-        ("min_cut", "quasar.problems.min_cut:MinCut", "min_cut is taken by Quasar itself"),
+        ("min_cut", "quasar.problems.primitives.min_cut:MinCut", "min_cut is taken by Quasar"),
     ],
 )
 def test_a_faulty_entry_point_is_one_line(tmp_path, name, value, message):

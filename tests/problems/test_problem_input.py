@@ -29,7 +29,7 @@ FAULTS = [
     ("vertex_cover", graph_of([(0,)]), {}, "edge 0 is not an object"),
     ("vertex_cover", graph_of([(0, 1)], directed=True), {}, '"directed" is True'),
     ("vertex_cover", graph_of([(0, 1)]) | {"edges": None}, {}, '"edges" must be a list'),
-    ("vertex_cover", {"nodes": [0, 1], "edges": []}, {}, '"id"'),
+    ("vertex_cover", {"nodes": [{"name": 0}, 1], "edges": []}, {}, '"id"'),
     ("vertex_cover", {"nodes": [{"id": 0}, {"id": "0"}], "edges": []}, {}, "node 0 is listed"),
     ("vertex_cover", {"nodes": [{"id": [0]}], "edges": []}, {}, "integer or a string"),
     ("vertex_cover", [1, 2], {}, "is a list"),

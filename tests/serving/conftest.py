@@ -1,7 +1,9 @@
-"""A real small model that has learnt one circuit by heart."""
+"""A real small model that has learnt one circuit by heart, and pages in a real browser."""
 
 import pytest
 import torch
+from browser import ARGUMENTS, CHROMIUM, CIRCUITS, Visit
+from endpoint import Endpoint
 
 from quasar.circuits.ansatz.qaoa import qaoa_circuit
 from quasar.config import load_config
@@ -9,7 +11,7 @@ from quasar.datasets.prompts import build_messages
 from quasar.policy.chat import ChatFormat
 from quasar.policy.models import build_policy, load_policy
 from quasar.problems import build_instance
-from quasar.tool.schema import expand_graph
+from quasar.schema.verify import expand_graph
 
 KNOWN_GRAPH = {"nodes": [0, 1, 2], "edges": [[0, 1], [1, 2]]}
 SMALL = (
@@ -48,7 +50,9 @@ def checkpoint(tmp_path_factory):
         decimals=2
     )
     directory = tmp_path_factory.mktemp("run") / "model"
-    build_policy(load_config("laptop", SMALL), [m["content"] for m in messages] + [text], directory)
+    build_policy(
+        load_config("published", SMALL), [m["content"] for m in messages] + [text], directory
+    )
     chat = ChatFormat(load_policy(directory)[1])
     memorise(directory, chat.prompt_ids(messages), chat.answer_ids(text))
     return directory
@@ -58,3 +62,25 @@ def checkpoint(tmp_path_factory):
 def known_graph():
     """The graph whose vertex-cover circuit the checkpoint knows."""
     return KNOWN_GRAPH
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def visit(chromium):
+    visits = []
+
+    def make(endpoint=None, **options):
+        visits.append(Visit(chromium, (endpoint or Endpoint(CIRCUITS)).api, **options))
+        return visits[-1]
+
+    yield make
+    for one in visits:
+        one.close()

@@ -5,7 +5,6 @@ import contextlib
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator, Sequence
 
 import httpx
@@ -13,15 +12,17 @@ import uvicorn
 
 from quasar.circuits.ansatz.qaoa import qaoa_circuit
 from quasar.config import load_config
+from quasar.episodes.turns import WriteRequest, WrittenTurn
+from quasar.policy.engines.protocol import Completion
 from quasar.problems import build_instance
-from quasar.rewards import score
+from quasar.schema.verify import expand_graph
 from quasar.serving.api import create_api
 from quasar.serving.keys import ApiKeys
 from quasar.serving.service import CircuitService
-from quasar.serving.writer import Draft, Order
-from quasar.tool.schema import expand_graph
+from quasar.verification.request import answer_request
+from quasar.verification.reward import score
 from quasar.verification.verifier import Verifier
-from quasar.verification.worker import run_check
+from tests.support.machine import scaled, wait_until
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 PATH3 = {"nodes": [0, 1, 2], "edges": [[0, 1], [1, 2]]}
@@ -41,17 +42,28 @@ GOOD, WORSE = sorted(
     (circuit_text(0.75, -0.4), circuit_text(0.0, 0.0)),
     key=lambda text: (
         -score(
-            Verifier(load_config("laptop").verification).verify(problem(), text),
-            load_config("laptop").reward,
+            Verifier(load_config("published").verification).verify(problem(), text),
+            load_config("published").reward,
         ).value
     ),
 )
 
 
+def written(request: WriteRequest, *texts: str) -> list[WrittenTurn]:
+    """The turns of a request: sample i writes text i, going round; one token that says which."""
+    return [
+        WrittenTurn(
+            turn.sample,
+            Completion(texts[turn.sample % len(texts)], (10 * turn.turn + turn.sample,), (), True),
+        )
+        for turn in request.turns
+    ]
+
+
 def failing(error: Exception):
     """A writer that gets no further than this."""
 
-    async def write(order):
+    async def write(request):
         raise error
         yield
 
@@ -59,7 +71,7 @@ def failing(error: Exception):
 
 
 class Endpoint:
-    """The application around given texts; records the orders that reach the writer."""
+    """The application around given texts; records the requests that reach the writer."""
 
     def __init__(
         self,
@@ -71,16 +83,16 @@ class Endpoint:
         keys: ApiKeys | None = None,
         max_requests: int | None = None,
     ):
-        self.config = load_config("laptop", overrides)
-        self.orders: list[Order] = []
+        self.config = load_config("published", overrides)
+        self.requests: list[WriteRequest] = []
         self.verifier = Verifier(self.config.verification)
 
-        async def write_given(order):
-            self.orders.append(order)
-            yield [Draft(texts[i % len(texts)], True, i) for i in range(order.samples)]
+        async def write_given(request):
+            self.requests.append(request)
+            yield written(request, *texts)
 
         async def verify_all(checks):
-            return [run_check(self.verifier, check, memory_limit_mb=0) for check in checks]
+            return [answer_request(self.verifier, check, memory_limit_mb=0) for check in checks]
 
         service = CircuitService(
             (write or write_given) if model else None,
@@ -121,21 +133,17 @@ def running(api) -> Iterator[tuple[str, int]]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            for _ in range(600):
-                if server.started:
-                    break
-                time.sleep(0.05)
-            assert server.started
+            assert wait_until(lambda: server.started, 30)
             yield listener.getsockname()
         finally:
             server.should_exit = True
-            thread.join(30)
+            thread.join(scaled(30))
 
 
 def error_of(response: httpx.Response) -> dict:
     body = response.json()
     assert body.keys() == {"error"}
-    assert body["error"].keys() == {"message", "field", "mend"}
-    assert body["error"]["mend"]
+    assert body["error"].keys() == {"message", "field", "hint"}
+    assert body["error"]["hint"]
     assert "Traceback" not in response.text
     return body["error"]

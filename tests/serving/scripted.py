@@ -21,9 +21,9 @@ class Answered:
         self.headers = [(k.encode(), v.encode()) for k, v in given.items()]
 
 
-def refused(status: int, message="busy", mend="wait", **headers) -> Answered:
+def refused(status: int, message="busy", hint="wait", **headers) -> Answered:
     """A refusal as the endpoint writes it."""
-    error = {"message": message, "field": None, "mend": mend}
+    error = {"message": message, "field": None, "hint": hint}
     return Answered(status, json.dumps({"error": error}).encode(), **headers)
 
 

@@ -6,15 +6,29 @@ from functools import partial
 
 import httpx
 import pytest
-from endpoint import BODY, BROWSER, GOOD, PATH3, WORSE, Endpoint, error_of, failing, problem
+from endpoint import (
+    BODY,
+    BROWSER,
+    GOOD,
+    PATH3,
+    WORSE,
+    Endpoint,
+    error_of,
+    failing,
+    problem,
+    written,
+)
 
+from quasar.circuits.canonical import normalised_terms
 from quasar.config import load_config
-from quasar.problems import problem_names
-from quasar.rewards import Failed, score
+from quasar.episodes.turns import PromptTooLong
+from quasar.policy.engines.protocol import stream_seed
+from quasar.policy.program_form import ProgramForm
+from quasar.problems import get_problem, problem_names
+from quasar.schema.circuits import EXAMPLE, FLOW_EXAMPLE, TEXT_EXAMPLE
+from quasar.schema.verify import expand_graph
 from quasar.serving.errors import overloaded
-from quasar.serving.schema import EXAMPLE, FLOW_EXAMPLE, TEXT_EXAMPLE
-from quasar.serving.writer import Draft, TooLong
-from quasar.tool.schema import expand_graph
+from quasar.verification.reward import Failed, score
 from quasar.verification.verifier import Verifier
 
 
@@ -26,9 +40,9 @@ def test_the_best_circuit_is_answered_with_its_report():
     assert answer["circuit"].strip() == GOOD.strip()
     assert answer["candidates"] == {"drawn": 3, "valid": 2, "invalid": 1, "unverified": 0}
     assert sum(finding["count"] for finding in answer["findings"]) == 1
-    verifier = Verifier(load_config("laptop").verification)
+    verifier = Verifier(load_config("published").verification)
     report = verifier.verify(problem(), GOOD)
-    assert answer["reward"] == pytest.approx(score(report, load_config("laptop").reward).value)
+    assert answer["reward"] == pytest.approx(score(report, load_config("published").reward).value)
     assert answer["report"]["expectation"]["energy"] == pytest.approx(report.expectation.energy)
     assert (answer["model"], answer["seed"]) == ("run/final", 5)
 
@@ -69,7 +83,7 @@ def test_a_fault_of_the_verification_is_not_a_grade():
 
 
 def test_some_unverified_candidates_are_counted():
-    verifier = Verifier(load_config("laptop").verification)
+    verifier = Verifier(load_config("published").verification)
 
     async def half(checks):
         rest = [verifier.verify(check.problem, check.text) for check in checks[1:]]
@@ -80,13 +94,33 @@ def test_some_unverified_candidates_are_counted():
     assert answer["candidates"] == {"drawn": 3, "valid": 2, "invalid": 0, "unverified": 1}
 
 
+ROW = {
+    "problem_type": "vertex_cover",
+    "graph": {"nodes": [{"id": 0}, {"id": 1}], "edges": [{"source": 0, "target": 1}]},
+}
+
+
 def test_defaults_come_from_the_configuration():
-    endpoint = Endpoint([GOOD], "serving.samples=2", "evaluation.temperature=0.3")
+    endpoint = Endpoint([GOOD], "serving.samples=2", "serving.temperature=0.3")
     endpoint.ask({"problem": BODY["problem"]})
     endpoint.ask({"problem": BODY["problem"], "temperature": 1.5, "samples": 5, "seed": 9})
-    first, second = endpoint.orders
-    assert (first.samples, first.temperature) == (2, 0.3)
-    assert (second.samples, second.temperature, second.seed) == (5, 1.5, 9)
+    first, second = (request.turns for request in endpoint.requests)
+    assert [turn.sampling.temperature for turn in first] == [0.3] * 2
+    assert [turn.sampling.temperature for turn in second] == [1.5] * 5
+    assert [turn.seed for turn in second] == [stream_seed(9, sample) for sample in range(5)]
+
+
+def test_what_is_not_said_comes_of_the_serving_settings_alone():
+    """Not of those of the dataset or of the evaluation, which act elsewhere."""
+    elsewhere = ("evaluation.temperature=0.1", "dataset.ansatze=[adaptive]", "dataset.layers=[3]")
+    endpoint = Endpoint([GOOD], "serving.ansatz=sim_5", "serving.layers=2", *elsewhere)
+    endpoint.ask({"problem": BODY["problem"]})
+    endpoint.ask({"row": ROW})
+    for turn in (request.turns[0] for request in endpoint.requests):
+        assert turn.sampling.temperature == 0.7
+        assert turn.messages[-1]["content"].endswith("Ansatz: sim_5 with 2 layers.")
+    bad = endpoint.ask({"row": {**ROW, "encoding": "other"}})
+    assert (bad.status_code, error_of(bad)["field"]) == (422, "row")
 
 
 @pytest.mark.parametrize("configured", [False, True])
@@ -94,9 +128,28 @@ def test_a_request_may_ask_for_the_grammar_or_do_without(configured):
     endpoint = Endpoint([GOOD], f"generation.constrained={configured}")
     for asked in (None, True, False):
         endpoint.ask(BODY | {"constrained": asked})
-    size = len(BODY["problem"]["graph"]["nodes"])
-    sizes = [order.num_qubits for order in endpoint.orders]
-    assert sizes == [size if configured else None, size, None]
+    form = ProgramForm(len(BODY["problem"]["graph"]["nodes"]))
+    forms = [request.turns[0].form for request in endpoint.requests]
+    assert forms == [form if configured else None, form, None]
+
+
+def test_canonical_programs_are_held_to_the_problem_and_the_family_asked_for():
+    endpoint = Endpoint([GOOD], "dataset.style=canonical", "dataset.prompts=compact")
+    endpoint.ask(BODY | {"constrained": True, "ansatz": "sim_5", "layers": 2})
+    endpoint.ask({"row": ROW | {"ansatz": "qaoa", "n_layers": 3}, "constrained": True})
+    first, second = (request.turns[0].form for request in endpoint.requests)
+    assert (first.style, first.ansatz, first.layers, first.num_qubits) == (
+        "canonical", "sim_5", 2, 3,
+    )  # fmt: skip
+    assert first.terms == tuple(normalised_terms(problem().hamiltonian))
+    assert (second.ansatz, second.layers) == ("qaoa", 3)
+
+
+def test_vllm_is_not_asked_for_what_it_does_not_carry_out():
+    endpoint = Endpoint([GOOD], "dataset.style=canonical", "generation.engine=vllm")
+    refused = endpoint.ask(BODY | {"constrained": True})
+    assert (refused.status_code, error_of(refused)["field"]) == (422, "constrained")
+    assert endpoint.ask(BODY).status_code == 200
 
 
 @pytest.mark.parametrize("example", [EXAMPLE, FLOW_EXAMPLE, TEXT_EXAMPLE])
@@ -129,20 +182,22 @@ def with_problem(**changes):
 @pytest.mark.parametrize(
     ("body", "status", "field", "part"),
     [
-        ({}, 422, None, "give one of 'problem' and 'text'"),
+        ({}, 422, None, "give exactly one of 'problem', 'row' and 'text'; given: none"),
         ([], 422, None, "the body"),
+        (BODY | {"row": {}}, 422, None, "give exactly one of 'problem', 'row' and 'text'"),
+        ({"row": {"graph": {}}}, 422, "row", "'problem_type' is missing"),
         (BODY | {"sample": 3}, 422, "sample", "unknown field 'sample'"),
-        (BODY | {"samples": 0}, 422, "samples", "greater than or equal to 1"),
+        (BODY | {"samples": 0}, 422, "samples", "at least 1"),
         (BODY | {"samples": 33}, 422, "samples", "limit of 32"),
-        (BODY | {"samples": "many"}, 422, "samples", "integer"),
-        (BODY | {"temperature": 0}, 422, "temperature", "greater than 0"),
+        (BODY | {"samples": "many"}, 422, "samples", "whole number"),
+        (BODY | {"temperature": 0}, 422, "temperature", "above 0"),
         (BODY | {"temperature": "nan"}, 422, "temperature", "number"),
-        (BODY | {"seed": -1}, 422, "seed", "greater than or equal to 0"),
-        (BODY | {"seed": 10**30}, 422, "seed", "less than"),
+        (BODY | {"seed": -1}, 422, "seed", "at least 0"),
+        (BODY | {"seed": 10**30}, 422, "seed", "at most"),
         (with_problem(primitive="vertexcover"), 422, "problem", "did you mean 'vertex_cover'"),
-        (with_problem(primitive=3), 422, "problem.primitive", "string"),
-        (with_problem(graph=[]), 422, "problem.graph", "dictionary"),
-        (with_problem(graph={}), 422, "problem", '"nodes" must be a list'),
+        (with_problem(primitive=3), 422, "problem.primitive", "must be text"),
+        (with_problem(graph=[]), 422, "problem.graph", "must be an object"),
+        (with_problem(graph={}), 422, "problem", '"nodes" is missing, a list'),
         (with_problem(graph={"nodes": [0, 1], "edges": [[0, 5]]}), 422, "problem", "names 5"),
         (with_problem(graph={"nodes": [0, 1], "edges": [0]}), 422, "problem", "edge 0"),
         (with_problem(graph={"nodes": [0, 1], "edges": 7}), 422, "problem", '"edges"'),
@@ -162,7 +217,7 @@ def test_a_bad_request_is_explained(body, status, field, part):
     error = error_of(response)
     assert error["field"] == field
     assert part in error["message"]
-    assert endpoint.orders == []
+    assert endpoint.requests == []
 
 
 @pytest.mark.parametrize("content", [b"{", b"", b"\xff\xfe", b"[" * 5000])
@@ -176,7 +231,7 @@ def test_a_body_that_is_no_json_is_a_bad_request(content):
 def test_a_form_is_told_the_content_type():
     response = Endpoint().request("POST", "/v1/circuits", data={"problem": "x"})
     assert response.status_code == 422
-    assert "Content-Type: application/json" in error_of(response)["mend"]
+    assert "Content-Type: application/json" in error_of(response)["hint"]
 
 
 @pytest.mark.parametrize("declared", [True, False])
@@ -205,8 +260,8 @@ def test_a_body_at_the_limit_is_read():
 
 
 def test_a_prompt_that_does_not_fit_is_refused():
-    async def too_long(order):
-        yield TooLong(300, 256)
+    async def too_long(request):
+        yield PromptTooLong(0, 300, 256)
 
     error = error_of(Endpoint(write=too_long).ask())
     assert error["field"] == "problem.graph"
@@ -214,7 +269,7 @@ def test_a_prompt_that_does_not_fit_is_refused():
 
 
 def test_an_answer_that_takes_too_long_is_a_504():
-    async def slow(order):
+    async def slow(request):
         await asyncio.sleep(30)
         yield []
 
@@ -233,10 +288,10 @@ def test_overload_says_when_to_come_back():
 def test_what_is_too_much_is_refused_before_any_work():
     begun, go_on = [], asyncio.Event()
 
-    async def write(order):
-        begun.append(order)
+    async def write(request):
+        begun.append(request)
         await go_on.wait()
-        yield [Draft(GOOD, True, s) for s in range(order.samples)]
+        yield written(request, GOOD)
 
     api = Endpoint(write=write, max_requests=2).api
 
@@ -283,7 +338,7 @@ def test_a_browser_gets_a_readable_error_page():
     assert "<h1>422: unknown primitive" in response.text
     assert "&lt;b&gt;cut" in response.text
     assert "<b>cut</b>" not in response.text
-    assert "Mend:" in response.text
+    assert "Hint:" in response.text
     assert Endpoint().request("GET", "/x", headers=BROWSER).text.startswith("<!doctype html>")
 
 
@@ -293,7 +348,8 @@ def test_the_problems_are_told_with_examples_that_work():
     assert [told["primitive"] for told in problems] == list(problem_names())
     for told in problems:
         assert told["answer_form"] != "other"
-        assert told["attributes"].keys() == told["example"]["attributes"].keys()
+        optional = get_problem(told["primitive"]).optional_attributes
+        assert told["attributes"].keys() == told["example"]["attributes"].keys() - {*optional}
         described = endpoint.request("POST", "/v1/describe", json={"problem": told["example"]})
         assert described.json()["num_qubits"] == len(described.json()["variables"])
     sink = {"kind": "node", "choices": []}
@@ -312,6 +368,7 @@ def test_health_and_models():
     assert model["id"] == "run/final"
     assert model["primitives"] == list(problem_names())
     assert (model["max_samples"], model["max_qubits"]) == (32, 20)
+    assert model["trained"]["max_qubits"] >= model["trained"]["min_qubits"] > 0
 
 
 def test_the_schema_shows_examples_and_refusals():

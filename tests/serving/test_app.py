@@ -10,7 +10,9 @@ import pytest
 
 from quasar.config import load_config
 from quasar.errors import CheckpointError, InputError
-from quasar.tool.schema import GRAPH_EXAMPLE
+from quasar.schema.verify import GRAPH_EXAMPLE
+from tests.support.machine import scaled
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -21,14 +23,8 @@ OPTIONS = (
     "generation.max_response_tokens=128",
     "serving.max_body_bytes=4000",
     "serving.max_samples=8",
-    "evaluation.temperature=0.2",
+    "serving.temperature=0.2",
 )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +33,7 @@ def url(checkpoint, local_ray):
 
     from quasar.serving.app import serve_checkpoint
 
-    config = load_config("laptop", [*OPTIONS, f"serving.port={free_port()}"])
+    config = load_config("published", [*OPTIONS, f"serving.port={free_port()}"])
     yield serve_checkpoint(checkpoint, config, blocking=False)
     serve.shutdown()
 
@@ -49,10 +45,28 @@ def ask(
     headers = {"Content-Type": "application/json", **headers}
     request = urllib.request.Request(f"{url}{path}", data=data, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=60) as response:
+        with urllib.request.urlopen(request, timeout=scaled(60)) as response:
             return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("first/model/final", "first"),
+        ("first/model/initial", "first/model/initial"),
+        ("first/grpo/checkpoints/step-000010/huggingface",
+         "first/grpo/checkpoints/step-000010/huggingface"),
+        ("elsewhere/Qwen3-0.6B", "elsewhere/Qwen3-0.6B"),
+    ],
+)  # fmt: skip
+def test_a_model_is_named_by_its_run(tmp_path, place, name):
+    from quasar.serving.app import model_name
+
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first/config.yaml").write_text("")
+    assert model_name(tmp_path / place) == name
 
 
 def test_a_problem_is_answered_with_a_verified_circuit(url):
@@ -83,7 +97,7 @@ def test_turns_come_as_events_through_serve(url):
 def test_a_part_without_a_replica_is_not_ready(url):
     from quasar.serving.app import parts_not_running
 
-    with urllib.request.urlopen(f"{url}readyz", timeout=30) as response:
+    with urllib.request.urlopen(f"{url}readyz", timeout=scaled(30)) as response:
         assert json.loads(response.read()) == {"status": "ready", "waiting": []}
     assert parts_not_running(["writer", "other"]) == ["other"]
 
@@ -157,9 +171,9 @@ def test_a_browser_gets_pages(url):
     status, text = ask(url, b"{", Accept="text/html")
     assert status == 400
     assert text.startswith("<!doctype html>")
-    with urllib.request.urlopen(url, timeout=30) as response:
+    with urllib.request.urlopen(url, timeout=scaled(30)) as response:
         assert "playground/app.js" in response.read().decode()
-    with urllib.request.urlopen(f"{url}playground/app.js", timeout=30) as response:
+    with urllib.request.urlopen(f"{url}playground/app.js", timeout=scaled(30)) as response:
         assert response.headers["Content-Type"].startswith("text/javascript")
 
 
@@ -172,7 +186,7 @@ def test_a_taken_port_is_refused_in_one_line(checkpoint, url):
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
-        config = load_config("laptop", [*OPTIONS, f"serving.port={holder.getsockname()[1]}"])
+        config = load_config("published", [*OPTIONS, f"serving.port={holder.getsockname()[1]}"])
         with pytest.raises(InputError, match=r"serving\.port"):
             serve_checkpoint(checkpoint, config, blocking=False)
 
@@ -181,7 +195,7 @@ def test_a_model_that_does_not_load_is_refused_in_one_line(checkpoint, local_ray
     from quasar.serving.app import serve_checkpoint
 
     (tmp_path / "config.json").write_text((checkpoint / "config.json").read_text())
-    config = load_config("laptop", [*OPTIONS, f"serving.port={free_port()}"])
+    config = load_config("published", [*OPTIONS, f"serving.port={free_port()}"])
     with pytest.raises(CheckpointError, match=r"model\.safetensors") as caught:
         serve_checkpoint(tmp_path, config, blocking=False)
     assert "\n" not in str(caught.value)
@@ -191,7 +205,7 @@ def test_a_directory_without_a_model_is_refused_before_ray_starts(tmp_path):
     from quasar.serving.app import serve_checkpoint
 
     with pytest.raises(CheckpointError, match="not a model directory"):
-        serve_checkpoint(tmp_path, load_config("laptop"), blocking=False)
+        serve_checkpoint(tmp_path, load_config("published"), blocking=False)
 
 
 def test_without_a_model_circuits_are_verified_within_limits(local_ray):
@@ -199,7 +213,9 @@ def test_without_a_model_circuits_are_verified_within_limits(local_ray):
 
     from quasar.serving.app import serve_verifier
 
-    config = load_config("laptop", [f"serving.port={free_port()}", "verification.time_limit_s=0.4"])
+    config = load_config(
+        "published", [f"serving.port={free_port()}", "verification.time_limit_s=0.4"]
+    )
     serve.shutdown()  # Serve keeps the port of an endpoint that was before
     url = serve_verifier(config, blocking=False)
     try:

@@ -14,12 +14,13 @@ from endpoint import GOOD, WORSE, Endpoint, running
 from rich.console import Console
 from scripted import Answered, Scripted, events, refused
 
-from quasar.answer_view import Progress, answer_text
-from quasar.cli import main
-from quasar.client import CircuitAnswer
+from quasar.cli.main import main
+from quasar.cli.views.answer import Progress, answer_text
+from quasar.client import CircuitAnswer, Client
 from quasar.config import VerificationConfig
+from quasar.schema.circuits import GrownPiece, TurnGrown, TurnWritten
 from quasar.serving.keys import new_key, read_keys
-from quasar.serving.schema import GrownPiece, TurnGrown, TurnWritten
+from tests.support.machine import scaled, wait_until
 
 TEXTS = (WORSE, GOOD, "nonsense")
 WORDS = "minimum vertex cover of 0-1 1-2"
@@ -84,7 +85,7 @@ def test_the_search_is_told_and_the_answer_shown(ask):
 def test_the_program_alone_goes_into_verify(url, tmp_path, capsys):
     problems = tmp_path / "p.jsonl"
     problems.write_text(json.dumps(ROW) + "\n")
-    quasar = [sys.executable, "-m", "quasar.cli"]
+    quasar = [sys.executable, "-m", "quasar"]
     command = [*quasar, "ask", WORDS, "--qasm", "--samples", "2"]
     written = subprocess.run(command, capture_output=True, check=True)
     assert written.stdout.decode() == GOOD.strip() + "\n"
@@ -101,6 +102,14 @@ def test_json_and_a_file(ask, tmp_path):
     assert file.read_text() == GOOD.strip() + "\n"
 
 
+def test_a_program_in_the_style_asked_for(ask):
+    code, out, _ = ask(WORDS, "--qasm", "--samples", 2, "--style", "canonical")
+    assert (code, out.count("const float")) == (0, 2)
+    with pytest.raises(SystemExit) as left:
+        ask(WORDS, "--style", "short")
+    assert left.value.code == 2
+
+
 def test_a_row_of_a_problem_file(ask, tmp_path):
     problems = tmp_path / "p.jsonl"
     problems.write_text(json.dumps(ROW) + "\n")
@@ -109,6 +118,55 @@ def test_a_row_of_a_problem_file(ask, tmp_path):
     code, _, err = ask("--problems", problems, "--index", 8)
     assert (code, err.count("\n")) == (2, 1)
     assert "no row has sample_index 8" in err
+
+
+@pytest.fixture
+def hypergraph(tmp_path):
+    """One cut problem under the right Hamiltonian and under the published one."""
+    row = {
+        "problem_type": "hypermaxcut",
+        "graph": {"nodes": [0, 1, 2], "hyperedges": [[0, 1, 2], [0, 1]]},
+        "ansatz": "sim_5",
+        "n_layers": 2,
+        "reference_circuit": GOOD,
+        "solution": {"optimization_time": 1.0},
+    }
+    rows = [
+        row | {"sample_index": index, "encoding": encoding}
+        for index, encoding in enumerate(("sound", "published"))
+    ]
+    problems = tmp_path / "p.jsonl"
+    problems.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return problems
+
+
+def test_what_ask_answers_for_a_row_verify_finds_for_it_too(ask, hypergraph, capsys, tmp_path):
+    """A row's encoding, ansatz and layers are its own."""
+    rewards, energies = [], []
+    endpoint = Endpoint((GOOD,))
+    with serving(endpoint.api) as url:
+        for index in (0, 1):
+            row = ("--problems", str(hypergraph), "--index", str(index))
+            program = tmp_path / f"{index}.qasm"
+            code, out, _ = ask(*row, "--url", url, "--json", "--samples", 1, "--output", program)
+            assert code == 0
+            answer = json.loads(out)
+            options = ("--config", "published", "--json")
+            assert main(["verify", str(program), *row, *options]) == 0
+            verified = json.loads(capsys.readouterr().out)
+            assert answer["reward"] == verified["reward"]["value"]
+            assert answer["report"]["expectation"] == verified["report"]["expectation"]
+            rewards.append(answer["reward"])
+            energies.append(answer["report"]["expectation"]["energy"])
+        given = json.loads(hypergraph.read_text().splitlines()[1])
+        with Client(url) as client:
+            assert client.circuit(given, samples=1).reward == rewards[1]
+            assert client.verify(GOOD, given).reward.value == rewards[1]
+        ask(*row, "--url", url, "--ansatz", "qaoa")
+    assert energies[0] != energies[1]
+    asked = [asked.turns[0].messages[-1]["content"] for asked in endpoint.requests]
+    assert all(text.endswith("Ansatz: sim_5 with 2 layers.") for text in asked[:-1])
+    assert asked[-1].endswith("Ansatz: qaoa with 2 layers.")
 
 
 def test_the_text_of_standard_input(ask, monkeypatch):
@@ -142,7 +200,7 @@ def test_no_valid_circuit_is_exit_code_1(ask, tmp_path):
         (["--problems", "nowhere.jsonl", "--index", "3"], "no such file"),
         (["what is a graph"], "the text names no problem"),
         ([WORDS, "--samples", "99"], "samples: 99 is over the limit of 32; ask for at most 32"),
-        ([WORDS, "--temperature", "9"], "'temperature': Input should be less than or equal to 5"),
+        ([WORDS, "--temperature", "9"], "'temperature' must be at most 5"),
         ([WORDS, "--ansatz", "qaao"], "did you mean 'qaoa'?"),
         ([WORDS, "--url", "localhost:8000"], "write it as http://127.0.0.1:8000"),
         ([WORDS, "--output", "nowhere/x.qasm"], "--output nowhere/x.qasm: nowhere is no directory"),
@@ -266,13 +324,28 @@ def test_an_interrupt_is_one_line_and_exit_code_130():
     waiting = Answered(200, b": waiting\n\n", kind="text/event-stream", pause_s=0.05, endless=True)
     script = Scripted(waiting)
     with serving(script) as url:
-        command = [sys.executable, "-m", "quasar.cli", "ask", WORDS, "--url", url]
+        command = [sys.executable, "-m", "quasar", "ask", WORDS, "--url", url]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        for _ in range(600):
-            if script.asked:
-                break
-            time.sleep(0.05)
+        assert wait_until(lambda: script.asked, 30)
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=scaled(30))
     assert (process.returncode, err) == (130, "quasar: interrupted\n")
+
+
+def test_tools_are_asked_for_by_name(ask, capsys):
+    code, out, _ = ask(WORDS, "--samples", 2, "--seed", 5, "--tools", "verify,optimise", "--json")
+    answer = json.loads(out)
+    assert code == 0
+    assert answer["circuit"] == answer["report"]["optimised"]["program"]
+    code, out, _ = ask(WORDS, "--samples", 2, "--seed", 5, "--tools", "verify,optimise")
+    (line,) = [line for line in out.splitlines() if line.strip().startswith("optimised")]
+    assert "approximation ratio " in line
+    for names, said in (
+        ("verify,polish", "unknown tool 'polish' (valid: verify, optimise)"),
+        ("optimise", "verify must be among the tools"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            ask(WORDS, "--tools", names)
+        assert ended.value.code == 2
+        assert said in capsys.readouterr().err

@@ -29,8 +29,9 @@ from quasar.client import (
 )
 from quasar.client import retries as retries_module
 from quasar.errors import InputError, QuasarError
+from quasar.schema.circuits import CircuitAnswer, Started, TurnVerified, TurnWritten
 from quasar.serving.keys import ApiKeys, new_key, read_keys
-from quasar.serving.schema import CircuitAnswer, Started, TurnVerified, TurnWritten
+from tests.support.machine import scaled, wait_until
 
 TEXTS = (GOOD, WORSE, "nonsense")
 PROBLEM = BODY["problem"]
@@ -209,7 +210,7 @@ def test_a_refusal_names_the_field_and_the_mend(url, call):
     assert (error.status, error.field, error.attempts) == (422, "problem", 1)
     assert error.url == f"{url}/v1/circuits"
     assert "unknown primitive" in error.message
-    assert str(error) == f"{error.message}; {error.mend}"
+    assert str(error) == f"{error.message}; {error.hint}"
     assert isinstance(error, QuasarError)
     assert fails(call, url, "circuit", WORDS, samples=33).field == "samples"
     # a stream is refused before it begins
@@ -371,7 +372,7 @@ def test_what_is_tried_again_and_how_it_ends(call, scripted, quick, answer, kind
     assert type(error) is kind
     assert (error.status, error.attempts, len(script.asked)) == (answer.status, attempts, attempts)
     assert str(error).isprintable()
-    assert error.mend
+    assert error.hint
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
 
@@ -401,7 +402,7 @@ def test_nothing_answers(call, quick):
     error = fails(call, "http://127.0.0.1:9/q", "ready")
     assert (type(error), error.status, error.attempts) == (EndpointUnavailable, None, 4)
     assert str(error).startswith("nothing answers at http://127.0.0.1:9 (")
-    assert "start it with quasar serve --checkpoint" in error.mend
+    assert "start it with quasar serve --checkpoint" in error.hint
 
 
 @pytest.mark.parametrize(
@@ -417,7 +418,7 @@ def test_a_call_ends_at_its_timeout(call, scripted, method, answer):
     url, script = scripted(answer)
     started = time.monotonic()
     error = fails(call, url, method, WORDS, settings={"timeout": 0.4})
-    assert time.monotonic() - started < 3.0
+    assert time.monotonic() - started < scaled(3.0)
     assert (type(error), len(script.asked)) == (EndpointTimeout, 1)
     assert "gave no answer in 0.4 seconds" in error.message
 
@@ -426,7 +427,7 @@ def test_a_timeout_bounds_the_retries(call, scripted):
     url, script = scripted(*[refused(503)] * 200)
     started = time.monotonic()
     error = fails(call, url, "models", settings={"timeout": 1.0, "max_retries": 200})
-    assert time.monotonic() - started < 3.0
+    assert time.monotonic() - started < scaled(3.0)
     assert type(error) is EndpointUnavailable  # what was wrong, not that the time is over
     assert 1 <= len(script.asked) < 100
 
@@ -448,7 +449,7 @@ def test_a_stream_that_has_begun_is_not_asked_again(scripted):
     assert [type(event) for event in found] == [Started]
     assert type(error) is EndpointUnavailable
     assert "ended before its answer" in error.message
-    refused_later = {"status": 503, "error": {"message": "busy", "field": None, "mend": "wait"}}
+    refused_later = {"status": 503, "error": {"message": "busy", "field": None, "hint": "wait"}}
     url, script = scripted(events(("start", START), ("error", refused_later)))
     found, error = consumed(url)
     assert (type(error), error.status, str(error)) == (EndpointUnavailable, 503, "busy; wait")
@@ -523,10 +524,7 @@ def test_a_stream_that_is_left_ends_the_search(scripted, is_async):
             assert isinstance(next(found), Started)
             assert isinstance(next(found), TurnWritten)
             found.close()
-    for _ in range(100):
-        if ended:
-            break
-        time.sleep(0.05)
+    assert wait_until(lambda: ended, 5)
     assert ended == ["cancelled"]
 
 
@@ -540,7 +538,8 @@ def run_python(program: str) -> str:
 
 
 def test_the_package_is_light_and_so_is_the_client():
-    loaded = "print(sorted(set(sys.modules) & {%r}))"
+    # Names that are bound to a module that is loaded at its first use are no loaded modules.
+    loaded = "print(sorted(m for m in {%r} if type(sys.modules.get(m)) is type(sys)))"
     heavy = ("ray", "torch", "qiskit", "numba", "scipy", "networkx", "fastapi", "httpx")
     names = "', '".join(heavy)
     show = loaded.replace("%r", f"'{names}'")

@@ -5,7 +5,7 @@ import json
 import pytest
 from endpoint import BROWSER, GOOD, Endpoint, error_of
 
-from quasar.cli import main
+from quasar.cli.main import main
 from quasar.config import load_config
 from quasar.errors import InputError
 from quasar.serving.keys import RateLimit, configured_keys, is_loopback, new_key, read_keys
@@ -47,7 +47,7 @@ def test_with_keys_only_their_holders_are_answered(alice):
         assert response.headers["www-authenticate"].startswith("Bearer")
         assert key[:-1] not in response.text
         assert error_of(response)
-    assert len(endpoint.orders) == 1
+    assert len(endpoint.requests) == 1
 
 
 AROUND = (

@@ -7,7 +7,7 @@ import pytest
 from endpoint import Endpoint, running
 
 from quasar.config import load_config
-from quasar.policy.generation import CircuitGenerator
+from quasar.policy.engines.transformers import CircuitGenerator
 from quasar.serving.keys import new_key, read_keys
 from quasar.serving.writer import WriterLoop
 
@@ -19,11 +19,11 @@ def client(checkpoint, tmp_path_factory):
     config = load_config("laptop", ["generation.max_response_tokens=128"])
     generator = CircuitGenerator.load(checkpoint, device="cpu")
 
-    loop = WriterLoop(generator, top_p=1.0, generation=config.generation)
+    loop = WriterLoop(generator, config.generation)
     file = tmp_path_factory.mktemp("keys") / "keys"
     key = new_key("openai", file)
     keys = read_keys(file.read_text(), source=str(file))
-    overrides = ("generation.max_response_tokens=128", "evaluation.temperature=0.2")
+    overrides = ("generation.max_response_tokens=128", "serving.temperature=0.2")
     with running(Endpoint([], *overrides, write=loop.write, keys=keys).api) as (host, port):
         url = f"http://{host}:{port}/v1"
         yield openai.OpenAI(base_url=url, api_key=key, max_retries=0, timeout=60)

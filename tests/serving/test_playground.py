@@ -3,42 +3,22 @@
 import asyncio
 import json
 import re
-import shutil
 import threading
 from pathlib import Path
 
 import httpx
 import pytest
-from endpoint import Endpoint, running
+from browser import CIRCUITS, PHONE, PROBLEM, needs_browser, overflow, run
+from endpoint import Endpoint, running, written
 
-from quasar.circuits.ansatz.qaoa import qaoa_circuit
-from quasar.problems import build_instance, problem_names
+from quasar.episodes.turns import TextDelta, TextDeltas
+from quasar.policy.engines.protocol import stream_seed
+from quasar.problems import problem_names
 from quasar.serving.keys import new_key, read_keys
-from quasar.serving.writer import Draft, Gained, Piece
-from quasar.tool.schema import expand_graph
+from tests.support.machine import wait_until
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium on PATH: apt-get install chromium"
-)
-
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
-HOUSE = {"nodes": [0, 1, 2, 3, 4], "edges": [[0, 1], [1, 2], [2, 3], [3, 4], [0, 4], [1, 4]]}
-PROBLEM = build_instance("vertex_cover", expand_graph(HOUSE, is_network=False))
-CIRCUITS = tuple(
-    qaoa_circuit(PROBLEM.hamiltonian, [gamma], [beta]).to_qasm()
-    for gamma, beta in ((0.3, -0.3), (0.0, 0.0))
-)
+pytestmark = needs_browser
 HOSTILE = (
     '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>',
     CIRCUITS[0].replace(
@@ -46,67 +26,6 @@ HOSTILE = (
     ),
     CIRCUITS[1].replace("h q[0];", "<b>h</b> q[0];"),
 )
-PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield browser
-        browser.close()
-
-
-class Visit:
-    """A page of the browser, all that it asked for, and all that went wrong in it."""
-
-    def __init__(self, browser, api, **options):
-        self._running = running(api)
-        host, port = self._running.__enter__()
-        self.url = f"http://{host}:{port}/"
-        self.context = browser.new_context(**options)
-        self.context.set_default_timeout(10_000)
-        self.page = self.context.new_page()
-        self.asked: list[str] = []
-        self.faults: list[str] = []
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("console", self._noted)
-
-    def _noted(self, message):
-        if message.type in ("error", "warning"):
-            self.faults.append(message.text)
-
-    def open(self, fragment: str = ""):
-        self.page.goto(self.url + fragment)
-        self.page.wait_for_selector("body[data-ready]")
-        return self.page
-
-    def close(self):
-        self.context.close()
-        self._running.__exit__(None, None, None)
-
-
-@pytest.fixture
-def visit(browser):
-    visits = []
-
-    def make(endpoint=None, **options):
-        visits.append(Visit(browser, (endpoint or Endpoint(CIRCUITS)).api, **options))
-        return visits[-1]
-
-    yield make
-    for one in visits:
-        one.close()
-
-
-def run(page):
-    page.click("#run")
-    page.wait_for_selector("#run:enabled", timeout=20_000)
-
-
-def overflow(page) -> int:
-    return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
 
 
 def test_a_drawn_graph_becomes_a_circuit_with_its_outcomes_and_answer(visit):
@@ -121,8 +40,8 @@ def test_a_drawn_graph_becomes_a_circuit_with_its_outcomes_and_answer(visit):
     page.fill("#seed", "7")
     run(page)
     assert page.text_content("#status").startswith("Best of 4 valid circuits from 6 candidates")
-    assert [order.turn for order in endpoint.orders] == [0, 1]
-    assert endpoint.orders[0].seed == 7
+    assert [request.turns[0].turn for request in endpoint.requests] == [0, 1]
+    assert endpoint.requests[0].turns[0].seed == stream_seed(7, 0)
     assert page.locator(".turn").count() == 2
     assert page.locator(".card.valid").count() == 4
     assert page.locator(".card.best").count() == 1
@@ -241,7 +160,7 @@ def test_the_keyboard_is_enough(visit):
     assert page.locator("#editor .node").count() == 5
     press("Control+Enter")
     page.wait_for_selector("#result:not([hidden])")
-    assert endpoint.orders[0].samples == 4
+    assert len(endpoint.requests[0].turns) == 4
     for _ in range(60):
         press("Tab")
         if page.evaluate("document.activeElement.className") == "bits":
@@ -333,11 +252,11 @@ def test_the_text_is_shown_as_it_grows(visit):
     lines = CIRCUITS[0].splitlines(keepends=True)
     go_on = threading.Event()
 
-    async def write(order):
-        yield Gained((Piece(0, "".join(lines[:3])), Piece(1, "<b>x</b>\n")))
-        yield Gained((Piece(0, "".join(lines[3:9])),))
+    async def write(request):
+        yield TextDeltas((TextDelta(0, "".join(lines[:3])), TextDelta(1, "<b>x</b>\n")))
+        yield TextDeltas((TextDelta(0, "".join(lines[3:9])),))
         await asyncio.to_thread(go_on.wait, 20)
-        yield [Draft(CIRCUITS[0], True, s) for s in range(order.samples)]
+        yield written(request, CIRCUITS[0])
 
     page = visit(Endpoint(write=write)).open()
     page.click("#run")
@@ -354,14 +273,14 @@ def test_the_text_is_shown_as_it_grows(visit):
 def test_stop_ends_the_work(visit):
     begun, cancelled = asyncio.Event(), []
 
-    async def write(order):
+    async def write(request):
         begun.set()
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
-            cancelled.append(order.turn)
+            cancelled.append(request.turns[0].turn)
             raise
-        yield [Draft(CIRCUITS[0], True, 0)]
+        yield written(request, CIRCUITS[0])
 
     page = visit(Endpoint(write=write)).open()
     page.focus("#run")
@@ -372,10 +291,7 @@ def test_stop_ends_the_work(visit):
     page.wait_for_selector("#run:enabled")
     assert page.text_content("#status") == "Stopped."
     assert page.locator(".card.waiting").count() == 0
-    for _ in range(100):
-        if cancelled:
-            break
-        page.wait_for_timeout(50)
+    assert wait_until(lambda: cancelled, 5)
     assert cancelled == [0]
 
 
@@ -396,7 +312,7 @@ def test_a_refusal_is_told_with_its_mend(visit):
     page.fill("#samples", "9")
     run(page)
     assert page.text_content("#problem-title") == "Samples: 9 is over the limit of 4"
-    assert page.text_content("#problem-mend") == "Field samples. Ask for at most 4"
+    assert page.text_content("#problem-hint") == "Ask for at most 4"
 
 
 def test_the_key_is_asked_for_and_kept_in_the_tab(visit, tmp_path):

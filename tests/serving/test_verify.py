@@ -6,8 +6,8 @@ from dataclasses import asdict
 import pytest
 from endpoint import GOOD, PATH3, Endpoint, error_of, problem
 
-from quasar.rewards import Failed, score
-from quasar.tool.schema import GRAPH_EXAMPLE, ROW_EXAMPLE
+from quasar.schema.verify import GRAPH_EXAMPLE, ROW_EXAMPLE
+from quasar.verification.reward import Failed, score
 
 ASKED = {"problem": {"primitive": "vertex_cover", "graph": PATH3}, "circuit": GOOD}
 ROW = {"problem_type": "vertex_cover", "graph": ROW_EXAMPLE["row"]["graph"]}
@@ -28,10 +28,10 @@ def test_a_circuit_is_answered_with_report_reward_and_observation():
     assert answer["report"]["diagnosis"]["gradient"]
     assert answer["reward"] == score(report, endpoint.config.reward).to_dict()
     assert answer["observation"].startswith("valid: 3 qubits")
-    assert endpoint.orders == []
+    assert endpoint.requests == []
 
 
-def test_what_to_mend_can_be_left_out():
+def test_what_to_fix_can_be_left_out():
     answer = verify({**ASKED, "diagnose": False, "observation_chars": 60}).json()
     assert answer["report"]["diagnosis"] is None
     assert len(answer["observation"]) <= 60
@@ -60,12 +60,12 @@ def test_an_invalid_circuit_is_an_answer():
 @pytest.mark.parametrize(
     ("body", "field", "part"),
     [
-        ({"circuit": GOOD}, None, "give one of 'problem' and 'row'"),
-        ({**ASKED, "row": ROW}, None, "give one of 'problem' and 'row'"),
-        ({"problem": ASKED["problem"]}, "circuit", "required"),
-        ({**ASKED, "circuit": 3}, "circuit", "string"),
+        ({"circuit": GOOD}, None, "give either 'problem' or 'row'"),
+        ({**ASKED, "row": ROW}, None, "give either 'problem' or 'row'"),
+        ({"problem": ASKED["problem"]}, "circuit", "is missing"),
+        ({**ASKED, "circuit": 3}, "circuit", "must be text"),
         ({**ASKED, "samples": 3}, "samples", "unknown field"),
-        ({**ASKED, "observation_chars": 0}, "observation_chars", "greater than"),
+        ({**ASKED, "observation_chars": 0}, "observation_chars", "at least 20"),
         ({"row": {**ROW, "n_qubits": 3}, "circuit": ""}, "row", "3 qubits for 2 variables"),
         ({"row": {"graph": {}}, "circuit": ""}, "row", "'problem_type' is missing"),
         (

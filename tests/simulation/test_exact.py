@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from qiskit.quantum_info import Statevector
 
 from quasar.circuits.circuit import STANDARD_GATES, Circuit, Gate
-from quasar.simulation import fused
-from quasar.simulation.aer import to_qiskit
-from quasar.simulation.encoding import encode
-from quasar.simulation.exact import (
+from quasar.circuits.to_qiskit import to_qiskit
+from quasar.simulation.statevector import fused
+from quasar.simulation.statevector.encoding import encode
+from quasar.simulation.statevector.exact import (
     ExactSimulator,
     descend,
     energy_and_gradient,
@@ -78,6 +78,23 @@ def test_gradient_agrees_with_finite_differences(circuit, seed):
         above, _ = energy_and_gradient(circuit, energies, angles + shift)
         below, _ = energy_and_gradient(circuit, energies, angles - shift)
         assert gradient[k] == pytest.approx((above - below) / (2 * step), abs=1e-7)
+
+
+@settings(max_examples=40)
+@given(parametrised(), st.data())
+def test_a_circuit_goes_on_from_the_state_of_its_first_part(circuit, drawn):
+    place = drawn.draw(st.integers(0, len(circuit.gates)))
+    first, rest = (Circuit(3, part) for part in (circuit.gates[:place], circuit.gates[place:]))
+    energies = np.arange(8.0)
+    middle = statevector(encode(first))
+    kept = middle.copy()
+    final = statevector(encode(rest), start=middle)
+    assert final == pytest.approx(statevector(encode(circuit)), abs=1e-12)
+    energy, gradient = energy_and_gradient(rest, energies, start=middle)
+    whole, by_all = energy_and_gradient(circuit, energies)
+    assert energy == pytest.approx(whole, abs=1e-12)
+    assert gradient == pytest.approx(by_all[len(first.parameters) :], abs=1e-12)
+    assert np.array_equal(middle, kept)
 
 
 def test_parameters_take_the_place_of_the_circuits_own():

@@ -7,8 +7,8 @@ import pytest
 from qiskit.quantum_info import SparsePauliOp, Statevector
 
 from quasar.circuits.circuit import Circuit, Gate
-from quasar.simulation import fused
-from quasar.simulation.encoding import encode
+from quasar.simulation.statevector import fused
+from quasar.simulation.statevector.encoding import encode
 
 X86 = platform.machine() in ("x86_64", "AMD64")
 

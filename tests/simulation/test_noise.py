@@ -17,10 +17,9 @@ from quasar.config import NoiseConfig
 from quasar.errors import ConfigError, SimulationError
 from quasar.problems.hamiltonian import IsingHamiltonian
 from quasar.simulation import get_simulator
-from quasar.simulation import noise as noise_module
-from quasar.simulation.base import Estimate, Samples
-from quasar.simulation.devices import SNAPSHOTS, DepolarizingDevice, compile_for, load_device
-from quasar.simulation.mitigation import (
+from quasar.simulation.aer import noise as noise_module
+from quasar.simulation.aer.devices import SNAPSHOTS, DepolarizingDevice, compile_for, load_device
+from quasar.simulation.aer.mitigation import (
     SCALES,
     extrapolate,
     fold,
@@ -28,7 +27,8 @@ from quasar.simulation.mitigation import (
     mitigated_spins,
     read_out,
 )
-from quasar.simulation.noise import get_noisy_simulator
+from quasar.simulation.aer.noise import get_noisy_simulator
+from quasar.simulation.base import Estimate, Samples
 
 N = 4
 EXACT = get_simulator("exact", N)

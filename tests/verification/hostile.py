@@ -2,8 +2,8 @@
 
     python hostile.py [hierarchical|published]
 
-verifies all of them in this one process and prints JSON: processor seconds, verdict and message of
-each, and the process's peak memory until then.
+verifies all of them in this one process and prints JSON: verdict and message of each, the processor
+time in units of `machine.unit`, and the process's peak memory until then.
 """
 
 import json
@@ -16,11 +16,13 @@ from pathlib import Path
 from hostile_sizes import DEPTH, NAMES, SIZE
 from hostile_words import CHAT, NAMED, STATEMENTS, UNICODE, VALID
 
+from tests.support.machine import unit
+
 CASES = NAMED | UNICODE | STATEMENTS | NAMES | DEPTH | SIZE | CHAT
 
 
 def verdicts(formula: str) -> Iterator[dict[str, object]]:
-    """Verify all cases against a problem of three qubits; seconds and verdict of each."""
+    """Verify all cases against a problem of three qubits; time and verdict of each."""
     from quasar.circuits.circuit import Circuit
     from quasar.config import VerificationConfig
     from quasar.problems import build_instance
@@ -39,8 +41,8 @@ def verdicts(formula: str) -> Iterator[dict[str, object]]:
             verdict = (error.kind, error.message) if error else (VALID, "")
         except Exception as error:  # the test says which case it was
             verdict = (type(error).__name__, str(error))
-        seconds = time.process_time() - started
-        yield {"name": name, "seconds": seconds, "peak_mb": peak_mb(), "verdict": verdict}
+        units = (time.process_time() - started) / unit()
+        yield {"name": name, "units": units, "peak_mb": peak_mb(), "verdict": verdict}
 
 
 def peak_mb() -> float:

@@ -10,19 +10,20 @@ from hypothesis import strategies as st
 from quasar.circuits.ansatz.qaoa import qaoa_circuit
 from quasar.circuits.circuit import Circuit, Gate
 from quasar.config import NoiseConfig, RewardConfig, VerificationConfig
-from quasar.datasets.candidates import Cell, make_candidate
+from quasar.datasets.generation.candidates import Cell, make_candidate
 from quasar.datasets.solver import solve
-from quasar.rewards import Failed, score
-from quasar.verification.budget import plan, run_within_budget
-from quasar.verification.costly import UPDATES_PER_S
-from quasar.verification.pool import Check, LocalVerifierPool
+from quasar.verification.execution.budget import plan, run_within_budget
+from quasar.verification.execution.pool import LocalVerifierPool
 from quasar.verification.report import ExpectationSignals, VerificationReport
+from quasar.verification.request import VerificationRequest
+from quasar.verification.reward import Failed, score
+from quasar.verification.stages.costly import UPDATES_PER_S
 from quasar.verification.verifier import Verifier
 
 PROBLEM = make_candidate(Cell("vertex_cover", 4), seed=3, index=1)
 
 
-def checks(count: int) -> list[Check]:
+def checks(count: int) -> list[VerificationRequest]:
     """QAOA circuits of falling quality, in a mixed order, and some that are not worth a try."""
     tuned = [(0.02 + 0.03 * k, -0.05 * (k + 1)) for k in range(count)]
     texts = [qaoa_circuit(PROBLEM.hamiltonian, [g], [b]).to_qasm() for g, b in tuned]
@@ -30,7 +31,7 @@ def checks(count: int) -> list[Check]:
     texts[1::4] = [Circuit(n, tuple(Gate("h", (q,)) for q in range(n))).to_qasm()] * len(
         texts[1::4]
     )
-    return [Check(PROBLEM, text) for text in texts]
+    return [VerificationRequest(PROBLEM, text) for text in texts]
 
 
 BATCH = checks(16)
@@ -89,7 +90,7 @@ def test_grades_do_not_depend_on_the_order_of_the_batch():
 
 
 def test_faults_and_invalid_answers_cost_nothing():
-    results = with_budget([Check(PROBLEM, "no program"), *BATCH], 1.5 * COST_S)
+    results = with_budget([VerificationRequest(PROBLEM, "no program"), *BATCH], 1.5 * COST_S)
     assert not results[0].valid
     assert sum(report.optimisation is not None for report in results) == 1
     fault = Failed("worker", "the verifier's process ended")

@@ -1,4 +1,4 @@
-"""What a report says about mending a circuit: against sums by hand and finite differences."""
+"""What a report says about fixing a circuit: against sums by hand and finite differences."""
 
 import json
 import pickle

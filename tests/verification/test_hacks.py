@@ -9,8 +9,8 @@ import pytest
 from quasar.circuits.circuit import Circuit, Gate
 from quasar.config import RewardConfig, VerificationConfig
 from quasar.problems import build_instance
-from quasar.rewards import score
 from quasar.verification.observation import observation_text
+from quasar.verification.reward import score
 from quasar.verification.verifier import Verifier
 
 VERIFIER = Verifier(VerificationConfig(), "published")

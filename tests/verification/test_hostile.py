@@ -1,4 +1,4 @@
-"""Each hostile program is answered by name, within two seconds and half a gigabyte."""
+"""Each hostile program is answered by name, in bounded time and half a gigabyte."""
 
 import json
 import os
@@ -9,7 +9,8 @@ from pathlib import Path
 import hostile
 import pytest
 
-SECONDS, MEGABYTES, CHARACTERS = 2.0, 500.0, 400
+# UNITS are of `machine.unit`: about two seconds on a machine of 2024, more on a slower one.
+UNITS, MEGABYTES, CHARACTERS = 200.0, 500.0, 400
 
 
 @pytest.fixture(scope="module", params=["hierarchical", "published"])
@@ -31,7 +32,7 @@ def test_a_hostile_program_is_answered_by_name_and_in_time(verdicts, name):
     assert (kind, message[:CHARACTERS]) == (hostile.CASES[name][1], message)
     assert message.isascii()
     assert message.isprintable()
-    assert verdicts[name]["seconds"] < SECONDS
+    assert verdicts[name]["units"] < UNITS
 
 
 def test_all_hostile_programs_together_keep_to_the_memory(verdicts):

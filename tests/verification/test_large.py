@@ -32,7 +32,7 @@ def ladder(n: int, angles) -> Circuit:
 
 def verified(problem, circuit, *, largest_enumerated: int, **config):
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("facts", "diagnostics", "optimisation"):
+        for module in ("facts", "diagnostics", "stages.optimisation"):
             name = f"quasar.verification.{module}.MAX_ENUMERATED_QUBITS"
             patch.setattr(name, largest_enumerated)
         verifier = Verifier(VerificationConfig(shots=SHOTS, **config))

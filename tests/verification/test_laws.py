@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 from quasar.circuits.circuit import Circuit, Gate
 from quasar.circuits.qasm import read_qasm
 from quasar.config import RewardConfig, VerificationConfig, load_config, with_overrides
-from quasar.datasets.candidates import Cell, make_candidate
+from quasar.datasets.generation.candidates import Cell, make_candidate
 from quasar.datasets.solver import solve
-from quasar.rewards import ABLATIONS, GAINS, score
+from quasar.verification.reward import ABLATIONS, GAINS, score
 from quasar.verification.verifier import Verifier
 
 VERIFIER = Verifier(VerificationConfig())
 REWARD = RewardConfig()
 EVERY_PART = RewardConfig(weights={**dict.fromkeys(GAINS, 1.0), "two_qubit_cost": 0.5})
-WITHOUT_WARM_START = with_overrides(load_config("laptop"), ABLATIONS["without-Opt"]).reward
+WITHOUT_WARM_START = with_overrides(load_config("published"), ABLATIONS["without-Opt"]).reward
 FAMILIES = ("qaoa", "ma_qaoa", "sim_2", "sim_5", "sim_11", "adaptive")
 PRIMITIVES = ("vertex_cover", "hypermaxcut", "min_cut", "kclique", "matching", "edge_cover")
 PROBLEMS = [

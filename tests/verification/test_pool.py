@@ -4,7 +4,6 @@ import itertools
 import os
 import signal
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -16,12 +15,13 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from quasar.circuits.ansatz.qaoa import qaoa_circuit
 from quasar.circuits.circuit import Circuit, Gate
 from quasar.config import VerificationConfig
-from quasar.datasets.candidates import Cell, make_candidate
+from quasar.datasets.generation.candidates import Cell, make_candidate
 from quasar.problems import build_instance
-from quasar.rewards import Failed
-from quasar.verification.dispatch import MAX_CHUNK, Dispatch, by_home, chunk_size, home
-from quasar.verification.pool import Check, LocalVerifierPool, VerifierClient, VerifierPool
+from quasar.verification.execution.dispatch import MAX_CHUNK, Dispatch, by_home, chunk_size, home
+from quasar.verification.execution.pool import LocalVerifierPool, VerifierClient, VerifierPool
 from quasar.verification.report import VerificationReport
+from quasar.verification.request import VerificationRequest
+from quasar.verification.reward import Failed
 
 LIMIT_S = 1.0
 CONFIG = VerificationConfig(
@@ -47,7 +47,7 @@ def expected(states) -> list[str]:
 
 def trouble(config, formula):
     """A verifier that does what the text says; made here so that it travels by value."""
-    from quasar.verification.worker import make_verifier
+    from quasar.verification.execution.worker import make_verifier
 
     class Troubled:
         def __init__(self):
@@ -85,13 +85,17 @@ def pool(cluster):
 
 def test_local_pool_gives_one_result_for_each_check_in_order():
     states = [5, 0, 7, 2, 2]
-    results = LocalVerifierPool(CONFIG).verify([Check(PROBLEM, flips(s)) for s in states])
+    results = LocalVerifierPool(CONFIG).verify(
+        [VerificationRequest(PROBLEM, flips(s)) for s in states]
+    )
     assert bitstrings(results) == expected(states)
 
 
 def test_local_pool_turns_an_exception_into_a_fault():
     pool = LocalVerifierPool(CONFIG, verifier_factory=trouble)
-    results = pool.verify([Check(PROBLEM, "raise"), Check(PROBLEM, flips(1))])
+    results = pool.verify(
+        [VerificationRequest(PROBLEM, "raise"), VerificationRequest(PROBLEM, flips(1))]
+    )
     assert results[0] == Failed("error", "ValueError: a fault of ours")
     assert results[1].valid
     assert pool.stats().failed == {"error": 1}
@@ -105,10 +109,12 @@ MIXED = [
 ]
 
 
-def mixed_checks(count: int) -> list[Check]:
+def mixed_checks(count: int) -> list[VerificationRequest]:
     """QAOA circuits of many problems, one after the other."""
     return [
-        Check(problem, qaoa_circuit(problem.hamiltonian, [0.03 * k], [-0.2]).to_qasm())
+        VerificationRequest(
+            problem, qaoa_circuit(problem.hamiltonian, [0.03 * k], [-0.2]).to_qasm()
+        )
         for k in range(count)
         for problem in MIXED
     ]
@@ -155,6 +161,24 @@ def test_no_worker_gives_a_fault_for_each():
     assert len(results) == len(MIXED)
 
 
+class Unsendable:
+    """Stands for an actor that is sent what cannot be pickled, as Ray's own would say it."""
+
+    @property
+    def verify(self):
+        return self
+
+    def remote(self, batch):
+        raise TypeError("cannot pickle\nthat")
+
+
+def test_what_cannot_be_sent_is_a_fault():
+    results = Dispatch([Unsendable()], mixed_checks(1)).run()
+    assert results == [Failed("error", "cannot be sent: TypeError: cannot pickle that")] * len(
+        MIXED
+    )
+
+
 @pytest.mark.ray
 def test_grades_and_budget_are_those_of_one_process(pool):
     """Whichever worker is faster: the same reports, the same grants."""
@@ -189,14 +213,16 @@ def test_killing_every_actor_in_the_middle_of_many_problems_loses_and_doubles_no
 @pytest.mark.ray
 def test_results_come_in_order_and_complete(pool):
     states = [k % 8 for k in range(70)]
-    results = pool.verify([Check(PROBLEM, flips(s)) for s in states])
+    results = pool.verify([VerificationRequest(PROBLEM, flips(s)) for s in states])
     assert bitstrings(results) == expected(states)
     assert pool.verify([]) == []
 
 
 @pytest.mark.ray
 def test_a_fault_or_a_bad_program_does_not_disturb_the_others(pool):
-    results = pool.verify([Check(PROBLEM, text) for text in ("raise", flips(3), "not a program")])
+    results = pool.verify(
+        [VerificationRequest(PROBLEM, text) for text in ("raise", flips(3), "not a program")]
+    )
     assert results[0] == Failed("error", "ValueError: a fault of ours")
     assert bitstrings(results[1:2]) == expected([3])
     assert isinstance(results[2], VerificationReport)
@@ -206,7 +232,9 @@ def test_a_fault_or_a_bad_program_does_not_disturb_the_others(pool):
 @pytest.mark.ray
 def test_memory_over_the_limit_is_a_fault_and_the_worker_lives(pool):
     before = pool.stats().restarts
-    results = pool.verify([Check(PROBLEM, "fill"), Check(PROBLEM, flips(6))])
+    results = pool.verify(
+        [VerificationRequest(PROBLEM, "fill"), VerificationRequest(PROBLEM, flips(6))]
+    )
     assert results[0].kind == "memory"
     assert bitstrings(results[1:]) == expected([6])
     assert pool.stats().restarts == before
@@ -217,21 +245,18 @@ def test_a_hanging_check_is_ended_at_its_limit_and_the_rest_is_kept(pool):
     before = pool.stats()
     texts = [flips(k % 8) for k in range(20)]
     texts[7] = "hang"
-    start = time.perf_counter()
-    results = pool.verify([Check(PROBLEM, text) for text in texts])
-    took = time.perf_counter() - start
+    results = pool.verify([VerificationRequest(PROBLEM, text) for text in texts])
     assert results[7] == Failed("timeout", "the verification was ended at its time limit")
     others = [k for k in range(20) if k != 7]
     assert bitstrings([results[k] for k in others]) == expected([k % 8 for k in others])
     after = pool.stats()
     assert after.timeouts - before.timeouts == 2  # the one try and its repetition
     assert after.healthy == 2
-    assert took < 60
 
 
 @pytest.mark.ray
 def test_a_check_that_ends_its_process_is_tried_twice_then_a_fault(pool):
-    results = pool.verify([Check(PROBLEM, text) for text in ("die", flips(4))])
+    results = pool.verify([VerificationRequest(PROBLEM, text) for text in ("die", flips(4))])
     assert results[0] == Failed("worker", "the verifier's process ended")
     assert bitstrings(results[1:]) == expected([4])
 
@@ -242,7 +267,7 @@ def test_killing_an_actor_in_the_middle_loses_nothing(pool, cluster):
     before = pool.stats().restarts
     killer = threading.Timer(0.1, cluster.kill, [pool.handles()[0]], {"no_restart": False})
     killer.start()
-    results = pool.verify([Check(PROBLEM, flips(s)) for s in states])
+    results = pool.verify([VerificationRequest(PROBLEM, flips(s)) for s in states])
     assert not killer.is_alive(), "the batch was over before the actor was killed"
     assert bitstrings(results) == expected(states)
     assert pool.stats().restarts == before + 1
@@ -254,7 +279,7 @@ def test_another_process_checks_on_the_same_actors(pool, cluster):
     def elsewhere(handles, checks):
         return VerifierClient(handles, CONFIG).verify(checks)
 
-    checks = [Check(PROBLEM, flips(s)) for s in (1, 2)]
+    checks = [VerificationRequest(PROBLEM, flips(s)) for s in (1, 2)]
     assert bitstrings(cluster.get(elsewhere.remote(pool.handles(), checks))) == expected([1, 2])
 
 
@@ -263,7 +288,7 @@ def test_with_no_worker_left_every_check_is_a_fault(cluster):
     pool = VerifierPool(CONFIG.model_copy(update={"num_workers": 1, "cpus_per_worker": 0.0}))
     client = VerifierClient(pool.handles(), CONFIG)
     pool.close()
-    results = client.verify([Check(PROBLEM, flips(s)) for s in (1, 2, 3)])
+    results = client.verify([VerificationRequest(PROBLEM, flips(s)) for s in (1, 2, 3)])
     assert [result.kind for result in results] == ["worker"] * 3
 
 

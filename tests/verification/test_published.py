@@ -9,8 +9,8 @@ from quasar.circuits.circuit import Circuit, Gate
 from quasar.config import RewardConfig, VerificationConfig
 from quasar.datasets.io import read_generations, read_problems
 from quasar.problems import build_instance
-from quasar.rewards import score
-from quasar.verification.published_utility import can_pin
+from quasar.verification.reward import score
+from quasar.verification.stages.published_utility import can_pin, updates
 from quasar.verification.verifier import Verifier
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -107,3 +107,25 @@ def test_a_u2_gate_reaches_the_last_stage():
     assert signals.delta > 0.9
     assert signals.utility > 0.0
     assert scored.value == pytest.approx(sum(scored.weighted.values()))
+
+
+def test_the_last_stage_is_bounded_by_work_and_not_by_a_clock():
+    """Its optimiser's work grows with the square of the angles that differ."""
+    gates = tuple(Gate("rx", (k % 2,), (1e-5 * k,)) for k in range(2_000))
+    assert updates(Circuit(2, gates)) > 2_000 * 2_000 * 300
+    scored, signals = published(program(2, *gates), Circuit(2, gates).to_qasm(decimals=5))
+    assert signals.delta > 0.9
+    assert (signals.error, signals.utility) == (None, None)
+    assert "too large" in signals.skipped
+    assert scored.value == pytest.approx(0.6 * signals.delta)
+
+
+def test_a_refused_program_is_read_once(monkeypatch):
+    from quasar.verification.stages import published as module
+
+    def read(*_):
+        raise AssertionError("read again")
+
+    monkeypatch.setattr(module, "read_qasm", read)
+    assert published(HALF, HALF.replace("h q[0]", "h q[9]"))[1].error == "parse"
+    assert published(HALF, HALF.replace("h q[0]", "reset q"))[1].error == "crash"

@@ -13,10 +13,10 @@ from quasar.circuits.circuit import Circuit, Gate
 from quasar.config import RewardConfig, VerificationConfig
 from quasar.errors import ConfigError, ProblemError
 from quasar.problems import build_instance
-from quasar.rewards import Failed, score
-from quasar.verification.distribution import enrichment
 from quasar.verification.observation import observation_text
 from quasar.verification.readout import js_distance
+from quasar.verification.reward import Failed, score
+from quasar.verification.stages.distribution import enrichment
 from quasar.verification.verifier import Verifier
 
 CONFIG = VerificationConfig()

@@ -33,6 +33,14 @@ class AlternatingLayer:
     terms: dict[frozenset[int], float] = field(default_factory=dict)  # wires -> angle of ∏Z
     ladders: dict[frozenset[int], tuple[int, ...]] = field(default_factory=dict)  # wires as printed
     mixer: dict[int, float] = field(default_factory=dict)  # qubit -> angle of X
+    places: dict[frozenset[int], list[int]] = field(default_factory=dict)  # wires -> gates of rz
+
+
+class Observed(NamedTuple):
+    """A term's coefficient and its printed angle (radians)."""
+
+    coefficient: float
+    angle: float
 
 
 def starts_uniform(circuit: Circuit) -> bool:
@@ -49,27 +57,38 @@ def read_layers(circuit: Circuit) -> list[AlternatingLayer] | None:
     layers, place = [], n
     while place < len(gates):
         layer = AlternatingLayer()
-        while place < len(gates) and gates[place].name != "h":
+        while place < len(gates) and gates[place].name not in ("h", "rx"):
             wires = _ladder_at(gates, place)
             if wires is None:
                 return None
             key = frozenset(wires)
-            angle = gates[place + len(wires) - 1].params[0]
+            turn = place + len(wires) - 1
+            angle = gates[turn].params[0]
             layer.terms[key] = layer.terms.get(key, 0.0) + angle
             layer.ladders.setdefault(key, wires)
+            layer.places.setdefault(key, []).append(turn)
             place += 2 * len(wires) - 1
-        end = place + 3 * n
-        for at in range(place, end, 3):
-            names = [gate.name for gate in gates[at : at + 3]]
-            wires = {gate.qubits for gate in gates[at : at + 3]}
-            if names != ["h", "rz", "h"] or len(wires) != 1:
+        for _ in range(n):
+            turned = _mixer_at(gates, place)
+            if turned is None:
                 return None
-            layer.mixer[gates[at].qubits[0]] = gates[at + 1].params[0]
+            qubit, angle, length = turned
+            layer.mixer[qubit] = angle
+            place += length
         if len(layer.mixer) != n:
             return None
-        place = end
         layers.append(layer)
     return layers or None
+
+
+def _mixer_at(gates: Sequence[Gate], place: int) -> tuple[int, float, int] | None:
+    """(qubit, angle, number of gates) of the rotation about X that starts here: h, rz, h or rx."""
+    if place < len(gates) and gates[place].name == "rx":
+        return gates[place].qubits[0], gates[place].params[0], 1
+    three = gates[place : place + 3]
+    if [gate.name for gate in three] != ["h", "rz", "h"] or len({g.qubits for g in three}) != 1:
+        return None
+    return three[0].qubits[0], three[1].params[0], 3
 
 
 def _ladder_at(gates: Sequence[Gate], place: int) -> tuple[int, ...] | None:
@@ -158,13 +177,6 @@ def printed_decimals(circuit: Circuit) -> int:
     """Decimals that tell all angles as they are, from 1 to 17."""
     exponents = [int(Decimal(repr(angle)).as_tuple().exponent) for angle in circuit.parameters]
     return min(17, max(_FEWEST_DECIMALS, -min((0, *exponents))))
-
-
-class Observed(NamedTuple):
-    """A term's coefficient and its printed angle (radians)."""
-
-    coefficient: float
-    angle: float
 
 
 def _fit_gamma(observed: list[Observed], tolerance: float, decimals: int) -> float | None:

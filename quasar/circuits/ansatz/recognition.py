@@ -6,11 +6,13 @@ Hamiltonian is given, by its terms (`quasar.circuits.ansatz.alternating`). At on
 same gates the family with fewer parameters is named: QAOA before multi-angle QAOA.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from quasar.circuits.ansatz.adaptive import POOL_GATES, Adaptive
 from quasar.circuits.ansatz.alternating import (
+    AlternatingLayer,
     fit_multi_angle,
     fit_qaoa,
     implied_hamiltonian,
@@ -21,9 +23,17 @@ from quasar.circuits.ansatz.alternating import (
 from quasar.circuits.ansatz.base import Ansatz, ParameterisedCircuit
 from quasar.circuits.ansatz.hardware_efficient import TEMPLATES
 from quasar.circuits.ansatz.qaoa import MultiAngleQaoa, Qaoa
+from quasar.circuits.canonical import (
+    COEFFICIENT_DECIMALS,
+    CONVERTED_DECIMALS,
+    MOST_COEFFICIENT_DECIMALS,
+    as_printed,
+)
 from quasar.circuits.circuit import PUBLISHED_DECIMALS, Circuit
 from quasar.circuits.qasm import read_qasm
 from quasar.problems.hamiltonian import IsingHamiltonian
+
+_EXACT = 12  # decimals of angles that were not rounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +74,9 @@ def recognise(
 
     With `hamiltonian`, QAOA is recognised where every cost layer is exp(−iγH) of exactly that H, up
     to the rounding of the printed angles: terms in any order; angles modulo 2π; terms whose angle
-    rounds to zero may be left out (γ is then known up to a period). A term that H does not have, or
+    rounds to zero may be left out (γ is then known up to a period). Or of
+    exactly the H whose coefficients are rounded as canonical programs print them
+    (`quasar.circuits.canonical`). A term that H does not have, or
     another number of qubits, is no QAOA of H.
 
     Without it γ and H are known up to a common factor only. QAOA is then given for the H that has
@@ -150,10 +162,31 @@ def _alternating(circuit: Circuit, hamiltonian: IsingHamiltonian | None) -> Reco
         if not all(layer.terms.keys() <= known for layer in layers):
             return None
         for_qaoa, roundings, for_multi_angle = hamiltonian, 1, hamiltonian
-    parameters = fit_qaoa(layers, for_qaoa, decimals=printed_decimals(circuit), roundings=roundings)
+    parameters = None
+    if hamiltonian is not None and circuit.gates[-1].name == "rx":
+        parameters = _fit_canonical(layers, hamiltonian)
+    if parameters is None:
+        decimals = printed_decimals(circuit)
+        parameters = fit_qaoa(layers, for_qaoa, decimals=decimals, roundings=roundings)
     if parameters is not None:
         return Recognised(Qaoa(), len(layers), parameters, for_qaoa)
     parameters = fit_multi_angle(layers, for_multi_angle)
     if parameters is not None:
         return Recognised(MultiAngleQaoa(), len(layers), parameters, for_multi_angle)
+    return None
+
+
+def _fit_canonical(
+    layers: Sequence[AlternatingLayer], hamiltonian: IsingHamiltonian
+) -> tuple[float, ...] | None:
+    """Of a canonical program: its angles are products of what is printed, not rounded, or rounded
+    where it was converted.
+    """
+    places = (None, *range(COEFFICIENT_DECIMALS, MOST_COEFFICIENT_DECIMALS + 1))
+    candidates = [as_printed(hamiltonian, decimals=decimals) for decimals in places]
+    for decimals in (_EXACT, CONVERTED_DECIMALS):
+        for printed in candidates:
+            parameters = fit_qaoa(layers, printed, decimals=decimals, roundings=1)
+            if parameters is not None:
+                return parameters
     return None

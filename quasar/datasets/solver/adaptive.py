@@ -14,7 +14,7 @@ import numpy as np
 from quasar.circuits.ansatz.adaptive import Adaptive, Operator
 from quasar.datasets.solver.descent import MAX_WORK, Landscape
 from quasar.problems.hamiltonian import IsingHamiltonian
-from quasar.simulation.exact import rotation_gains
+from quasar.simulation.statevector.exact import rotation_gains
 
 MAX_OPERATORS = 100
 MAX_RUNS = 20

@@ -11,8 +11,8 @@ import numpy as np
 from scipy.optimize import minimize
 
 from quasar.circuits.ansatz.base import ParameterisedCircuit
-from quasar.simulation.encoding import encode
-from quasar.simulation.exact import energy_and_gradient, probabilities
+from quasar.simulation.statevector.encoding import encode
+from quasar.simulation.statevector.exact import energy_and_gradient, probabilities
 
 # The minimum counts as reached within this share of the gap: other states then have at most so much
 # probability.

@@ -8,9 +8,9 @@ different problems on one scale.
 import numpy as np
 
 from quasar.datasets.solver.descent import descend
-from quasar.problems.hamiltonian import IsingHamiltonian
+from quasar.problems.hamiltonian import IsingHamiltonian, Spectrum
 from quasar.problems.walsh import walsh_hadamard
-from quasar.simulation import alternating
+from quasar.simulation.statevector import alternating, kernels
 
 # Mean tuned (γ·std(E), β) of one layer over random instances of 3–6 qubits. Descending from one
 # fixed point keeps all instances in one basin, so that angles are a smooth function of the problem.
@@ -25,6 +25,9 @@ MAX_ITERATIONS = 200  # of L-BFGS; integer spectra need a few dozen
 # standard deviation).
 NUDGE = 0.05
 ITERATIONS = 60
+# Factors of the angles that are tried, and the lead over all other states that is clear.
+DRAWN_BACK = np.linspace(1.0, 0.2, 17)
+CLEAR_LEAD = 1.1
 # The look for other basins covers one period of β and every useful γ; it is skipped above this.
 MAX_LANDSCAPE_QUBITS = 10
 LANDSCAPE_GAMMAS = np.linspace(0.0, np.pi, 25)[1:]
@@ -37,6 +40,28 @@ def solve_qaoa(energies: np.ndarray, *, layers: int) -> tuple[np.ndarray, int]:
     angles = tune(qaoa, layers=layers).copy()
     angles[:layers] /= qaoa.scale
     return angles, qaoa.evaluations
+
+
+def drawn_back(parameters: np.ndarray, spectrum: Spectrum) -> np.ndarray:
+    """QAOA's angles, all times the largest factor ≤ 1 at which an optimum is clearly what is read
+    off: the most probable ground state leads every other state by `CLEAR_LEAD`. Where no factor
+    does so, the one with the largest lead; as they are where no optimum ever leads.
+
+    At small angles, the first order of an anneal, probabilities fall with the energy, but slowly.
+    """
+    qaoa, optimal = NormalisedQaoa(spectrum.energies), np.zeros(spectrum.energies.size, bool)
+    optimal[spectrum.optimal] = True
+    normalised = np.array(parameters, dtype=float)
+    normalised[: normalised.size // 2] *= qaoa.scale
+    best, factor = 1.0, 1.0
+    for k in DRAWN_BACK:
+        probabilities = qaoa.probabilities(k * normalised)
+        lead = float(probabilities[optimal].max() / probabilities[~optimal].max())
+        if lead > best:
+            best, factor = lead, k
+        if lead >= CLEAR_LEAD:
+            break
+    return factor * np.asarray(parameters, dtype=float)
 
 
 def solve_multi_angle(
@@ -67,7 +92,7 @@ def tune(qaoa: "NormalisedQaoa", *, layers: int) -> np.ndarray:
             other = _descend(qaoa, np.array([LANDSCAPE_GAMMAS[row], LANDSCAPE_BETAS[column]]))
             best = other if other[0] < best[0] - worth else best
     for depth in range(1, layers):
-        starts = (_interpolate(best[1]), _ramp(depth + 1))
+        starts = (interpolate(best[1]), _ramp(depth + 1))
         first, second = (_descend(qaoa, start, tolerance=ROUGH) for start in starts)
         best = second if second[0] < first[0] - worth else first
     return best[1] if layers == 1 else _descend(qaoa, best[1])[1]
@@ -79,7 +104,7 @@ def _descend(
     return descend(qaoa.value_and_gradient, start, iterations=MAX_ITERATIONS, tolerance=tolerance)
 
 
-def _interpolate(parameters: np.ndarray) -> np.ndarray:
+def interpolate(parameters: np.ndarray) -> np.ndarray:
     """Angles of p layers as a start for p + 1: u'_i = ((i−1)/p)·u_{i−1} + ((p−i+1)/p)·u_i."""
     depth = len(parameters) // 2
     place = np.arange(depth + 1)
@@ -116,6 +141,10 @@ class NormalisedQaoa:
             *self._layers(parameters), self.diagonal
         )
         return value, np.concatenate((slopes @ self.diagonal, by_beta.sum(axis=1)))
+
+    def probabilities(self, parameters: np.ndarray) -> np.ndarray:
+        """Of each basis state, float64 (2**n,)."""
+        return kernels.squares(alternating.state(*self._layers(parameters)))
 
     def landscape(self, gammas: np.ndarray, betas: np.ndarray) -> np.ndarray:
         """Values of one layer on a grid, shape (len(gammas), len(betas))."""
@@ -156,12 +185,12 @@ class MultiAngleEnergy:
         gammas, betas = rows[:, : -self.num_qubits], rows[:, -self.num_qubits :]
         angles = np.zeros((self.num_layers, self.diagonal.size))
         angles[:, self._masks] = gammas * self._coefficients
-        for row in angles:
-            walsh_hadamard(row)
+        for layer in range(self.num_layers):
+            walsh_hadamard(angles[layer])
         value, slopes, by_beta = alternating.value_and_gradient(
             np.exp(-1j * angles), np.ascontiguousarray(betas), self.diagonal
         )
-        for row in slopes:
-            walsh_hadamard(row)
+        for layer in range(self.num_layers):
+            walsh_hadamard(slopes[layer])
         by_gamma = slopes[:, self._masks] * self._coefficients
         return value, np.concatenate((by_gamma, by_beta), axis=1).ravel()

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from quasar.circuits.ansatz import Ansatz
 from quasar.circuits.circuit import Circuit
 from quasar.problems.base import ProblemInstance
-from quasar.simulation.encoding import encode
-from quasar.simulation.exact import probabilities
+from quasar.simulation.statevector.encoding import encode
+from quasar.simulation.statevector.exact import probabilities
 
 
 @dataclass(frozen=True, slots=True)

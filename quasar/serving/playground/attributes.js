@@ -1,9 +1,12 @@
 // The form for what a problem needs besides its graph: source and sink, terminals, a number, …
 
 import { $, el, words } from "./dom.js";
-import { arrange, formatGraph, parseGraph, toRequest } from "./graph.js";
+import { arrange, toRequest } from "./graph.js";
+import { formatGraph, parseGraph } from "./notation.js";
 
-const PLAIN = { hyper: false, directed: false, joins: true, edgeValue: null, nodeValues: [] };
+const PLAIN = {
+  name: "this graph", hyper: false, clauses: false, directed: false, joins: true, edgeValue: null, nodeValues: [],
+};
 
 /** Values for a graph that come from nowhere else: the first and the last node, two, … */
 export function defaultAttributes(problem, graph) {
@@ -45,6 +48,28 @@ export function keepValid(problem, graph, values) {
   return values;
 }
 
+/** Values from elsewhere, e.g. a link: Error names the first that is not one for this graph. */
+export function checkAttributes(problem, graph, values) {
+  const ids = graph.nodes.map((node) => node.id);
+  const whole = (value) => Number.isSafeInteger(value);
+  const suits = {
+    node: (value) => ids.includes(value),
+    nodes: (value) => Array.isArray(value) && value.every((id) => ids.includes(id)),
+    choice: (value, { choices }) => choices.includes(value),
+    integer: whole,
+    graph: (value) => Boolean(parseGraph(JSON.stringify(value), PLAIN)),
+  };
+  for (const name of Object.keys(values)) {
+    if (!(name in problem.attributes)) throw new Error(`${words(problem.primitive)} has no attribute “${name}”`);
+  }
+  for (const [name, attribute] of Object.entries(problem.attributes)) {
+    if (!(name in values)) throw new Error(`the attribute “${name}” is missing`);
+    if (!suits[attribute.kind](values[name], attribute)) {
+      throw new Error(`${words(name)} cannot be ${JSON.stringify(values[name])}`);
+    }
+  }
+}
+
 /** Labels of the nodes that attributes name: id → text. */
 export function marksOf(problem, values) {
   const marks = new Map();
@@ -56,10 +81,13 @@ export function marksOf(problem, values) {
   return marks;
 }
 
-/** Draw the form; `changed()` is called when a value was set in `values`. */
-export function drawAttributes(problem, graph, values, changed) {
+/**
+ * Draw the form; `changed()` is called when a value was set in `values`, or could not be:
+ * `mistakes` has what cannot be read, by name, as {text, message}.
+ */
+export function drawAttributes(problem, graph, values, mistakes, changed) {
   const fields = Object.entries(problem.attributes).map(([name, attribute]) =>
-    FIELDS[attribute.kind](name, attribute, graph, values, changed),
+    FIELDS[attribute.kind](name, attribute, { graph, values, mistakes, changed }),
   );
   $("attributes").replaceChildren(...fields);
   $("attributes").hidden = fields.length === 0;
@@ -70,6 +98,34 @@ function labelled(name, control) {
   return el("div", { class: "field" }, el("label", { for: control.id }, words(name)), control);
 }
 
+/** A field whose text may be unreadable: `read(text)` gives the value or raises Error. */
+function written(name, control, { values, mistakes, changed }, text, read) {
+  const note = el("p", { class: "mistake", role: "alert", id: `attribute-${name}-mistake` });
+  control.setAttribute("aria-describedby", note.id);
+  const show = () => {
+    const mistake = mistakes.get(name);
+    note.textContent = mistake?.message ?? "";
+    note.hidden = !mistake;
+    if (mistake) control.setAttribute("aria-invalid", "true");
+    else control.removeAttribute("aria-invalid");
+  };
+  control.addEventListener("input", () => {
+    try {
+      values[name] = read(control.value);
+      mistakes.delete(name);
+    } catch (error) {
+      mistakes.set(name, { text: control.value, message: error.message });
+    }
+    show();
+    changed();
+  });
+  control.value = mistakes.get(name)?.text ?? text;
+  show();
+  const field = labelled(name, control);
+  field.append(note);
+  return field;
+}
+
 function choice(name, options, selected, set) {
   const control = el("select", { onchange: () => set(control.selectedIndex) });
   control.append(...options.map((text) => el("option", {}, String(text))));
@@ -78,20 +134,20 @@ function choice(name, options, selected, set) {
 }
 
 const FIELDS = {
-  node(name, _, graph, values, changed) {
+  node(name, _, { graph, values, changed }) {
     const ids = graph.nodes.map((node) => node.id);
     return choice(name, ids, ids.indexOf(values[name]), (i) => {
       values[name] = ids[i];
       changed();
     });
   },
-  choice(name, { choices }, _, values, changed) {
+  choice(name, { choices }, { values, changed }) {
     return choice(name, choices.map(words), choices.indexOf(values[name]), (i) => {
       values[name] = choices[i];
       changed();
     });
   },
-  nodes(name, _, graph, values, changed) {
+  nodes(name, _, { graph, values, changed }) {
     const boxes = graph.nodes.map(({ id }) => {
       const box = el("input", { type: "checkbox", onchange: () => {
         const chosen = new Set(values[name]);
@@ -105,30 +161,17 @@ const FIELDS = {
     });
     return el("fieldset", { class: "field checks" }, el("legend", {}, words(name)), ...boxes);
   },
-  integer(name, _, __, values, changed) {
-    const control = el("input", { type: "number", min: 1, step: 1, inputmode: "numeric", onchange: () => {
-      values[name] = control.valueAsNumber || 1;
-      control.value = values[name];
-      changed();
-    } });
-    control.value = values[name];
-    return labelled(name, control);
+  integer(name, _, form) {
+    const control = el("input", { type: "number", step: 1, inputmode: "numeric" });
+    return written(name, control, form, form.values[name], (text) => {
+      const value = Number(text);
+      if (text === "" || !Number.isSafeInteger(value)) throw new Error(`${words(name)}: write a whole number`);
+      return value;
+    });
   },
-  graph(name, _, __, values, changed) {
-    const note = el("p", { class: "mistake", role: "alert", hidden: true });
-    const control = el("textarea", { rows: 2, spellcheck: "false", onchange: () => {
-      try {
-        values[name] = toRequest(parseGraph(control.value, PLAIN), PLAIN);
-        note.hidden = true;
-        changed();
-      } catch (error) {
-        note.textContent = error.message;
-        note.hidden = false;
-      }
-    } });
-    control.value = formatGraph(arrange(parseGraph(JSON.stringify(values[name]), PLAIN)), PLAIN);
-    const field = labelled(name, control);
-    field.append(note);
-    return field;
+  graph(name, _, form) {
+    const control = el("textarea", { rows: 2, spellcheck: "false" });
+    const text = formatGraph(arrange(parseGraph(JSON.stringify(form.values[name]), PLAIN)), PLAIN);
+    return written(name, control, form, text, (given) => toRequest(parseGraph(given, PLAIN), PLAIN));
   },
 };

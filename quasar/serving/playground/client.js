@@ -4,11 +4,11 @@ const LAST = new Set(["answer", "error"]); // what a whole stream ends with
 const KEY = "quasar-key"; // in sessionStorage: it ends with the tab
 export const BASE = new URL(".", location.href);
 
-/** A request that was refused: what was wrong, in which field, and the mend. */
+/** A request that was refused: what was wrong, in which field, and a hint. */
 export class Refusal extends Error {
-  constructor(status, { message, field = null, mend = "" }) {
+  constructor(status, { message, field = null, hint = "" }) {
     super(message);
-    Object.assign(this, { status, field, mend });
+    Object.assign(this, { status, field, hint });
   }
 }
 
@@ -35,14 +35,14 @@ async function send(path, { body, signal, accept = "application/json" } = {}) {
     if (error.name === "AbortError") throw error;
     throw new Refusal(0, {
       message: "the endpoint does not answer",
-      mend: "see whether it runs and can be reached, then try again",
+      hint: "see whether it runs and can be reached, then try again",
     });
   }
   if (response.ok) return response;
   const refused = await response.json().catch(() => null);
   throw new Refusal(
     response.status,
-    refused?.error ?? { message: `the endpoint answered ${response.status}`, mend: "try again" },
+    refused?.error ?? { message: `the endpoint answered ${response.status}`, hint: "try again" },
   );
 }
 
@@ -76,7 +76,7 @@ export async function* events(path, body, signal) {
 }
 
 const broken = () =>
-  new Refusal(0, { message: "the connection broke off", mend: "ask again; the same seed gives the same candidates" });
+  new Refusal(0, { message: "the connection broke off", hint: "ask again; the same seed gives the same candidates" });
 
 function readEvent(block) {
   let name = "message";

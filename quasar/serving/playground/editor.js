@@ -2,23 +2,28 @@
 
 import { $, svg } from "./dom.js";
 import { RADIUS, drawGraph } from "./drawing.js";
-import { HEIGHT, MAX_NODES, WIDTH, emptyGraph, joined } from "./graph.js";
+import { HEIGHT, MAX_NODES, WIDTH, emptyGraph, hyperjoined, joined, without } from "./graph.js";
 
 const DRAG = 5; // units of the field; less is a click
 const STEP = 12;
 const MAX_UNDO = 60;
 
 export class Editor {
-  /** `changed(graph)` is called after each change, `chosen(key)` when another element is chosen. */
-  constructor(root, { changed, chosen, said }) {
-    Object.assign(this, { root, changed, told: chosen, said });
+  /**
+   * `changed(graph)` is called after each change, `chosen(key)` when another element is chosen;
+   * `context()` gives what belongs to the graph and comes back with it, by `restore(context)`; for
+   * `unlock()` see `lock`.
+   */
+  constructor(root, { changed, chosen, said, context, restore, unlock }) {
+    Object.assign(this, { root, changed, told: chosen, said, context, restore, unlock });
     this.graph = emptyGraph();
-    this.shape = { hyper: false, directed: false, joins: true, edgeValue: null, nodeValues: [] };
+    this.shape = { hyper: false, clauses: false, directed: false, joins: true, edgeValue: null, nodeValues: [] };
     this.marks = new Map();
     this.tool = "draw";
     this.chosen = new Set();
     this.focus = null;
     this.past = [];
+    this.locked = null; // why nothing can be drawn
     this.drag = null;
     root.addEventListener("pointerdown", (event) => this.#down(event));
     root.addEventListener("pointermove", (event) => this.#moved(event));
@@ -40,15 +45,26 @@ export class Editor {
 
   /** Change the graph as one step. */
   edit(change) {
+    if (this.locked) return this.said(this.locked);
     this.#remember();
     change(this.graph);
     this.#finish();
   }
 
+  /** While `why` is not null nothing is drawn, and undo calls `unlock()`. */
+  lock(why) {
+    this.locked = why;
+    this.root.toggleAttribute("data-locked", why !== null);
+    if (why !== null) this.#choose(null);
+  }
+
   undo() {
+    if (this.locked) return this.unlock();
     const before = this.past.pop();
     if (!before) return this.said("nothing to undo");
+    this.drag = null;
     [this.graph, this.shape] = before;
+    this.restore(before[2]);
     this.#choose(null);
     this.#finish();
     this.said("undone");
@@ -71,6 +87,7 @@ export class Editor {
   }
 
   add(x, y, joinedTo = null) {
+    if (this.locked) return this.said(this.locked);
     if (this.graph.nodes.length >= MAX_NODES) {
       return this.said(`this page draws at most ${MAX_NODES} nodes`);
     }
@@ -103,6 +120,7 @@ export class Editor {
   remove(key) {
     const { node, edge, hyperedge, index } = this.at(key);
     if (!node && !edge && !hyperedge) return;
+    if (this.locked) return this.said(this.locked);
     this.#choose(null);
     this.edit((graph) => {
       if (edge) graph.edges.splice(index, 1);
@@ -111,7 +129,7 @@ export class Editor {
       graph.nodes = graph.nodes.filter((other) => other !== node);
       graph.edges = graph.edges.filter(({ u, v }) => u !== node.id && v !== node.id);
       graph.hyperedges = graph.hyperedges
-        .map((ids) => ids.filter((id) => id !== node.id))
+        .map((ids) => without(ids, node.id))
         .filter((ids) => ids.length > 0);
     });
     this.said(`${node ? `node ${node.id}` : "edge"} removed`);
@@ -120,7 +138,9 @@ export class Editor {
   /** Join the chosen nodes by one hyperedge. */
   joinChosen() {
     const ids = [...this.chosen].filter((key) => key[0] === "n").map((key) => this.at(key).node.id);
+    if (this.locked) return this.said(this.locked);
     if (ids.length < 2) return this.said("choose two nodes or more first");
+    if (hyperjoined(this.graph, ids)) return this.said(`nodes ${ids.join(", ")} are joined already`);
     this.edit((graph) => graph.hyperedges.push(ids));
     this.#choose(null);
     this.said(`nodes ${ids.join(", ")} joined`);
@@ -172,7 +192,7 @@ export class Editor {
   }
 
   #remember() {
-    this.past.push([structuredClone(this.graph), this.shape]);
+    this.past.push([structuredClone(this.graph), this.shape, this.context()]);
     if (this.past.length > MAX_UNDO) this.past.shift();
   }
 
@@ -189,6 +209,7 @@ export class Editor {
 
   /** Choose an element; a second node is joined with the first, in a hypergraph chosen as well. */
   #pick(key) {
+    if (this.locked) return this.said(this.locked);
     const { node } = this.at(key);
     const [first] = this.chosen;
     const from = first?.[0] === "n" ? this.at(first).node : null;
@@ -210,7 +231,8 @@ export class Editor {
 
   #join(u, v) {
     if (!this.shape.joins) return this.said("this problem has no edges");
-    if (!this.shape.hyper && joined(this.graph, u, v, this.shape)) {
+    const { graph, shape } = this;
+    if (shape.hyper ? hyperjoined(graph, [u, v]) : joined(graph, u, v, shape)) {
       this.draw();
       return this.said(`${u} and ${v} are joined already`);
     }
@@ -238,6 +260,7 @@ export class Editor {
   #down(event) {
     if (event.button !== 0) return;
     event.preventDefault();
+    if (this.locked) return this.said(this.locked);
     const key = event.target.closest("[data-key]")?.dataset.key ?? null;
     const at = this.#place(event);
     this.drag = { key, start: at, at, moved: false, before: structuredClone(this.graph) };
@@ -270,7 +293,7 @@ export class Editor {
     if (this.tool === "delete") return this.remove(drag.key);
     if (this.tool === "move") {
       if (!drag.moved || !node) return drag.key && this.#pick(drag.key);
-      this.past.push([drag.before, this.shape]);
+      this.past.push([drag.before, this.shape, this.context()]);
       return this.#finish();
     }
     if (!drag.moved) return drag.key ? this.#pick(drag.key) : this.add(drag.at.x, drag.at.y);

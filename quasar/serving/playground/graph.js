@@ -1,7 +1,9 @@
-// Graphs as the page holds them: read from text or JSON, written back, laid out, made as examples.
+// Graphs as the page holds them: stated as a request, laid out, made as examples. `notation.js` reads
+// and writes them as text.
 //
 // {nodes: [{id, data, x, y}], edges: [{u, v, value}], hyperedges: [[id, …]]}; x and y in a field of
-// WIDTH × HEIGHT. A shape says what a problem's graphs are made of (see `shapeOf`).
+// WIDTH × HEIGHT. A hyperedge that is a clause has `negated`, a list of ids, and `weight`, a number or
+// null, besides. A shape says what a problem's graphs are made of (see `shapeOf`).
 
 export const WIDTH = 400;
 export const HEIGHT = 300;
@@ -19,7 +21,9 @@ export function shapeOf(problem) {
   const hyper = "hyperedges" in graph;
   const edges = graph.edges ?? [];
   return {
+    name: problem.primitive.replaceAll("_", " "),
     hyper,
+    clauses: hyper && !Array.isArray(graph.hyperedges[0]),
     directed: graph.directed === true,
     joins: hyper || edges.length > 0,
     edgeValue: own(edges[0], ["source", "target"])[0] ?? null,
@@ -29,64 +33,8 @@ export function shapeOf(problem) {
 
 /** Whether a graph of one shape makes sense in the other. */
 export const fits = (from, to) =>
-  from.hyper === to.hyper && from.directed === to.directed && from.joins === to.joins;
-
-// ---- text ---------------------------------------------------------------------------------------
-
-const NAME = "[\\p{L}\\p{N}_.]+";
-const NUMBER = "[+-]?\\d+(?:\\.\\d+)?(?:e[+-]?\\d+)?";
-const RULES = {
-  space: /[\s,;]+/uy,
-  hyper: /\{([^{}]*)\}/uy,
-  edge: new RegExp(`(${NAME})\\s*(?:->|→|-|–)\\s*(${NAME})(?:\\s*:\\s*(${NUMBER}))?`, "uy"),
-  item: new RegExp(`(${NAME})\\(([^()]*)\\)`, "uy"),
-  pair: new RegExp(`\\(\\s*(${NAME})\\s*,\\s*(${NAME})\\s*\\)`, "uy"),
-  node: new RegExp(NAME, "uy"),
-};
-const PLAIN_NAME = new RegExp(`^${NAME}$`, "u");
-
-const toId = (text) => (/^(0|[1-9]\d{0,14})$/.test(text) ? Number(text) : text);
-const isPlain = (id) => typeof id === "number" || (PLAIN_NAME.test(id) && toId(id) === id);
-
-/** The graph in a text or in JSON. Raises Error with a line for the reader. */
-export function parseGraph(text, shape) {
-  const found = emptyGraph();
-  if (/^\s*[{[]/.test(text) && !/^\s*\{[^{}":]*\}/.test(text)) readJson(JSON.parse(text), found, shape);
-  else readText(text, found, shape);
-  for (const node of found.nodes) {
-    for (const name of shape.nodeValues) node.data[name] ??= 1;
-  }
-  return found;
-}
-
-function addNode(graph, id, data = {}) {
-  const known = nodeOf(graph, id);
-  if (known) Object.assign(known.data, data);
-  else if (graph.nodes.length < MAX_NODES) graph.nodes.push({ id, data });
-  else throw new Error(`this page draws at most ${MAX_NODES} nodes; larger graphs go by the API`);
-}
-
-function addEdge(graph, u, v, value, shape) {
-  if (u === v) throw new Error(`edge ${u}-${v} joins a node with itself`);
-  if (shape.hyper) return addHyperedge(graph, [u, v]);
-  addNode(graph, u);
-  addNode(graph, v);
-  if (joined(graph, u, v, shape)) throw new Error(`edge ${u}-${v} is there twice`);
-  graph.edges.push({ u, v, value: value ?? 1 });
-  checkEdges(graph);
-}
-
-function addHyperedge(graph, ids) {
-  ids.forEach((id) => addNode(graph, id));
-  graph.hyperedges.push([...new Set(ids)]);
-  checkEdges(graph);
-}
-
-function checkEdges(graph) {
-  if (graph.edges.length + graph.hyperedges.length > MAX_EDGES) {
-    throw new Error(`this page draws at most ${MAX_EDGES} edges; larger graphs go by the API`);
-  }
-}
+  from.hyper === to.hyper && from.clauses === to.clauses && from.directed === to.directed &&
+  from.joins === to.joins && from.nodeValues.join() === to.nodeValues.join();
 
 /** The edge from u to v (or, undirected, between them). */
 export function joined(graph, u, v, shape) {
@@ -95,108 +43,42 @@ export function joined(graph, u, v, shape) {
   );
 }
 
-function readText(text, found, shape) {
-  let at = 0;
-  const take = (rule) => {
-    RULES[rule].lastIndex = at;
-    const match = RULES[rule].exec(text);
-    if (match) at += match[0].length;
-    return match;
-  };
-  while (at < text.length) {
-    let match;
-    if (take("space")) continue;
-    if (shape.hyper && (match = take("hyper"))) {
-      addHyperedge(found, match[1].split(",").map((part) => part.trim()).filter(Boolean).map(toId));
-    } else if ((match = take("edge"))) {
-      addEdge(found, toId(match[1]), toId(match[2]), match[3] && Number(match[3]), shape);
-    } else if ((match = take("item"))) {
-      addNode(found, toId(match[1]), readValues(match[2], shape, match[1]));
-    } else if ((match = take("pair"))) {
-      addEdge(found, toId(match[1]), toId(match[2]), null, shape);
-    } else if ((match = take("node"))) {
-      addNode(found, toId(match[0]));
-    } else {
-      const line = text.slice(0, at).split("\n").length;
-      throw new Error(`line ${line}: cannot read “${text.slice(at, at + 12).split("\n")[0]}”`);
-    }
-  }
-  if (found.nodes.every((node) => typeof node.id === "number")) {
-    found.nodes.sort((a, b) => a.id - b.id);
-  }
+const same = (ids, others) => ids.length === others.length && ids.every((id) => others.includes(id));
+
+/** Whether a hyperedge of these nodes (and, of a clause, of these literals) is there. */
+export const hyperjoined = (graph, ids) =>
+  graph.hyperedges.some((other) => same(ids, other) && same(ids.negated ?? [], other.negated ?? []));
+
+/** A clause of these nodes. */
+export const clause = (ids, negated = [], weight = null) => Object.assign([...ids], { negated, weight });
+
+/** A hyperedge without one of its nodes. */
+export function without(ids, id) {
+  const left = ids.filter((other) => other !== id);
+  return ids.negated ? clause(left, ids.negated.filter((other) => other !== id), ids.weight) : left;
 }
 
-function readValues(text, shape, name) {
-  const values = text.split(",").map((part) => Number(part.trim() || NaN));
-  if (values.length !== shape.nodeValues.length || values.some(Number.isNaN)) {
-    const example = `${name}(${shape.nodeValues.join(", ")})`;
-    throw new Error(
-      shape.nodeValues.length ? `node ${name}: write ${example}` : `node ${name} takes no numbers here`,
-    );
-  }
-  return Object.fromEntries(shape.nodeValues.map((key, i) => [key, values[i]]));
-}
-
-function readJson(json, found, shape) {
-  const isGraph = (value) => Boolean(value?.nodes ?? value?.edges ?? value?.hyperedges);
-  const graph = [json.problem?.graph, json, json.graph].find(isGraph) ?? json;
-  const { nodes = [], hyperedges = [] } = graph;
-  const edges = Array.isArray(graph) ? graph : (graph.edges ?? graph.links ?? []);
-  if (!Array.isArray(nodes) || !Array.isArray(edges) || !Array.isArray(hyperedges)) {
-    throw new Error("the JSON holds no lists of nodes and edges");
-  }
-  for (const node of nodes) {
-    const { id, ...data } = node !== null && typeof node === "object" ? node : { id: node };
-    const kept = shape.nodeValues.filter((key) => Number.isFinite(data[key]));
-    addNode(found, checkedId(id), Object.fromEntries(kept.map((key) => [key, data[key]])));
-  }
-  for (const edge of edges) {
-    const [u, v, value] = Array.isArray(edge)
-      ? edge
-      : [edge?.source, edge?.target, edge?.[shape.edgeValue ?? "weight"]];
-    addEdge(found, checkedId(u), checkedId(v), Number.isFinite(value) ? value : null, shape);
-  }
-  for (const ids of hyperedges) {
-    if (!Array.isArray(ids)) throw new Error("each hyperedge is a list of nodes");
-    addHyperedge(found, ids.map(checkedId));
-  }
-}
-
-function checkedId(id) {
-  if (typeof id === "string" || Number.isInteger(id)) return id;
-  throw new Error(`a node is named by a whole number or a text, not ${JSON.stringify(id) ?? id}`);
-}
-
-/** The graph as `parseGraph` reads it, short where its names allow that. */
-export function formatGraph(graph, shape) {
-  if (!graph.nodes.every((node) => isPlain(node.id))) {
-    return JSON.stringify(toRequest(graph, shape), null, 1);
-  }
-  const mentioned = new Set([...graph.edges.flatMap(({ u, v }) => [u, v]), ...graph.hyperedges.flat()]);
-  const arrow = shape.directed ? "->" : "-";
-  const parts = graph.edges.map(({ u, v, value }) =>
-    shape.edgeValue ? `${u}${arrow}${v}:${value}` : `${u}${arrow}${v}`,
-  );
-  parts.push(...graph.hyperedges.map((ids) => `{${ids.join(",")}}`));
-  for (const { id, data } of graph.nodes) {
-    if (shape.nodeValues.length) parts.push(`${id}(${shape.nodeValues.map((k) => data[k]).join(",")})`);
-    else if (!mentioned.has(id)) parts.push(String(id));
-  }
-  return parts.join(" ");
-}
+const clauseRequest = (ids) => ({
+  nodes: [...ids],
+  negated: ids.negated ?? [],
+  ...(ids.weight === null || ids.weight === undefined ? {} : { weight: ids.weight }),
+});
 
 /** The graph as a request states it. */
 export function toRequest(graph, shape) {
   const ids = graph.nodes.map((node) => node.id);
-  if (shape.hyper) return { nodes: ids, hyperedges: graph.hyperedges };
+  if (shape.hyper) {
+    return { nodes: ids, hyperedges: shape.clauses ? graph.hyperedges.map(clauseRequest) : graph.hyperedges };
+  }
   const value = (edge) => (shape.edgeValue ? [edge.value] : []);
   const short = graph.edges.map((edge) => [edge.u, edge.v, ...value(edge)]);
   if (!shape.directed && !shape.nodeValues.length) return { nodes: ids, edges: short };
+  const data = (node) => Object.fromEntries(shape.nodeValues.map((name) => [name, node.data[name]]));
   return {
     directed: shape.directed,
     multigraph: false,
     graph: {},
-    nodes: graph.nodes.map(({ id, data }) => ({ id, ...data })),
+    nodes: graph.nodes.map((node) => ({ id: node.id, ...data(node) })),
     edges: graph.edges.map((edge) => ({
       ...(shape.edgeValue ? { [shape.edgeValue]: edge.value } : {}),
       source: edge.u,
@@ -296,11 +178,15 @@ export const EXAMPLES = {
 /** One of EXAMPLES in a shape; numbers on edges are 1, or random in the random graph. */
 export function exampleGraph(name, shape) {
   const graph = emptyGraph();
-  for (const [u, v] of PAIRS[name]()) {
+  const pairs = PAIRS[name]();
+  for (const [u, v] of pairs) {
     const value = name === "random" ? 1 + Math.floor(Math.random() * 9) : 1;
-    addEdge(graph, Math.min(u, v), Math.max(u, v), value, shape);
+    const ends = [Math.min(u, v), Math.max(u, v)];
+    if (shape.hyper) graph.hyperedges.push(ends);
+    else graph.edges.push({ u: ends[0], v: ends[1], value });
   }
-  graph.nodes.sort((a, b) => a.id - b.id);
+  const ids = new Set(pairs.flat());
+  graph.nodes = [...ids].sort((a, b) => a - b).map((id) => ({ id, data: {} }));
   if (["cycle", "complete"].includes(name)) onCircle(graph.nodes);
   else arrange(graph);
   return graph;

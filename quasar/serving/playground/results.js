@@ -27,7 +27,7 @@ export function showResult(result, asked) {
     : "Angles in radians.";
   showOutcomes(report, asked);
   $("observation").textContent = result.observation ?? "";
-  $("mending").hidden = !result.observation;
+  $("fixing").hidden = !result.observation;
   showCode(result, asked);
 }
 
@@ -85,8 +85,7 @@ function showOutcomes(report, asked) {
   $("variables-head").textContent = `Binary variables (${asked.problem.variable})`;
 
   function choose(outcome) {
-    const words = drawAnswer($("answer-graph"), asked, outcome);
-    $("answer-words").textContent = words;
+    $("answer-words").textContent = drawAnswer($("answer-graph"), asked, outcome);
     $("answer-state").replaceChildren(
       el("code", {}, outcome.bitstring), ` ${percent(outcome.probability)} `, verdict(outcome));
     shown.forEach((other, i) => {
@@ -146,8 +145,8 @@ const LINES_SHOWN = 6; // of a program that is being written
 
 /** The turns of a search as they come. `inspect(candidate)` is called for a chosen candidate. */
 export class Turns {
-  constructor(samples, inspect) {
-    this.samples = samples;
+  constructor(inspect) {
+    this.samples = 0; // of a turn, as the endpoint says
     this.inspect = inspect;
     this.best = null;
     $("turns").replaceChildren();

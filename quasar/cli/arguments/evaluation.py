@@ -1,0 +1,83 @@
+"""Arguments of the commands that sample and measure: generate, evaluate, compare."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from quasar.cli.arguments.types import CHECKPOINT, DEVICES, positive
+from quasar.cli.commands import jobs as commands
+from quasar.evaluation.baseline_names import BASELINE_NAMES
+
+
+def add_generate(command: Callable) -> None:
+    """`quasar generate`."""
+    generate = command(
+        "generate",
+        commands.generate,
+        "sample completions for a file of problems",
+        "quasar generate --checkpoint runs/laptop --problems data/test.jsonl "
+        "--samples 10 --output g.jsonl",
+    )
+    generate.add_argument("--checkpoint", type=Path, metavar="DIR", help=CHECKPOINT)
+    generate.add_argument("--problems", required=True, type=Path, metavar="FILE")
+    generate.add_argument("--samples", required=True, type=positive, metavar="K")
+    generate.add_argument("--output", required=True, type=Path, metavar="FILE.jsonl")
+    generate.add_argument(
+        "--temperature", type=float, metavar="T", help="the same as --set evaluation.temperature=T"
+    )
+    generate.add_argument(
+        "--constrained",
+        action="store_true",
+        default=None,
+        help="only valid programs; the same as --set generation.constrained=true",
+    )
+
+
+def add_evaluate(command: Callable) -> None:
+    """`quasar evaluate`."""
+    evaluate = command(
+        "evaluate",
+        commands.evaluate,
+        "score a file of completions and write metrics and a report",
+        "quasar evaluate --problems data/test.jsonl --generations g.jsonl --output report",
+    )
+    evaluate.add_argument("--problems", required=True, type=Path, metavar="FILE")
+    evaluate.add_argument("--generations", required=True, type=Path, metavar="FILE")
+    evaluate.add_argument("--output", required=True, type=Path, metavar="DIR")
+    evaluate.add_argument(
+        "--workers",
+        type=positive,
+        metavar="N",
+        help="processes that verify, on a cluster actors; default: verification.num_workers",
+    )
+    evaluate.add_argument(
+        "--device",
+        choices=DEVICES,
+        metavar="NAME",
+        help="compile for this device and run one circuit a problem under its noise: "
+        "%(choices)s; default: compile for evaluation.device, no noise",
+    )
+    evaluate.add_argument(
+        "--baselines",
+        nargs="*",
+        default=BASELINE_NAMES,
+        metavar="NAME",
+        help="rows beside it, by default all: " + ", ".join(map(repr, BASELINE_NAMES)),
+    )
+
+
+def add_compare(command: Callable) -> None:
+    """`quasar compare`."""
+    compare = command(
+        "compare",
+        commands.compare,
+        "put evaluations side by side, with paired tests over the same problems",
+        "quasar compare eval/before eval/after --output comparison.html",
+    )
+    compare.add_argument("directories", nargs="+", type=Path, metavar="DIR")
+    compare.add_argument(
+        "--output",
+        type=Path,
+        default=Path("comparison.html"),
+        metavar="FILE",
+        help="page to write; default: comparison.html",
+    )

@@ -1,0 +1,85 @@
+"""What `quasar rollouts` does: as `quasar.cli.commands.jobs`."""
+
+import json
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from quasar.cli.commands.jobs import load
+from quasar.errors import InputError
+
+
+def rollouts_list(arguments: Namespace) -> None:
+    _, log = _opened(arguments)
+    from rich.console import Console
+
+    from quasar.reports.rollout_view import rollouts_table, steps_of, steps_table
+
+    if arguments.step is None:
+        if arguments.json:
+            print(json.dumps(steps_of(log), indent=1))
+        else:
+            Console().print(steps_table(log))
+        return
+    rollouts = log.read(arguments.step)
+    if arguments.json:
+        _print_json(rollouts)
+    else:
+        Console().print(rollouts_table(rollouts, step=arguments.step))
+
+
+def rollouts_show(arguments: Namespace) -> None:
+    config, log = _opened(arguments)
+    from rich.console import Console
+
+    from quasar.reports.rollout_view import rollout_text
+    from quasar.verification.limits import program_limits
+
+    shown = _chosen(arguments, log.read(arguments.step), log.path(arguments.step))
+    if arguments.json:
+        _print_json([rollout for _, rollout in shown])
+        return
+    console, limits = Console(highlight=False), program_limits(config.verification)
+    for title, rollout in shown:
+        console.print(
+            rollout_text(
+                rollout, step=arguments.step, title=title, limits=limits, width=console.width
+            )
+        )
+
+
+def _chosen(arguments: Namespace, rollouts: list, path: Path) -> list[tuple[str, Any]]:
+    """(title, rollout) of those with the numbers asked for, else of the extremes."""
+    from quasar.episodes.log import extremes
+
+    group, sample = arguments.group, arguments.sample
+    if group is None and sample is None:
+        shown = [*extremes(rollouts).items()]
+        if not shown:
+            raise InputError(f"{path}: no rollout was graded; name one with --group and --sample")
+        return shown
+    shown = [("", r) for r in rollouts if group in (None, r.group) and sample in (None, r.sample)]
+    if not shown:
+        groups, samples = (sorted({getattr(r, n) for r in rollouts}) for n in ("group", "sample"))
+        raise InputError(
+            f"{path}: no rollout with that --group and --sample; groups go from {groups[0]} to "
+            f"{groups[-1]}, samples from {samples[0]} to {samples[-1]}"
+        )
+    return shown
+
+
+def _opened(arguments: Namespace):
+    """(configuration, rollouts) of the run that is a directory, or has this name under
+    run.directory; the configuration is the run's own unless --config is given.
+    """
+    from quasar.episodes.log import RolloutLog
+
+    named = Path(arguments.run_name)
+    if not (named.is_dir() or len(named.parts) > 1):
+        named = Path(load(arguments).run.directory) / named
+    arguments.run_directory = named
+    return load(arguments), RolloutLog(named)
+
+
+def _print_json(rollouts: list) -> None:
+    print(json.dumps([r.model_dump() for r in rollouts], indent=1, ensure_ascii=False))

@@ -1,0 +1,1 @@
+"""Solved examples: candidates, their plan, the solving workers."""

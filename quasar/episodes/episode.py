@@ -1,0 +1,127 @@
+"""An episode: an append-only token buffer of prompt, sampled turn, tool observation, turn, …
+
+Sampled ids are trained on as they were sampled; whatever was only read carries mask 0.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from quasar.episodes.task import EpisodeTask
+from quasar.episodes.turns import WrittenTurn
+from quasar.policy.legal import LegalTokens, concatenate
+from quasar.policy.sequence import TokenCounts, TokenSequence
+from quasar.verification.report import VerificationReport
+from quasar.verification.request import VerificationResult
+from quasar.verification.reward import Failed, ScoringResult
+
+
+@dataclass(slots=True)
+class Episode:
+    """One finished episode: what was written, by which weights, and what it earned."""
+
+    group: int
+    sample: int
+    weights_version: int
+    tokens: Any  # TokenSequence, or where the learner finds it
+    counts: TokenCounts
+    texts: tuple[str, ...]  # the policy's turns
+    observations: tuple[str, ...]  # the tool's answers between them
+    outcome: ScoringResult  # Scored or Failed
+    report: VerificationReport | None
+    finished: bool  # False where the last turn was cut at a token limit
+    primitive: str = ""
+    num_qubits: int = 0
+    problem_key: str = ""
+    prompt: tuple[dict[str, str], ...] = ()  # the messages behind prompt_ids
+    turn_rewards: tuple[float, ...] = ()  # of each verified circuit in turn, without the call cost
+
+    @property
+    def num_calls(self) -> int:
+        """Verifications that gave a grade."""
+        return len(self.turn_rewards)
+
+    @property
+    def improvement(self) -> float:
+        """Reward of the last circuit minus the first one's, without the call cost; 0 with one."""
+        return self.turn_rewards[-1] - self.turn_rewards[0] if self.turn_rewards else 0.0
+
+
+@dataclass(slots=True)
+class GrowingEpisode:
+    """An episode under way."""
+
+    task: EpisodeTask
+    prompt_ids: tuple[int, ...] = ()
+    ids: list[int] = field(default_factory=list)
+    mask: list[int] = field(default_factory=list)
+    log_probs: list[float] = field(default_factory=list)
+    legal: list[tuple[int, LegalTokens | None]] = field(default_factory=list)  # (tokens, sets)
+    texts: list[str] = field(default_factory=list)
+    observations: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)  # names of the tools that gave a result
+    turn_rewards: list[float] = field(default_factory=list)
+    submitted: str | None = None  # the last circuit given, or to be given, to the grading tool
+    result: VerificationResult | None = None  # of what was graded last
+    finished: bool = False  # the last turn ended by itself
+    answered: bool = False  # the last turn was a final answer, not a call
+
+    @property
+    def num_sampled(self) -> int:
+        """Tokens that the policy sampled."""
+        return sum(self.mask)
+
+    def write(self, turn: WrittenTurn) -> None:
+        """Append what was read before the turn, then the turn, ids as they were sampled."""
+        self.prompt_ids = turn.prompt_ids
+        self._append(turn.read_ids, 0, [0.0] * len(turn.read_ids), None)
+        completion = turn.completion
+        self._append(completion.token_ids, 1, completion.log_probs, completion.legal)
+        self.texts.append(completion.text)
+        self.finished = completion.finished
+
+    def _append(
+        self,
+        ids: Sequence[int],
+        mask: int,
+        log_probs: Sequence[float],
+        legal: LegalTokens | None,
+    ) -> None:
+        self.ids += ids
+        self.mask += [mask] * len(ids)
+        self.log_probs += log_probs
+        self.legal.append((len(ids), legal))
+
+    def tokens(self) -> TokenSequence:
+        """All of it as arrays."""
+        return TokenSequence(
+            np.asarray(self.prompt_ids, np.int32),
+            np.asarray(self.ids, np.int32),
+            np.asarray(self.mask, np.int8),
+            np.asarray(self.log_probs, np.float32),
+            concatenate(self.legal),
+        )
+
+    def ended(self, outcome: ScoringResult, *, weights_version: int) -> Episode:
+        """The finished episode."""
+        report = None if isinstance(self.result, Failed) else self.result
+        tokens, problem = self.tokens(), self.task.problem
+        return Episode(
+            group=self.task.group,
+            sample=self.task.sample,
+            weights_version=weights_version,
+            tokens=tokens,
+            counts=tokens.counts,
+            texts=tuple(self.texts),
+            observations=tuple(self.observations),
+            outcome=outcome,
+            report=None if isinstance(outcome, Failed) else report,
+            finished=self.finished,
+            primitive=problem.primitive,
+            num_qubits=problem.num_qubits,
+            problem_key=problem.key,
+            prompt=tuple(self.task.messages),
+            turn_rewards=tuple(self.turn_rewards),
+        )

@@ -1,0 +1,125 @@
+"""Completions for a whole problem file: `quasar generate`.
+
+Writes one JSON line a problem, `{"sample_index": int, "completions": [str, …]}`, as it goes; an
+interrupted call goes on behind the last whole line. Streams are keyed by (seed, sample_index,
+sample), so the file does not depend on where it was interrupted. With `generation.max_turns` above
+1 an answer is what the model submits last, after it has read what the verifier found; with the
+optimise tool it is the optimised program.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from quasar.config import QuasarConfig
+from quasar.datasets.io import read_problems, write_json_rows
+from quasar.datasets.records import ProblemRecord
+from quasar.episodes.answers import answer, answering, require_prompts_fit, unshared
+from quasar.episodes.tools import Execute
+from quasar.errors import InputError
+from quasar.policy.engines.loading import load_engine
+from quasar.policy.models import pick_device
+from quasar.policy.preflight import require_policy
+from quasar.system.locks import held_file
+from quasar.system.progress import progress_bar
+from quasar.system.resumable import RowLog, file_digest, model_digest, settings
+from quasar.system.run_paths import partial
+from quasar.verification.execution.process import GuardedVerifier
+from quasar.verification.request import VerificationRequest, VerificationResult
+
+# Settings that the completions depend on; not how many are decoded together.
+_THAT_COUNT = (
+    "run.seed",
+    "dataset.prompts",
+    "dataset.style",
+    "dataset.angle_decimals",
+    "policy.dtype",
+    "generation.engine",
+    "generation.constrained",
+    "generation.stop_at_program_end",
+    "generation.tool_format",
+    "generation.tools",
+    "generation.optimise_evaluations",
+    "generation.max_response_tokens",
+    "generation.max_turns",
+    "generation.turn_tokens",
+    "evaluation.temperature",
+    "evaluation.top_p",
+)
+
+
+def generate_file(
+    checkpoint: str | Path,
+    problems: Path,
+    *,
+    samples: int,
+    output: Path,
+    config: QuasarConfig,
+    progress: bool = True,
+) -> None:
+    """Draw `samples` completions for each problem of a file and write them to `output`.
+
+    An output that is there is replaced once the new one is whole. Raises CheckpointError or
+    InputError in one line: also where another process writes the output, and where a call with
+    another model, problem file or other settings was interrupted there.
+    """
+    if samples < 1:
+        raise InputError(f"--samples {samples}: give at least 1")
+    records = read_problems(problems, max_qubits=config.verification.max_qubits)
+    with held_file(output):
+        chat = require_policy(checkpoint, config, turns=config.generation.max_turns)
+        require_prompts_fit(chat, records, config, source=str(problems))
+        fingerprint = {
+            "model": model_digest(checkpoint),
+            "problems": file_digest(problems),
+            "samples": samples,
+            **settings(config, *_THAT_COUNT),
+        }
+        with RowLog(partial(output), fingerprint) as log:
+            _draw(checkpoint, records, log, samples=samples, config=config, show=progress)
+            write_json_rows(output, log.rows())
+            log.remove()
+
+
+def _draw(
+    checkpoint: str | Path,
+    records: Sequence[ProblemRecord],
+    log: RowLog,
+    *,
+    samples: int,
+    config: QuasarConfig,
+    show: bool,
+) -> None:
+    """Append the rows that are missing."""
+    if log.num_done == len(records):
+        return
+    engine = load_engine(checkpoint, config, device=pick_device(config.cluster.accelerator))
+    per_batch = max(1, config.generation.batch_size // samples)
+    with (
+        progress_bar("generate", len(records), done=log.num_done, show=show) as advance_to,
+        _verifier(config) as verify,
+    ):
+        runner = answering(engine, verify, config)
+        for start in range(log.num_done, len(records), per_batch):
+            chunk = records[start : start + per_batch]
+            for record, texts in zip(
+                chunk, answer(runner, chunk, samples=samples, config=config), strict=True
+            ):
+                log.add({"sample_index": record.sample_index, "completions": texts})
+            advance_to(start + len(chunk))
+
+
+@contextmanager
+def _verifier(config: QuasarConfig) -> Iterator[Execute]:
+    """What a further turn reads of, and what optimises; with one turn and no such tool nothing is
+    verified, and nothing is started.
+    """
+    if config.generation.max_turns == 1 and "optimise" not in config.generation.tools:
+        yield _nothing
+        return
+    with GuardedVerifier(unshared(config.verification), config.reward.formula) as guarded:
+        yield guarded.verify
+
+
+def _nothing(checks: Sequence[VerificationRequest]) -> list[VerificationResult]:
+    raise AssertionError("a single turn is not followed, and nothing rewrites it")

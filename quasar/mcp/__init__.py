@@ -1,0 +1,1 @@
+"""The verification tool for any agent, over the Model Context Protocol."""

@@ -1,0 +1,1 @@
+"""The main job from dataset to report, a run's directory, its tracking and its copies."""

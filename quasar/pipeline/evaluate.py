@@ -1,0 +1,154 @@
+"""Evaluation of a file of generations: `quasar evaluate`.
+
+Takes a problem file and a generation file; leaves `summary.json`, `report.html`,
+`per_sample.parquet` and `figures/` in a directory, and gives the `Summary`.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from quasar.config import QuasarConfig
+from quasar.datasets.io import iterate_generations, read_problems, write_text
+from quasar.datasets.records import ProblemRecord
+from quasar.errors import InputError
+from quasar.evaluation.aggregate import REPORTED_K
+from quasar.evaluation.baseline_names import BASELINE_NAMES, check_names
+from quasar.evaluation.evaluate import evaluate_rows
+from quasar.evaluation.progress import ProgressLog
+from quasar.evaluation.summary import Summary
+from quasar.reports.html import write_report
+from quasar.system.locks import held_directory
+from quasar.system.resumable import file_digest, settings
+from quasar.system.run_paths import EvaluationPaths
+from quasar.verification.request import VerificationClient
+
+logger = logging.getLogger(__name__)
+
+# What the figures depend on; not where and on how much they are computed.
+_THAT_COUNT = (
+    "run.seed",
+    "verification.",
+    "reward.",
+    "evaluation.",
+    "generation.optimise_evaluations",
+)
+
+
+def evaluate_files(
+    problems: Path | str,
+    generations: Path | str,
+    output: Path | str,
+    *,
+    config: QuasarConfig,
+    workers: int = 1,
+    verifiers: VerificationClient | None = None,
+    progress: bool = True,
+    baselines: Sequence[str] = BASELINE_NAMES,
+    asked: int | None = None,
+) -> Summary:
+    """Evaluate a generation file (`sample_index`, `completions`) and write its directory.
+
+    verifiers: who grades; by default as many guarded processes as `workers` says.
+    baselines: names of `BASELINE_NAMES` to put beside it; asked: samples a problem that the file
+    was made with, on purpose.
+    Problems without generations, and those with fewer samples than a reported k, are named in a
+    warning, unless so many were asked for. An evaluation that is there is replaced. Raises
+    InputError where another process writes there or another one was interrupted; and, naming the
+    file and the line: unreadable or malformed files, a sample_index that the problem file does not
+    have, one used twice, an empty list of completions; a baseline of no such name. Raises
+    ConfigError where the noise view is asked for without its device.
+    """
+    check_names(baselines)
+    problems, generations, output = Path(problems), Path(generations), Path(output)
+    records = {
+        record.sample_index: record
+        for record in read_problems(problems, max_qubits=config.verification.max_qubits)
+    }
+    num_rows = _check(generations, records, problems, asked)
+    fingerprint = {
+        "problems": file_digest(problems),
+        "generations": file_digest(generations),
+        "baselines": list(baselines),
+        **settings(config, *_THAT_COUNT),
+    }
+    started, paths = time.monotonic(), EvaluationPaths(output)
+    with (
+        held_directory(output),
+        ProgressLog(paths.progress, fingerprint) as log,
+    ):
+        summary = evaluate_rows(
+            ((records[row.sample_index], row.completions)
+             for _, row in iterate_generations(generations)),
+            config=config,
+            workers=workers,
+            verifiers=verifiers,
+            progress=num_rows if progress else None,
+            baselines=baselines,
+            per_sample=paths.per_sample,
+            log=log,
+        )  # fmt: skip
+        resumed = log.num_done
+        details = {
+            "problems": problems.name,
+            "generations": generations.name,
+            "seed": config.run.seed,
+            "seconds": round(time.monotonic() - started, 3),
+            "problems_taken_over": resumed,
+        }
+        summary = replace(summary, details=details)
+        text = json.dumps(summary.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
+        write_text(paths.summary, text + "\n")
+        write_report(
+            paths.report,
+            generations.stem,
+            summary,
+            config=config,
+            figures=paths.figures,
+        )
+    return summary
+
+
+def _check(
+    generations: Path,
+    records: Mapping[int, ProblemRecord],
+    problems: Path,
+    asked: int | None,
+) -> int:
+    """Read the whole file once, keeping nothing; the number of its rows."""
+    first_line_of: dict[int, int] = {}  # number of samples -> first line with so many
+    num_rows = 0
+    for line, row in iterate_generations(generations):
+        num_rows += 1
+        if row.sample_index not in records:
+            raise InputError(
+                f"{generations} line {line}: sample_index {row.sample_index} is not in "
+                f"{problems}; give the problem file it was made for"
+            )
+        if not row.completions:
+            raise InputError(
+                f"{generations} line {line}: 'completions' is empty; "
+                "remove the line or give it a text"
+            )
+        first_line_of.setdefault(len(row.completions), line)
+    most, fewest = max(first_line_of), min(first_line_of)
+    k = max((k for k in REPORTED_K if k <= most), default=1)
+    if fewest < k:
+        logger.warning(
+            "%s line %d: %d samples, fewer than the k of pass@%d; all of them are taken there",
+            generations, first_line_of[fewest], fewest, k,
+        )  # fmt: skip
+    elif 1 < most < max(REPORTED_K) and most != asked:
+        logger.warning(
+            "%s line %d: %d samples are the most of any problem; pass@%d needs %d and is left out",
+            generations, first_line_of[most], most, max(REPORTED_K), max(REPORTED_K),
+        )  # fmt: skip
+    if num_rows < len(records):
+        logger.warning(
+            "%s: %d of %d problems have no generations; they are left out",
+            generations, len(records) - num_rows, len(records),
+        )  # fmt: skip
+    return num_rows

@@ -1,0 +1,85 @@
+"""What a canonical answer may say to a problem, text by text: nearly all of it is forced.
+
+A script is a generator: it yields the text that must follow and the choices behind it, and is sent
+the choice that was made. QAOA leaves its 2p angles open. Templates and the adaptive family leave
+the bits of the plan open: which qubit comes next, the terms that its line restates, their field and
+the gates follow from them. All choices are whole pieces of the tokenizer, so that texts
+tokenised one by one are what the whole is tokenised to.
+"""
+
+from collections.abc import Container, Generator
+from functools import lru_cache
+from typing import NamedTuple
+
+from quasar.circuits.canonical import HEADER, qaoa_program
+from quasar.datasets.canonical_answers import basis_state_answer
+from quasar.datasets.plan import START, PartialAssignment, decision
+from quasar.errors import InputError
+from quasar.policy.pieces import angle_texts, constant
+from quasar.policy.program_form import ProgramForm
+
+_OPEN = "0.0"  # an angle of the program that the script is made from
+
+
+class Step(NamedTuple):
+    """Forced text, and what may follow it; without choices it is the last."""
+
+    text: str
+    choices: tuple[str, ...]
+
+
+Script = Generator[Step, str, None]
+
+
+def script(form: ProgramForm, pieces: Container[str]) -> Script | None:
+    """The script of a form; None where it has none: its family is not named or not prepared in
+    closed form, or a tokenizer with these pieces does not have a choice in one token.
+    """
+    if form.style != "canonical" or not form.terms:
+        return None
+    if form.ansatz == "qaoa":
+        angles = tuple(text for text in angle_texts(form.decimals) if text in pieces)
+        heads = [constant(kind, layer) for layer in range(1, form.layers + 1) for kind in "gb"]
+        known = angles and all(head in pieces for head in heads)
+        return _qaoa(form, angles) if known else None
+    # Lines of qubits beyond those that the tokenizer was made for are not what a model was taught.
+    needed = [decision(0), decision(1), f"{START}{form.num_qubits - 1}:"]
+    if form.ansatz is None or not all(text in pieces for text in needed):
+        return None
+    planned = _is_prepared(form.ansatz, form.num_qubits, form.layers)
+    return _planned(form, form.ansatz) if planned else None
+
+
+def _qaoa(form: ProgramForm, angles: tuple[str, ...]) -> Script:
+    zeros = [0.0] * form.layers
+    program = qaoa_program(form.num_qubits, form.terms, zeros, zeros)
+    between = program.split(f" = {_OPEN};")
+    text = ""
+    for part in between[:-1]:
+        yield Step(f"{text}{part} = ", angles)
+        text = ";"
+    yield Step(text + between[-1], ())
+
+
+def _planned(form: ProgramForm, ansatz: str) -> Script:
+    assignment = PartialAssignment(form.terms, form.num_qubits)
+    text = HEADER
+    while (qubit := assignment.next()) is not None:
+        ends = {decision(bit): bit for bit in (0, 1)}
+        text += f"{START}{qubit}:{assignment.worked(qubit)}"
+        assignment.decide(qubit, ends[(yield Step(text, tuple(ends)))])
+        text = ""
+    bits = [assignment.bits[q] for q in range(form.num_qubits)]
+    program = basis_state_answer(ansatz, bits, layers=form.layers, decimals=form.decimals)
+    assert program is not None  # by `_is_prepared`
+    yield Step(program.removeprefix(HEADER), ())
+
+
+@lru_cache(maxsize=1024)
+def _is_prepared(ansatz: str, num_qubits: int, layers: int) -> bool:
+    """Whether the family has every basis state in closed form: if one, then all."""
+    try:
+        answer = basis_state_answer(ansatz, [0] * num_qubits, layers=layers, decimals=1)
+    except InputError:  # too few qubits for it
+        return False
+    return answer is not None

@@ -1,0 +1,1 @@
+"""The problems, one module each, and what several of them share."""

@@ -1,0 +1,1 @@
+"""Reports, figures and tables of evaluations, runs and sweeps."""

@@ -1,0 +1,1 @@
+"""Problems in words: every token is read, or the text is refused by the name of what was not."""

@@ -1,0 +1,153 @@
+"""What a request for circuits comes to: its problem, its prompt, how to draw, within which limits.
+
+Takes the request and the endpoint's configuration; gives a `SearchPlan`, or raises
+`RequestRefused` for all that is wrong with the request.
+"""
+
+import secrets
+from typing import Any
+
+from quasar.circuits.ansatz import get_ansatz
+from quasar.config import QuasarConfig, ToolName
+from quasar.datasets.prompts import build_messages, named_form
+from quasar.datasets.records import ProblemRecord
+from quasar.episodes.sampling import for_turns
+from quasar.errors import InputError, ProblemError
+from quasar.policy.program_form import program_form
+from quasar.problems import ProblemInstance
+from quasar.schema.circuits import MAX_SEED, CircuitRequest
+from quasar.schema.verify import to_instance
+from quasar.schema.words.reader import read_problem
+from quasar.serving.errors import RequestRefused, bad_problem, over_limit
+from quasar.serving.search import SearchPlan
+from quasar.serving.trained_range import outside_training
+from quasar.verification.facts import MAX_ENUMERATED_QUBITS
+
+
+def plan_search(request: CircuitRequest, config: QuasarConfig, *, stream: bool) -> SearchPlan:
+    """All that is to be done. stream: with events for the text as it grows.
+
+    Raises RequestRefused: 422 where it is not possible.
+    """
+    serving, dataset = config.serving, config.dataset
+    default = min(serving.samples, serving.max_samples)
+    samples = default if request.samples is None else request.samples
+    if samples > serving.max_samples:
+        raise over_limit("samples", samples, serving.max_samples)
+    if request.turns > serving.max_turns:
+        raise over_limit("turns", request.turns, serving.max_turns)
+    if request.budget_s is not None and request.budget_s > serving.request_timeout_s:
+        raise over_limit("budget_s", request.budget_s, serving.request_timeout_s)
+    if request.ansatz is not None:
+        try:
+            get_ansatz(request.ansatz)
+        except InputError as error:
+            raise RequestRefused(
+                422, str(error), field="ansatz", hint="name one of these"
+            ) from error
+    record = _record(request, config)
+    problem = _problem(request, config) if record is None else record.problem
+    tools = _tools(request, problem, config)
+    constrained = _constrained(request, config)
+    own = (None, None) if record is None else named_form(record, style=dataset.prompts)
+    ansatz = _first(request.ansatz, own[0], serving.ansatz)
+    layers = _first(request.layers, own[1], serving.layers)
+    messages = build_messages(problem, ansatz=ansatz, layers=layers, style=dataset.prompts)
+    return SearchPlan(
+        problem=problem,
+        messages=tuple(messages),
+        samples=samples,
+        generation=for_turns(config.generation, request.turns).model_copy(
+            update={
+                "temperature": _first(request.temperature, serving.temperature),
+                "top_p": serving.top_p,
+                "constrained": constrained,
+                "tools": tools,
+            }
+        ),
+        seed=secrets.randbelow(MAX_SEED) if request.seed is None else request.seed,
+        limit_s=_first(request.budget_s, serving.request_timeout_s),
+        device=request.device,
+        alternatives=request.alternatives,
+        draw=request.draw,
+        form=program_form(problem, ansatz=ansatz, layers=layers, settings=dataset),
+        style=request.style,
+        stream=stream,
+        ansatz=request.ansatz,
+        warnings=tuple(
+            outside_training(config, problem, ansatz=ansatz, layers=layers, constrained=constrained)
+        ),
+    )
+
+
+def _constrained(request: CircuitRequest, config: QuasarConfig) -> bool:
+    """Whether as asked, else as configured. Raises RequestRefused where it cannot be."""
+    if request.constrained is None:
+        return config.generation.constrained
+    vllm = config.generation.engine == "vllm"
+    if request.constrained and vllm and config.dataset.style == "canonical":
+        raise RequestRefused(
+            422,
+            "constrained: vLLM does not hold a model to canonical programs",
+            field="constrained",
+            hint="ask without it, or start the endpoint with generation.engine=transformers",
+        )
+    return request.constrained
+
+
+def _tools(
+    request: CircuitRequest, problem: ProblemInstance, config: QuasarConfig
+) -> tuple[ToolName, ...]:
+    """Those asked for. Raises RequestRefused for one that cannot be used here."""
+    generation = config.generation
+    if request.tools is None:
+        return generation.tools
+    if generation.tool_format == "chat_template" and not set(request.tools) <= {*generation.tools}:
+        raise RequestRefused(
+            422,
+            f"tools: the model of this endpoint was told of {', '.join(generation.tools)}",
+            field="tools",
+            hint="ask for these, or start the endpoint with generation.tools=[verify,optimise]",
+        )
+    if "optimise" in request.tools and problem.num_qubits > MAX_ENUMERATED_QUBITS:
+        raise RequestRefused(
+            422,
+            f"tools: optimise takes up to {MAX_ENUMERATED_QUBITS} qubits, the problem has "
+            f"{problem.num_qubits}",
+            field="tools",
+            hint="ask for verify alone",
+        )
+    return request.tools
+
+
+def _record(request: CircuitRequest, config: QuasarConfig) -> ProblemRecord | None:
+    """The row of a request that states one; its encoding, Hamiltonian and family are kept."""
+    if request.row is None:
+        return None
+    row = {"sample_index": 0, **request.row}  # a row of a request needs no place in a file
+    # One that names no family of its own leaves it to the endpoint, as a graph does.
+    if not {"ansatz", "optimization_type"} & row.keys():
+        row["ansatz"] = config.serving.ansatz
+    if row.get("n_layers") is None:
+        row["n_layers"] = config.serving.layers
+    try:
+        return ProblemRecord.from_dict(row, max_qubits=config.verification.max_qubits)
+    except InputError as error:
+        raise bad_problem(str(error), field="row") from error
+
+
+def _problem(request: CircuitRequest, config: QuasarConfig) -> ProblemInstance:
+    field = "problem" if request.text is None else "text"
+    try:
+        stated = request.problem
+        if stated is None:
+            assert request.text is not None  # one of the two, by the model's validator
+            stated = read_problem(request.text)
+        return to_instance(stated, max_qubits=config.verification.max_qubits)
+    except ProblemError as error:
+        raise bad_problem(str(error), field=field) from error
+
+
+def _first(*values: Any) -> Any:
+    """The first that is given; 0 is given."""
+    return next(value for value in values if value is not None)

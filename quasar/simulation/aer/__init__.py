@@ -1,0 +1,1 @@
+"""Simulators of qiskit-aer: state vectors, matrix product states, noise."""

@@ -1,0 +1,1 @@
+"""Clifford circuits by symplectic tableaus: polynomial, exact, to hundreds of qubits."""

@@ -1,0 +1,1 @@
+"""Compiled exact state vectors with adjoint gradients."""

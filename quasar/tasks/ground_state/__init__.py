@@ -1,0 +1,1 @@
+"""Ground states of Hamiltonians that are sums of Pauli strings."""

@@ -1,0 +1,491 @@
+"""The task: prepare a ground state of a Hamiltonian that is a sum of Pauli strings.
+
+Takes a circuit's state |ψ⟩; with E0 and the ground space exact (`quasar.simulation.eigensolver`),
+E_ref the energy of the best product state and F_ref the largest overlap of a product state with the
+ground space, the parts are
+
+    energy    w · (E_ref − ⟨H⟩)/(E_ref − E0)
+    fidelity  (F − F_ref)/(1 − F_ref)
+
+clipped to [0, 1]: no product state scores. w is the weight of |ψ⟩ in the sector (numbers of up and
+down electrons) that the ground state is sought in, where the instance names one, so that a right
+energy in a wrong sector is worth nothing. Success: |⟨H⟩ − E0| at most 1.6 mHa for molecules, else
+2 % of E_ref − E0.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from quasar.circuits.circuit import Circuit, Gate
+from quasar.circuits.to_qiskit import to_qiskit
+from quasar.errors import ProblemError, TaskError
+from quasar.problems.pauli import PauliSum
+from quasar.simulation.eigensolver import GroundSpace, ground_space
+from quasar.simulation.statevector import exact
+from quasar.simulation.statevector.encoding import encode
+from quasar.tasks.base import PromptMessages, PromptStyle, RewardPart, Task, TaskInstance, gain
+from quasar.tasks.ground_state import families
+from quasar.tasks.ground_state.families import CUSTOM, MAX_QUBITS, Model, Sector
+from quasar.tasks.ground_state.molecules import MOLECULES
+from quasar.tasks.ground_state.teacher import teach
+from quasar.tasks.product_states import (
+    ProductState,
+    closest_product_state,
+    lowest_product_state,
+)
+from quasar.tasks.programs import prepared, program
+
+SHARE = 0.02  # of E_ref − E0: what counts as found, of a lattice
+_LEAST_SECTOR = 0.99  # weight in the sector for a success
+# A Hamiltonian whose ground state is (nearly) a product state asks for nothing.
+_LEAST_ROOM = 1e-3  # of Σ|c|, but the identity
+_SYSTEM = (
+    "You write quantum circuits. Answer with one OpenQASM 3 program on the given number of qubits "
+    "that measures every qubit at the end. The state before the measurement must have the lowest "
+    "possible expectation value of the Hamiltonian."
+)
+_FREE_SYSTEM = (
+    "You are an assistant for quantum computing. You answer with a valid OpenQASM 3 program that "
+    "prepares the state asked for and measures every qubit at its end."
+)
+_WORDINGS = (
+    "Prepare the ground state of the {name} on {n} qubits with an OpenQASM 3 circuit. {details}"
+    "H = {h}.",
+    "I need a {n}-qubit OpenQASM 3 program whose state has the lowest energy of H = {h}. It is the "
+    "{name}. {details}",
+    "Which circuit on {n} qubits brings the {name} to its lowest energy? {details}The Hamiltonian "
+    "is {h}. Answer with OpenQASM 3.",
+)
+_NUM_TERMS = 3  # in the advice
+_DENSE_QUBITS = 10  # of a second opinion
+_GOOD = 0.995  # what the teacher is content with, of each part
+_MOST_SHOWN = 40  # terms of a molecule's Hamiltonian in a prompt, the largest: its name says all
+
+
+@dataclass(frozen=True)
+class GroundFacts:
+    """What is exact of an instance."""
+
+    model: Model
+    ground: GroundSpace
+    product: ProductState  # of lowest energy
+    closest: ProductState  # of largest overlap with the ground space
+    sector: np.ndarray | None  # bool (2**n,), the basis states of the sector; None: all
+    wanted: np.ndarray  # mean of each string in the ground space
+
+    @property
+    def hamiltonian(self) -> PauliSum:
+        return self.model.hamiltonian
+
+    @property
+    def room(self) -> float:
+        """E_ref − E0."""
+        return self.product.value - self.ground.energy
+
+    @property
+    def tolerance(self) -> float:
+        """Largest |⟨H⟩ − E0| of a success."""
+        return SHARE * self.room if self.model.tolerance is None else self.model.tolerance
+
+
+@dataclass(frozen=True)
+class GroundFound:
+    """What was measured of a circuit."""
+
+    facts: GroundFacts
+    state: np.ndarray
+    energy: float
+    fidelity: float
+    in_sector: float  # weight, 1 where there is no sector
+
+
+def energy_part(found: GroundFound) -> float:
+    """w · (E_ref − E)/(E_ref − E0)."""
+    facts = found.facts
+    return found.in_sector * gain(found.energy, facts.product.value, facts.ground.energy)
+
+
+def fidelity_part(found: GroundFound) -> float:
+    """(F − F_ref)/(1 − F_ref)."""
+    return gain(found.fidelity, found.facts.closest.value)
+
+
+class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
+    """Ground states; instances of `families.FAMILIES`.
+
+    An instance's content: `parameters` of the family; or, of the family custom, `hamiltonian`
+    (`0.5*X0*X1 + -1*Z2`), and `sector` ({up, down}) where there is one.
+    """
+
+    name = "ground_state"
+    version = "1"
+    summary = "Prepare the ground state of a Hamiltonian that is a sum of Pauli strings."
+    families = families.FAMILIES
+    parts = {  # noqa: RUF012  (never changed)
+        "energy": RewardPart(
+            "share of the energy from the best product state down to E0", 0.6, energy_part
+        ),
+        "fidelity": RewardPart(
+            "overlap with the ground space above any product state's", 0.4, fidelity_part
+        ),
+    }
+    max_qubits = MAX_QUBITS
+
+    def possible_qubits(self, family: str, at_most: int) -> tuple[int, ...]:
+        return families.possible_qubits(self.require_family(family), at_most)
+
+    def generate(self, rng: np.random.Generator, *, family: str, num_qubits: int) -> TaskInstance:
+        self.require_size(family, num_qubits)
+        while True:
+            drawn = families.draw(rng, family, num_qubits)
+            instance = self.read(family, {"parameters": drawn}, num_qubits=num_qubits)
+            hamiltonian = self._model(instance).hamiltonian
+            # The cheap half of the facts decides whether there is anything to find.
+            room = lowest_product_state(hamiltonian).value - _ground(self._model(instance)).energy
+            if room > _LEAST_ROOM * (hamiltonian.one_norm - abs(hamiltonian.constant)):
+                return instance
+
+    def read(
+        self, family: str, content: Mapping[str, Any], *, num_qubits: int | None = None
+    ) -> TaskInstance:
+        family = self.require_family(family)
+        if not isinstance(content, Mapping):
+            raise TaskError(f"{self.name}: 'instance' is {content!r}, expected an object")
+        allowed = ("hamiltonian", "sector") if family == CUSTOM else ("parameters",)
+        for name in content:
+            if name not in allowed:
+                raise TaskError(
+                    f"{self.name}: 'instance.{name}' is not used by {family} (it takes: "
+                    f"{', '.join(allowed)}); take it out"
+                )
+        needed = allowed[0]
+        if needed not in content:
+            raise TaskError(f"{self.name}: 'instance.{needed}' is missing")
+        if family == CUSTOM:
+            return self._read_custom(content, num_qubits)
+        if not isinstance(content["parameters"], Mapping):
+            raise TaskError(f"{self.name}: 'instance.parameters' must be an object")
+        sizes = self.possible_qubits(family, MAX_QUBITS)
+        if num_qubits is None:
+            if len(sizes) != 1:
+                raise TaskError(
+                    f"{self.name}: field 'n_qubits' is missing; {family} has any of {sizes}"
+                )
+            (num_qubits,) = sizes
+        if num_qubits not in sizes:
+            raise TaskError(
+                f"{self.name}: 'n_qubits' is {num_qubits}; {family} has "
+                + ", ".join(map(str, sizes))
+            )
+        instance = TaskInstance(
+            self.name, family, num_qubits, {"parameters": dict(content["parameters"])}
+        )
+        self._model(instance)  # refuses what is wrong with the parameters
+        return instance
+
+    def _read_custom(self, content: Mapping[str, Any], num_qubits: int | None) -> TaskInstance:
+        text = content["hamiltonian"]
+        if not isinstance(text, str):
+            raise TaskError(
+                f"{self.name}: 'instance.hamiltonian' must be text, e.g. 0.5*X0*X1 + -1*Z2"
+            )
+        try:
+            loosest = PauliSum.from_text(text, MAX_QUBITS)
+            named = max((q + 1 for term in loosest.terms for q in term.qubits), default=0)
+            num_qubits = named if num_qubits is None else num_qubits
+            if not 1 <= num_qubits <= MAX_QUBITS:
+                raise TaskError(
+                    f"{self.name}: 'n_qubits' is {num_qubits}, expected 1 to {MAX_QUBITS}"
+                )
+            hamiltonian = PauliSum.from_text(text, num_qubits)
+        except ProblemError as error:
+            raise TaskError(f"{self.name}: 'instance.hamiltonian': {error}") from error
+        found: dict[str, Any] = {"hamiltonian": hamiltonian.to_text()}
+        if content.get("sector") is not None:
+            found["sector"] = _read_sector(content["sector"], num_qubits)
+        instance = TaskInstance(self.name, CUSTOM, num_qubits, found)
+        if not hamiltonian.terms or self.facts(instance).room <= _LEAST_ROOM * hamiltonian.one_norm:
+            raise TaskError(
+                f"{self.name}: 'instance.hamiltonian' has a ground state that is a product state: "
+                "there is nothing to find"
+            )
+        return instance
+
+    def _model(self, instance: TaskInstance) -> Model:
+        content = instance.content
+        if instance.family == CUSTOM:
+            sector = Sector(**content["sector"]) if "sector" in content else None
+            return Model(PauliSum.from_text(content["hamiltonian"], instance.num_qubits), sector)
+        return families.build(instance.family, content["parameters"], instance.num_qubits)
+
+    def prompt(
+        self, instance: TaskInstance, *, style: PromptStyle = "structured"
+    ) -> PromptMessages:
+        model, n = self._model(instance), instance.num_qubits
+        named = instance.family in MOLECULES
+        text = terms_text(model.hamiltonian, most=_MOST_SHOWN if named else None)
+        given = ", ".join(
+            f"{k}={_shown(v)}" for k, v in instance.content.get("parameters", {}).items()
+        )
+        if style == "compact":
+            what = f"{instance.family} {given}" if named else f"H = {text}"
+            user = f"Task: ground state\nQubits: {n}\n{what}{_sector_text(model.sector)}"
+            return [{"role": "user", "content": user}]
+        if style == "free":
+            wording = _WORDINGS[int(instance.key, 16) % len(_WORDINGS)]
+            words = f"Bond length {given.partition('=')[2]} Å. " if named else ""
+            details = words + _sector_text(model.sector).strip()
+            user = wording.format(
+                name=self.families[instance.family],
+                n=n,
+                h=text,
+                details=details.strip() + " " if details.strip() else "",
+            ).strip()
+            return _messages(_FREE_SYSTEM, user)
+        given = ", ".join(
+            f"{k}={_shown(v)}" for k, v in instance.content.get("parameters", {}).items()
+        )
+        user = (
+            f"Task: ground state of {instance.family} on {n} qubits."
+            + (f"\nWith: {given}" if given else "")
+            + f"{_sector_text(model.sector)}\nMinimise H = {text}"
+        )
+        return _messages(_SYSTEM, user)
+
+    def facts(self, instance: TaskInstance) -> GroundFacts:
+        model = self._model(instance)
+        ground = _ground(model)
+        return GroundFacts(
+            model=model,
+            ground=ground,
+            product=lowest_product_state(model.hamiltonian),
+            closest=closest_product_state(ground.basis),
+            sector=_sector_states(model),
+            wanted=np.mean(
+                [exact.string_means(c, model.hamiltonian) for c in ground.basis.T], axis=0
+            ),
+        )
+
+    def size_of(self, facts: GroundFacts) -> int:
+        return facts.ground.basis.nbytes + facts.hamiltonian.tables.nbytes
+
+    def measure(self, circuit: Circuit, facts: GroundFacts) -> GroundFound:
+        state = exact.statevector(encode(circuit))
+        inside = 1.0
+        if facts.sector is not None:
+            inside = float((np.abs(state[facts.sector]) ** 2).sum())
+        return GroundFound(
+            facts=facts,
+            state=state,
+            energy=exact.expectation_value(state, facts.hamiltonian),
+            fidelity=facts.ground.overlap(state),
+            in_sector=min(1.0, inside),
+        )
+
+    def success(self, found: GroundFound) -> bool:
+        near = abs(found.energy - found.facts.ground.energy) <= found.facts.tolerance
+        return near and found.in_sector >= _LEAST_SECTOR
+
+    def figures(self, found: GroundFound) -> Mapping[str, float]:
+        facts = found.facts
+        figures = {
+            "energy": found.energy,
+            "ground_energy": facts.ground.energy,
+            "product_energy": facts.product.value,
+            "tolerance": facts.tolerance,
+            "gap": facts.ground.gap,
+            "fidelity": found.fidelity,
+            "product_fidelity": facts.closest.value,
+            "degeneracy": float(facts.ground.degeneracy),
+        }
+        return figures if facts.sector is None else {**figures, "in_sector": found.in_sector}
+
+    def headline(self, found: GroundFound) -> str:
+        facts = found.facts
+        return (
+            f"energy {found.energy:.5g} (ground {facts.ground.energy:.5g}, best product state "
+            f"{facts.product.value:.5g}), fidelity {found.fidelity:.3f}"
+        )
+
+    def advice(self, found: GroundFound) -> tuple[str, ...]:
+        facts, lines = found.facts, []
+        if self.success(found):
+            return ()
+        if facts.sector is not None and found.in_sector < _LEAST_SECTOR:
+            lines.append(f"weight {found.in_sector:.3f} in the sector asked for, must be 1")
+        means = exact.string_means(found.state, facts.hamiltonian)
+        excess = [
+            (term.coefficient * (mean - wanted), term, mean, wanted)
+            for term, mean, wanted in zip(facts.hamiltonian.terms, means, facts.wanted, strict=True)
+            if term.word != "I"
+        ]
+        costly = sorted((e for e in excess if e[0] > 1e-3 * facts.room), key=lambda e: -e[0])
+        if costly:
+            lines.append(
+                "terms that cost: "
+                + ", ".join(
+                    f"{t.coefficient:.4g}*{t.word} at {mean + 0.0:.2f} not {wanted + 0.0:.2f}"
+                    for _, t, mean, wanted in costly[:_NUM_TERMS]
+                )
+            )
+        return tuple(lines)
+
+    def baseline(self, facts: GroundFacts) -> str:
+        return "best product state"
+
+    def baseline_circuits(self, facts: GroundFacts) -> Mapping[str, Circuit]:
+        return {
+            "best product state": facts.product.circuit,
+            "closest product state": facts.closest.circuit,
+        }
+
+    def reference(self, instance: TaskInstance, facts: GroundFacts) -> str:
+        def is_good(circuit: Circuit) -> bool:
+            found = self.measure(circuit, facts)
+            return self.success(found) and min(energy_part(found), fidelity_part(found)) >= _GOOD
+
+        return program(teach(facts.hamiltonian, facts.ground, is_good, seed=int(instance.key, 16)))
+
+    def shortcuts(self, instance: TaskInstance, facts: GroundFacts) -> Mapping[str, Circuit]:
+        n = instance.num_qubits
+        found = {
+            "no gates": Circuit(n, ()),
+            "H on every qubit": Circuit(n, tuple(Gate("h", (q,)) for q in range(n))),
+            "best product state": facts.product.circuit,
+        }
+        wrong = _wrong_sector(facts)
+        return found if wrong is None else {**found, "lowest state of a wrong sector": wrong}
+
+    def second_opinion(
+        self, instance: TaskInstance, circuit: Circuit, facts: GroundFacts
+    ) -> str | None:
+        """Dense diagonalisation of Qiskit's operator, and its state vector; to 10 qubits."""
+        n = instance.num_qubits
+        if n > _DENSE_QUBITS:
+            return None
+        from qiskit.quantum_info import SparsePauliOp, Statevector
+
+        terms = [(t.letters, list(t.qubits), t.coefficient) for t in facts.hamiltonian.terms]
+        operator = SparsePauliOp.from_sparse_list(terms, num_qubits=n)
+        dense = operator.to_matrix()
+        if facts.sector is not None:
+            inside = facts.sector.nonzero()[0]
+            dense = np.asarray(dense)[np.ix_(inside, inside)]
+        levels = np.linalg.eigvalsh(dense)
+        if abs(levels[0] - facts.ground.energy) > 1e-8:
+            return f"E0 is {facts.ground.energy!r}, by dense diagonalisation {levels[0]!r}"
+        same = int(np.count_nonzero(levels < levels[0] + 1e-8))
+        if same != facts.ground.degeneracy:
+            return f"the ground space has {facts.ground.degeneracy} dimensions, not {same}"
+        energy = Statevector(to_qiskit(circuit)).expectation_value(operator).real
+        if abs(energy - self.measure(circuit, facts).energy) > 1e-8:
+            return f"the circuit's energy is {energy!r} by Qiskit"
+        return ""
+
+    def cost_baseline(self, facts: GroundFacts) -> int:
+        """Two layers of the teacher's form: a chain of cx through all qubits each."""
+        return max(1, 2 * (facts.hamiltonian.num_qubits - 1))
+
+    def drawing(self, found: GroundFound) -> Mapping[str, Any]:
+        facts = found.facts
+        return {
+            "kind": "levels",
+            "levels": [
+                {"name": "ground state", "energy": facts.ground.energy},
+                {"name": "this circuit", "energy": found.energy},
+                {"name": "best product state", "energy": facts.product.value},
+            ],
+            "gap": facts.ground.gap,
+            "fidelity": found.fidelity,
+        }
+
+    def warm_up(self) -> None:
+        exact.warm_up_observables()
+
+
+def terms_text(hamiltonian: PauliSum, *, most: int | None = None) -> str:
+    """The terms as prompts write them: four digits each, the identity left out; with `most`, so
+    many of the largest, and how many are not shown.
+    """
+    terms = [term for term in hamiltonian.terms if term.word != "I"]
+    left_out = 0 if most is None else max(0, len(terms) - most)
+    if left_out:
+        least = sorted((abs(term.coefficient) for term in terms), reverse=True)[
+            len(terms) - left_out
+        ]
+        terms = [term for term in terms if abs(term.coefficient) > least]
+        left_out = sum(t.word != "I" for t in hamiltonian.terms) - len(terms)
+    text = " + ".join(f"{term.coefficient:.4g}*{term.word}" for term in terms)
+    return f"{text} + {left_out} smaller terms" if left_out else text
+
+
+def _messages(system: str, user: str) -> PromptMessages:
+    return [{"role": "system", "content": system}, {"role": "user", "content": user}]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(f"{v:g}" for v in value) + "]"
+    return f"{value:g}"
+
+
+def _sector_text(sector: Sector | None) -> str:
+    if sector is None:
+        return ""
+    return (
+        f"\nQubits of the first half hold {sector.up} electrons (spin up), those of the second "
+        f"half {sector.down} (spin down)."
+    )
+
+
+def _read_sector(given: Any, num_qubits: int) -> dict[str, int]:
+    where = "ground_state: 'instance.sector'"
+    if not isinstance(given, Mapping) or set(given) != {"up", "down"}:
+        raise TaskError(f"{where} must be an object with up and down alone")
+    if num_qubits % 2:
+        raise TaskError(f"{where} needs an even number of qubits: up and down modes")
+    for name, value in given.items():
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int)
+            or not 0 <= value <= num_qubits // 2
+        ):
+            raise TaskError(f"{where}.{name} is {value!r}, expected 0 to {num_qubits // 2}")
+    return {"up": given["up"], "down": given["down"]}
+
+
+def _sector_states(model: Model, *, up: int = 0, down: int = 0) -> np.ndarray | None:
+    """The basis states with the sector's electrons, and so many more; None without a sector."""
+    if model.sector is None:
+        return None
+    n = model.hamiltonian.num_qubits
+    states, half = np.arange(1 << n), (1 << n // 2) - 1
+    ups, downs = np.bitwise_count(states & half), np.bitwise_count(states & ~half)
+    return (ups == model.sector.up + up) & (downs == model.sector.down + down)
+
+
+def _ground(model: Model) -> GroundSpace:
+    inside = _sector_states(model)
+    try:
+        return ground_space(model.hamiltonian, None if inside is None else inside.nonzero()[0])
+    except ProblemError:
+        raise
+    except Exception as error:
+        raise TaskError(f"ground_state: {error}") from error
+
+
+def _wrong_sector(facts: GroundFacts) -> Circuit | None:
+    """The lowest state with one electron more or fewer, exactly."""
+    model = facts.model
+    if model.sector is None or model.hamiltonian.num_qubits > 8:
+        return None
+    found = []
+    for change in (1, -1):
+        inside = _sector_states(model, up=change)
+        if inside is not None and inside.any():
+            found.append(ground_space(model.hamiltonian, inside.nonzero()[0]))
+    lowest = min(found, key=lambda space: space.energy)
+    return prepared(np.ascontiguousarray(lowest.basis[:, 0], dtype=np.complex128))

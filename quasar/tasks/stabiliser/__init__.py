@@ -1,0 +1,1 @@
+"""Clifford operators, encoders of stabiliser codes, and stabiliser states."""

@@ -1,0 +1,1 @@
+"""States to prepare: named ones, and ones that are given by their amplitudes."""

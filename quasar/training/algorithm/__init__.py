@@ -1,0 +1,1 @@
+"""Advantages, losses, batches: pure, neither Ray nor files."""

@@ -1,0 +1,144 @@
+"""From graded episodes to what the learner trains on, and to the step's metrics. Pure numpy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from quasar.config import GrpoConfig
+from quasar.episodes.episode import Episode
+from quasar.errors import TrainingError
+from quasar.training.algorithm.advantages import advantages_of, flat_groups, overlong_penalty
+from quasar.training.algorithm.losses import token_weights
+from quasar.training.algorithm.packing import TrainingSequence
+from quasar.verification.reward import Failed, Scored
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingBatch:
+    """Sequences with a non-zero advantage, and what was counted on the way."""
+
+    sequences: list[TrainingSequence]
+    advantages: np.ndarray  # (episodes,), of all, 0 where one was not graded
+    failed_fraction: float  # of episodes: not graded, masked
+    flat_fraction: float  # of groups: all rewards equal
+    overlong_penalty: float  # mean over the graded episodes, ≤ 0
+    main_failure: str  # kind and detail of the most frequent fault, "" without faults
+
+
+def assign(
+    episodes: Sequence[Episode],
+    *,
+    weights_version: int,
+    settings: GrpoConfig,
+    max_response_tokens: int,
+) -> TrainingBatch:
+    """Set advantages and token weights; failed episodes are dropped and enter no statistic.
+
+    An episode that was cut at the token limit keeps its place in its group's statistics where
+    `settings.mask_cut_episodes` takes it out of the loss. Raises TrainingError if an episode was
+    written by weights more than `settings.staleness` versions behind `weights_version`.
+    """
+    allowed = range(weights_version - settings.staleness, weights_version + 1)
+    stale = {e.weights_version for e in episodes if e.weights_version not in allowed}
+    if stale:
+        raise TrainingError(
+            f"episodes of weights {sorted(stale)} in a step of {weights_version} with "
+            f"grpo.staleness = {settings.staleness}"
+        )
+    groups = np.array([e.group for e in episodes])
+    rewards, penalties = _shaped(episodes, settings, max_response_tokens)
+    flat = flat_groups(rewards, groups)
+    # What was replaced by other prompts is no measure for them either.
+    replaced = np.isin(groups, flat) if settings.max_refills else np.zeros(len(groups), bool)
+    advantages = advantages_of(np.where(replaced, np.nan, rewards), groups, settings.advantage)
+    trained = [
+        (e, float(advantage))
+        for e, advantage in zip(episodes, advantages, strict=True)
+        if advantage != 0.0 and e.counts.trained and (e.finished or not settings.mask_cut_episodes)
+    ]
+    lengths = torch.tensor([e.counts.trained for e, _ in trained])
+    weights = token_weights(lengths, settings.aggregation).tolist()
+    sequences = [
+        TrainingSequence(e.tokens, e.counts, advantage, weight)
+        for (e, advantage), weight in zip(trained, weights, strict=True)
+    ]
+    faults = [e.outcome for e in episodes if isinstance(e.outcome, Failed)]
+    kinds = [f"{fault.kind}: {fault.detail}" for fault in faults]
+    graded = ~np.isnan(rewards)
+    return TrainingBatch(
+        sequences,
+        advantages,
+        failed_fraction=len(faults) / len(episodes),
+        flat_fraction=len(flat) / len(np.unique(groups)),
+        overlong_penalty=float(penalties[graded].mean()) if graded.any() else 0.0,
+        main_failure=max(set(kinds), key=kinds.count) if kinds else "",
+    )
+
+
+def num_informative(
+    episodes: Sequence[Episode], settings: GrpoConfig, max_response_tokens: int
+) -> int:
+    """Groups whose rewards differ: what dynamic sampling keeps (DAPO 2503.14476 eq. 11)."""
+    groups = np.array([e.group for e in episodes])
+    rewards, _ = _shaped(episodes, settings, max_response_tokens)
+    return len(np.unique(groups)) - len(flat_groups(rewards, groups))
+
+
+def _shaped(
+    episodes: Sequence[Episode], settings: GrpoConfig, max_response_tokens: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(episodes,) rewards with the penalty for length, NaN where ungraded, and the penalties."""
+    rewards = [e.outcome.value if isinstance(e.outcome, Scored) else np.nan for e in episodes]
+    penalties = overlong_penalty(
+        np.array([e.counts.sampled for e in episodes]),
+        max_tokens=max_response_tokens,
+        buffer_tokens=settings.overlong_buffer_tokens,
+    )
+    return np.array(rewards) + penalties, penalties
+
+
+def episode_metrics(episodes: Sequence[Episode]) -> dict[str, float]:
+    """Means over the graded episodes: reward, its parts raw and weighted, validity, quality.
+
+    An invalid circuit counts 0 in approximation ratio and probability of an optimum.
+    """
+    graded = [e for e in episodes if isinstance(e.outcome, Scored)]
+    reports = [e.report for e in graded if e.report is not None]  # each has one
+    if not graded:
+        return {"valid_fraction": 0.0}
+    rewards = np.array([e.outcome.value for e in episodes if isinstance(e.outcome, Scored)])
+    metrics = {
+        "reward": float(rewards.mean()),
+        "reward_std": float(rewards.std()),
+        "valid_fraction": float(np.mean([report.valid for report in reports])),
+        "finished_fraction": float(np.mean([e.finished for e in graded])),
+        "response_tokens": float(np.mean([e.counts.response for e in graded])),
+        "turns": float(np.mean([len(e.texts) for e in graded])),
+        "calls": float(np.mean([e.num_calls for e in graded])),
+        "improvement": float(np.mean([e.improvement for e in graded])),
+    }
+    for kind in ("parts", "weighted"):
+        names = sorted({name for e in graded for name in getattr(e.outcome, kind)})
+        label = "reward_part" if kind == "parts" else "reward_weighted"
+        for name in names:
+            values = [getattr(e.outcome, kind).get(name, 0.0) for e in graded]
+            metrics[f"{label}/{name}"] = float(np.mean(values))
+    metrics["approximation_ratio"] = float(
+        np.mean(
+            [
+                report.expectation.approximation_ratio if report.expectation else 0.0
+                for report in reports
+            ]
+        )
+    )
+    metrics["optimum_probability"] = float(
+        np.mean(
+            [
+                report.distribution.optimum_probability if report.distribution else 0.0
+                for report in reports
+            ]
+        )
+    )
+    return metrics

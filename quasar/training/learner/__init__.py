@@ -1,0 +1,1 @@
+"""The learner: a language model inside a DeepSpeed engine. Knows nothing of Ray."""

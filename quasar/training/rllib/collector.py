@@ -1,0 +1,224 @@
+"""The collector of rollouts: what gets complete batches out of the rollout actors.
+
+Invariants: a step's batch is complete (a dead worker's share is made again by another, from the
+same seeds, so the batch is the one that would have been), and a worker that came back is sent the
+weights before its share is made again.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import ray
+from ray.exceptions import RayError
+
+from quasar.datasets.records import ProblemRecord
+from quasar.episodes.episode import Episode
+from quasar.episodes.task import EpisodeTask
+from quasar.errors import TrainingError
+from quasar.policy.sequence import TokenSequence
+from quasar.training.capacity.usage import rss_bytes
+from quasar.training.rllib.runner import NO_WEIGHTS, RolloutRunner, Share, Stale, WorkerFault
+from quasar.training.rllib.token_store import StoredTokens
+
+if TYPE_CHECKING:
+    pass
+
+logger = logging.getLogger(__name__)
+
+
+def _receive(runner: RolloutRunner, **kwargs) -> int:
+    return runner.receive(**kwargs)
+
+
+def _collect(
+    runner: RolloutRunner, **kwargs
+) -> tuple[Share | Stale | WorkerFault, list[TokenSequence]]:
+    return runner.collect(**kwargs)
+
+
+def _complete(
+    runner: RolloutRunner, **kwargs
+) -> tuple[list[list[str]] | Stale | WorkerFault, None]:
+    return runner.complete(**kwargs), None
+
+
+def _rss_bytes(runner: RolloutRunner) -> int:
+    return rss_bytes()
+
+
+@dataclass(slots=True)
+class Collected:
+    """A complete batch and how it came about."""
+
+    episodes: list[Episode]
+    expected: int
+    remade: int = 0  # episodes of dead workers that were made again
+    seconds: dict[str, float] = field(default_factory=dict)  # slowest worker, by phase
+
+
+class RolloutCollector:
+    """Sends weights to the workers of an EnvRunnerGroup and collects complete batches."""
+
+    def __init__(
+        self, env_runner_group: Any, *, verifiers: Any, timeout_s: float, max_attempts: int
+    ):
+        self.group = env_runner_group
+        self.manager = env_runner_group._worker_manager
+        self.verifiers = verifiers
+        self.timeout_s = timeout_s
+        self.max_attempts = max_attempts
+        self.weights: list[ray.ObjectRef] = []
+        self.version = NO_WEIGHTS
+
+    def publish(self, weights: list[ray.ObjectRef], version: int) -> None:
+        """Give all healthy workers the weights; returns when each has confirmed the version."""
+        self.weights, self.version = weights, version
+        self._send(self.manager.healthy_actor_ids())
+
+    def revive(self) -> list[int]:
+        """Bring restarted workers back: they are stale until they hold the current weights."""
+        back = self.group.probe_unhealthy_env_runners()
+        if back:
+            logger.warning("rollout workers %s are back; sending weights %d", back, self.version)
+            self._send(back)
+        return back
+
+    def collect(self, tasks: Sequence[EpisodeTask]) -> Collected:
+        """Episodes of all tasks, in order."""
+        made, remade = self._spread(
+            tasks, lambda share: partial(_collect, tasks=share, version=self.version)
+        )
+        episodes = [
+            replace(e, tokens=StoredTokens(tokens, index))
+            for share, tokens in made.values()
+            for index, e in enumerate(share.episodes)
+        ]
+        episodes.sort(key=lambda e: (e.group, e.sample))
+        if len(episodes) != len(tasks):
+            raise TrainingError(f"collected {len(episodes)} episodes for {len(tasks)} tasks")
+        seconds: dict[str, float] = {}
+        for share, _ in made.values():
+            for phase, value in share.seconds.items():
+                seconds[phase] = max(seconds.get(phase, 0.0), value)
+        return Collected(episodes, len(tasks), remade, seconds)
+
+    def complete(self, records: Sequence[ProblemRecord], *, samples: int) -> list[list[str]]:
+        """`samples` answers to each problem by the current weights, in order."""
+        made, _ = self._spread(
+            records,
+            lambda share: partial(_complete, records=share, samples=samples, version=self.version),
+        )
+        answers: list[list[str]] = [[] for _ in records]
+        for i, (share, _) in made.items():
+            answers[i :: self.group.num_remote_env_runners()] = share
+        return answers
+
+    def rss_bytes(self) -> list[int]:
+        """Resident memory of the healthy workers' processes."""
+        results = self.manager.foreach_actor(_rss_bytes, timeout_seconds=self.timeout_s)
+        return [r.get() for r in results if r.ok]
+
+    def _spread(
+        self, items: Sequence[Any], ask: Callable[[Sequence[Any]], Callable]
+    ) -> tuple[dict[int, tuple[Any, ray.ObjectRef]], int]:
+        """What the workers made of the items: by number of the share (items i, i + workers, …),
+        and how many items had to be made again. Shares are fixed by the configured workers.
+
+        Each with a reference to what belongs to it and stays in the object store. Raises
+        TrainingError for a share that was given out `max_attempts` times and never came back.
+        """
+        count = self.group.num_remote_env_runners()
+        shares = {i: list(items[i::count]) for i in range(count) if items[i::count]}
+        made: dict[int, Any] = {}
+        remade = 0
+        attempts: Counter[int] = Counter()
+        while len(made) < len(shares):
+            missing = [i for i in shares if i not in made]
+            jobs = list(zip(self._workers(), missing, strict=False))
+            lost = self._run(jobs, {i: ask(shares[i]) for i in missing}, made)
+            for i, reason in lost.items():
+                remade += len(shares[i])
+                attempts[i] += 1
+                if attempts[i] >= self.max_attempts:
+                    raise TrainingError(
+                        f"a rollout share of {len(shares[i])} items was lost {attempts[i]} times "
+                        f"(rollout.max_attempts), last because {reason}; see the workers' messages "
+                        "above and under /tmp/ray/session_latest/logs. If they are killed for "
+                        "memory, lower rollout.num_workers"
+                    )
+        return made, remade
+
+    def _run(self, jobs, calls, made) -> dict[int, str]:
+        """One call a worker; the shares that were lost, and why. RLlib's own way would fetch all
+        that they return, tokens too.
+        """
+        lost: dict[int, str] = {}
+        actors = self.manager.actors()
+        pending = {}
+        for worker, i in jobs:
+            head, rest = actors[worker].apply.options(num_returns=2).remote(calls[i])
+            pending[head] = (worker, i, rest)
+        done, late = ray.wait(list(pending), num_returns=len(pending), timeout=self.timeout_s)
+        for ref in done:
+            worker, i, rest = pending[ref]
+            try:
+                value = ray.get(ref)
+            except RayError as error:
+                logger.warning("rollout worker %d died: %s", worker, error)
+                self.manager.set_actor_state(worker, healthy=False)
+                lost[i] = f"worker {worker} died ({str(error).strip().splitlines()[-1]})"
+                continue
+            if isinstance(value, Stale):
+                logger.warning(
+                    "rollout worker %d has restarted: it holds weights %d, not %d; sending them",
+                    worker,
+                    value.held,
+                    value.wanted,
+                )
+                self._send([worker])
+                lost[i] = f"worker {worker} had restarted without its weights"
+                continue
+            if isinstance(value, WorkerFault):
+                raise TrainingError(
+                    f"rollout worker {worker}: {value.message}\n{value.trace}".strip()
+                )
+            made[i] = (value, rest)
+        for ref in late:
+            worker, i, _ = pending[ref]
+            lost[i] = f"worker {worker} gave nothing in rollout.timeout_s = {self.timeout_s:.0f} s"
+            logger.warning("rollout worker %d gave nothing in %.0f s", worker, self.timeout_s)
+            self.manager.set_actor_state(worker, healthy=False)
+            ray.kill(actors[worker], no_restart=False)
+        return lost
+
+    def _workers(self) -> list[int]:
+        """Healthy workers that hold the current weights; waits for restarts if there is none."""
+        deadline = time.monotonic() + self.timeout_s
+        while not (healthy := self.manager.healthy_actor_ids()):
+            if time.monotonic() > deadline:
+                raise TrainingError(
+                    f"no rollout worker came back within rollout.timeout_s = {self.timeout_s:.0f} "
+                    "s; is there room for one? See also the logs under "
+                    "/tmp/ray/session_latest/logs"
+                )
+            self.revive()
+            time.sleep(0.5)
+        return healthy
+
+    def _send(self, workers: Sequence[int]) -> None:
+        if not workers:
+            return
+        results = self.manager.foreach_actor(
+            partial(_receive, weights=self.weights, version=self.version, verifiers=self.verifiers),
+            remote_actor_ids=list(workers),
+            timeout_seconds=self.timeout_s,
+        )
+        confirmed = [r.actor_id for r in results if r.ok and r.get() == self.version]
+        for worker in set(workers) - set(confirmed):
+            logger.warning("rollout worker %d did not take the weights", worker)
+            self.manager.set_actor_state(worker, healthy=False)

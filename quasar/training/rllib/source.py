@@ -1,0 +1,125 @@
+"""Where a step's rollouts come from: prompts of the curriculum, refills, one step ahead.
+
+A step takes `grpo.prompts_per_step` prompts. With `grpo.max_refills`, groups whose rewards are all
+equal are replaced by groups of further prompts, at most that many times. With `grpo.staleness` 1
+the next step's rollouts are made, by the weights that the workers hold, while the update runs.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from quasar.config import QuasarConfig
+from quasar.datasets.records import ProblemRecord
+from quasar.episodes.episode import Episode
+from quasar.episodes.task import EpisodeTask
+from quasar.training.algorithm.batch import num_informative
+from quasar.training.curriculum import Position, PromptSampler
+from quasar.training.rllib.collector import Collected, RolloutCollector
+from quasar.training.sampler import rollout_tasks
+from quasar.verification.reward import Scored
+
+
+@dataclass(slots=True)
+class StepRollouts:
+    """What was sampled for a step."""
+
+    following: Position  # of the next step
+    max_qubits: int  # of this step's problems, by the curriculum
+    rounds: list[Collected]  # the first, then the refills
+
+    @property
+    def episodes(self) -> list[Episode]:
+        """All episodes, of replaced groups too."""
+        return [e for collected in self.rounds for e in collected.episodes]
+
+    def metrics(self) -> dict[str, float]:
+        """Counts over the rounds, and seconds of the slowest worker by phase."""
+        seconds: dict[str, float] = {}
+        for collected in self.rounds:
+            for phase, value in collected.seconds.items():
+                seconds[f"seconds/{phase}"] = seconds.get(f"seconds/{phase}", 0.0) + value
+        return {
+            "episodes_expected": sum(c.expected for c in self.rounds),
+            "episodes_received": sum(len(c.episodes) for c in self.rounds),
+            "episodes_remade": sum(c.remade for c in self.rounds),
+            "refills": len(self.rounds) - 1,
+            "curriculum_qubits": self.max_qubits,
+            **seconds,
+        }
+
+
+class RolloutSource:
+    """Collects each step's rollouts. Weights may be published only when it is `settled`."""
+
+    def __init__(
+        self, records: Sequence[ProblemRecord], config: QuasarConfig, collector: RolloutCollector
+    ):
+        self.records, self.config, self.collector = records, config, collector
+        self.sampler = PromptSampler(records, config.grpo.curriculum, seed=config.run.seed)
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="rollouts")
+        self._ahead: tuple[int, Position, Future[StepRollouts]] | None = None
+
+    def take(self, step: int, position: Position) -> StepRollouts:
+        """The rollouts of a step: those made ahead for it, or made now."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead[:2] == (step, position):
+            return ahead[2].result()
+        return self._collect(step, position)
+
+    def start(self, step: int, position: Position) -> None:
+        """Begin a step's rollouts in the background, with the weights that the workers hold."""
+        future = self._threads.submit(self._collect, step, position)
+        self._ahead = (step, position, future)
+
+    def settle(self) -> None:
+        """Wait until nothing runs in the background; raises what it raised."""
+        if self._ahead is not None:
+            self._ahead[2].result()
+
+    def close(self) -> None:
+        """End the background thread; what it was doing is lost."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def tasks(
+        self, step: int, position: Position, *, count: int, first_group: int = 0
+    ) -> list[EpisodeTask]:
+        """Tasks of `count` groups, numbered from `first_group` within the step."""
+        return rollout_tasks(
+            self.records,
+            self.sampler.take(position, count),
+            step=step,
+            first_group=first_group,
+            samples=self.config.grpo.samples_per_prompt,
+            seed=self.config.run.seed,
+            settings=self.config.dataset,
+        )
+
+    def _collect(self, step: int, position: Position) -> StepRollouts:
+        settings, limit = self.config.grpo, self.config.generation.max_response_tokens
+        largest = self.sampler.levels[position.level]
+        rounds: list[Collected] = []
+        missing, drawn = settings.prompts_per_step, 0
+        while missing:
+            here = replace(position, next_prompt=position.next_prompt + drawn)
+            rounds.append(
+                self.collector.collect(self.tasks(step, here, count=missing, first_group=drawn))
+            )
+            drawn += missing
+            if len(rounds) > settings.max_refills:
+                break
+            missing -= num_informative(rounds[-1].episodes, settings, limit)
+        rewards = [
+            e.outcome.value
+            for collected in rounds
+            for e in collected.episodes
+            if e.num_qubits == largest and isinstance(e.outcome, Scored)
+        ]
+        following = self.sampler.following(
+            position,
+            drawn=drawn,
+            step=step + 1,
+            iterations=settings.iterations,
+            reward=sum(rewards) / len(rewards) if rewards else None,
+        )
+        return StepRollouts(following, largest, rounds)

@@ -1,0 +1,1 @@
+"""Verification on processes and actors that may be ended at any time."""

@@ -1,0 +1,1 @@
+"""The stages of a verification, and the costly ones among them."""

@@ -1,0 +1,622 @@
+import argparse
+import errno
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+import yaml
+
+import quasar
+from quasar.cli.commands import jobs as commands
+from quasar.cli.main import build_parser, main
+from quasar.config import load_config, to_commented_yaml
+from quasar.problems import build_instance, problem_names
+from quasar.system.run_paths import RunPaths
+
+QUASAR = [sys.executable, "-m", "quasar"]
+COMMANDS = (
+    ["config", "show"],
+    ["dataset", "generate"],
+    ["problems", "list"],
+    ["problems", "show"],
+    ["problems", "check"],
+    ["sft"],
+    ["train"],
+    ["generate"],
+    ["verify"],
+    ["convert"],
+    ["mcp"],
+    ["evaluate"],
+    ["compare"],
+    ["sweep"],
+    ["serve"],
+    ["ask"],
+    ["plan"],
+    ["doctor"],
+)
+ROW = {
+    "sample_index": 0,
+    "problem_type": "vertex_cover",
+    "optimization_type": "qaoa",
+    "n_qubits": 2,
+    "n_layers": 1,
+    "graph": {
+        "directed": False,
+        "multigraph": False,
+        "graph": {},
+        "nodes": [{"id": 0}, {"id": 1}],
+        "edges": [{"source": 0, "target": 1}],
+    },
+    "problem_specific_attributes": None,
+    "cost_hamiltonian": "0.5 * (Z(0) @ Z(1))",
+    "reference_circuit": "",
+}
+
+
+@pytest.fixture(autouse=True)
+def _keep_process_state(monkeypatch):
+    """`main` sets log levels and PATH for a process of its own; here it shares ours."""
+    monkeypatch.setenv("PATH", os.environ["PATH"])
+    levels = {name: logging.getLogger(name).level for name in (None, "quasar")}
+    yield
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+def refused(capsys, *arguments: str) -> str:
+    """The one line that a command with bad input answers; checks exit code 2 and nothing else."""
+    assert main(list(arguments)) == 2
+    captured = capsys.readouterr()
+    lines = captured.err.strip().splitlines()
+    assert captured.out == ""
+    assert len(lines) == 1
+    assert lines[0].startswith("quasar: ")
+    return lines[0]
+
+
+def refused_by_parser(capsys, *arguments: str) -> str:
+    with pytest.raises(SystemExit) as caught:
+        main(list(arguments))
+    assert caught.value.code == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_each_command_explains_itself_with_an_example_that_parses(command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([*command, "--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    assert "--config" in text
+    assert "--set" in text
+    assert f"quasar {' '.join(command)}" in " ".join(text.split("Example:")[1].split())
+
+
+@pytest.mark.parametrize("arguments", [[], ["help"], ["--help"]], ids=" ".join)
+def test_without_a_command_all_are_listed(arguments):
+    shown = subprocess.run([*QUASAR, *arguments], capture_output=True, text=True, check=True)
+    assert shown.stderr == ""
+    assert "Start here: quasar doctor" in shown.stdout
+    listed = set(re.findall(r"^    (\w+) ", shown.stdout, re.MULTILINE))
+    assert {command for command, *_ in COMMANDS} <= listed
+
+
+def test_help_of_a_command_is_its_own(capsys):
+    texts = []
+    for arguments in (["help", "problems", "show"], ["problems", "show", "--help"]):
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+        assert caught.value.code == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1]
+    assert "usage: quasar problems show" in texts[0]
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"quasar {quasar.__version__}\n"
+
+
+def test_help_is_fast():
+    """0.3 s: it loads none of what takes seconds."""
+    heavy = {"torch", "ray", "transformers", "qiskit", "numba", "scipy", "mlflow", "matplotlib"}
+    program = f"""
+import sys
+from quasar.cli.main import main
+try:
+    main(["--help"])
+finally:
+    print(sorted({heavy!r} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]", done.stdout
+
+
+def test_config_show_prints_what_load_config_reads(capsys, tmp_path):
+    assert main(["config", "show", "single-gpu", "--set", "grpo.iterations=7"]) == 0
+    path = tmp_path / "shown.yaml"
+    path.write_text(capsys.readouterr().out)
+    assert load_config(path) == load_config("single-gpu", ["grpo.iterations=7"])
+
+
+def test_config_show_takes_the_source_once(capsys):
+    assert "once" in refused(capsys, "config", "show", "laptop", "--config", "single-gpu")
+
+
+@pytest.mark.parametrize("command", [["config", "show"], ["train"], ["doctor"]], ids=" ".join)
+def test_an_unknown_key_is_refused_with_the_nearest_one(command, capsys):
+    message = refused(capsys, *command, "--set", "grpo.iteration=3")
+    assert "did you mean 'grpo.iterations'?" in message
+
+
+def test_a_missing_config_file_is_refused(capsys):
+    assert "nowhere.yaml" in refused(capsys, "train", "--config", "nowhere.yaml")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["help", "nonsense"],
+        ["serve", "--checkpoint", "a", "--verifier-only"],
+        ["generate"],
+        ["sweep", "--preset", "all"],
+        ["generate", "--checkpoint", "a", "--problems", "b", "--output", "c", "--samples", "0"],
+        ["evaluate", "--problems", "a", "--generations", "b", "--output", "c", "--workers", "x"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_exits_with_2(arguments, capsys):
+    assert "usage: quasar" in refused_by_parser(capsys, *arguments)
+
+
+def test_a_missing_problem_file_is_refused(capsys, tmp_path):
+    arguments = ["--generations", "g.jsonl", "--output", str(tmp_path)]
+    message = refused(capsys, "evaluate", "--problems", "nowhere.jsonl", *arguments)
+    assert "--problems nowhere.jsonl: no such file" in message
+
+
+def test_a_malformed_line_is_named(capsys, tmp_path):
+    problems = tmp_path / "problems.jsonl"
+    problems.write_text(json.dumps(ROW) + "\n{broken\n")
+    generations = tmp_path / "generations.jsonl"
+    generations.write_text('{"sample_index": 0, "completions": ["x"]}\n')
+    message = refused(
+        capsys,
+        "evaluate",
+        "--problems",
+        str(problems),
+        "--generations",
+        str(generations),
+        "--output",
+        str(tmp_path / "out"),
+    )
+    assert "problems.jsonl line " in message
+
+
+def test_an_evaluation_is_tracked_where_a_store_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    bell = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nh q[0];\ncx q[0], q[1];\n'
+    problems, generations = tmp_path / "problems.jsonl", tmp_path / "generations.jsonl"
+    problems.write_text(json.dumps(ROW | {"reference_circuit": bell}) + "\n")
+    generations.write_text(json.dumps({"sample_index": 0, "completions": [bell]}) + "\n")
+    files = ["--problems", str(problems), "--generations", str(generations)]
+    settings = ["--set", "evaluation.device=none", "--set", "evaluation.random_draws=0"]
+    assert main(["evaluate", *files, "--output", str(tmp_path / "alone"), *settings]) in (0, None)
+    assert not (tmp_path / "alone" / "mlflow.db").exists()
+
+    uri, output = f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "tracked"
+    settings += ["--set", f"tracking.uri={uri}", "--set", "run.seed=5"]
+    assert main(["evaluate", *files, "--output", str(output), *settings]) in (0, None)
+    client = mlflow.MlflowClient(uri)
+    (run,) = client.search_runs([client.get_experiment_by_name("quasar").experiment_id])
+    assert (run.info.run_name, run.info.status) == ("tracked", "FINISHED")
+    assert run.data.params["seed"] == "5"
+    summary = json.loads((output / "summary.json").read_text())
+    for name in ("valid", "approximation_ratio", "optimum_probability"):
+        logged = run.data.metrics[f"pass_1/corrected/{name}"]
+        assert logged == summary["pass@1"]["corrected"][name]
+    artifacts = {item.path for item in client.list_artifacts(run.info.run_id)}
+    assert artifacts >= {"config.yaml", "report.html", "summary.json"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["serve", "--checkpoint"],
+        ["generate", "--problems", "FILE", "--samples", "1", "--output", "o.jsonl", "--checkpoint"],
+    ],
+    ids=["serve", "generate"],
+)
+def test_a_directory_without_a_model_is_refused(command, capsys, tmp_path):
+    problems = tmp_path / "problems.jsonl"
+    problems.write_text(json.dumps(ROW) + "\n")
+    command = [str(problems) if word == "FILE" else word for word in command]
+    message = refused(capsys, *command, str(tmp_path))
+    assert f"{tmp_path}: not a model directory" in message
+
+
+@pytest.mark.parametrize(
+    ("run", "reason"), [("nowhere", "no such run directory"), (".", "not a run directory")]
+)
+def test_resume_needs_a_run_directory(run, reason, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert reason in refused(capsys, "train", "--resume", run)
+
+
+def test_resume_takes_over_configuration_and_place(tmp_path):
+    run = tmp_path / "elsewhere" / "again"
+    run.mkdir(parents=True)
+    RunPaths(run).config_file.write_text(
+        yaml.safe_dump({"run": {"name": "first", "seed": 7}, "grpo": {"iterations": 2}})
+    )
+    arguments = build_parser().parse_args(
+        ["train", "--resume", str(run), "--set", "grpo.iterations=9"]
+    )
+    arguments.prepare = commands.unchanged
+    config = commands.load(arguments, **commands._place_of(arguments))
+    assert config.run_directory == run
+    assert (config.run.seed, config.grpo.iterations) == (7, 9)
+
+
+@pytest.mark.parametrize(
+    ("param", "reason"),
+    [
+        ("reward.weights.expectation", "section.key=value,value"),
+        ("reward.weights.expectation=", "section.key=value,value"),
+        ("reward.weights.expectations=1", "did you mean 'reward.weights.expectation'"),
+        ("reward.weights.expectation=0.1,-2", "-2"),
+    ],
+)
+def test_a_bad_sweep_parameter_is_refused_before_anything_starts(param, reason, capsys):
+    assert reason in refused(capsys, "sweep", "--param", param)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ((), "sweep: give values to try"),
+        (("--preset", "ablation", "--param", "run.seed=1"), "and not both"),
+        (("--param", "grpo.learning_rate=log:1e-5..1e-3"), "add --search random"),
+        (("--param", "grpo.learning_rate=0.3..0.1"), "write low..high"),
+        (("--preset", "ablation", "--scheduler", "pbt"), "a preset is fixed"),
+    ],
+)
+def test_a_sweep_of_nothing_sensible_is_refused(arguments, reason, capsys):
+    assert reason in refused(capsys, "sweep", *arguments)
+
+
+def test_interruption_exits_with_130(monkeypatch, capsys):
+    def interrupted(arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "doctor", interrupted)
+    assert main(["doctor"]) == 130
+
+
+def test_problems_are_listed_and_shown(capsys):
+    assert main(["problems", "list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert tuple(listed) == problem_names()
+    assert main(["problems", "list"]) == 0
+    assert all(summary in capsys.readouterr().out for summary in [listed["max_flow"]])
+    for name in listed:
+        assert main(["problems", "show", name, "--json"]) == 0
+        shown = json.loads(capsys.readouterr().out)
+        assert shown["summary"] == listed[name]
+        assert shown["formula"]
+        assert shown["answer"]
+        example = shown["example"]
+        instance = build_instance(name, example["graph"], example["attributes"])
+        assert list(instance.variables) == example["variables"]
+        assert instance.num_qubits in shown["qubits"]
+        assert instance.num_qubits <= max(6, shown["qubits"][0])
+    assert main(["problems", "show", "graph_isomorphism"]) == 0
+    assert "qubits: [9, 16]\n" in capsys.readouterr().out
+    assert "did you mean 'max_flow'" in refused(capsys, "problems", "show", "maxflow")
+
+
+def test_check_fails_where_a_row_is_not_rebuilt(tmp_path, capsys):
+    path = tmp_path / "p.jsonl"
+    right = ROW | {"cost_hamiltonian": "0.5 * (Z(0) @ Z(1)) + 0.0 * Z(0) + 0.0 * Z(1)"}
+    path.write_text(json.dumps(right))
+    assert main(["problems", "check", "--problems", str(path), "--json"]) == 0
+    counts = {"rows": 1, "exact": 1, "by_form": {"sound, natural order": 1}}
+    assert json.loads(capsys.readouterr().out) == {"vertex_cover": counts}
+    wrong = right | {"sample_index": 1, "cost_hamiltonian": "0.25 * (Z(0) @ Z(1))"}
+    path.write_text(json.dumps(right) + "\n" + json.dumps(wrong))
+    assert main(["problems", "check", "--problems", str(path)]) == 1
+    assert capsys.readouterr().out == "vertex_cover  1 of 2 exact  1 sound, natural order\n"
+    missing = str(tmp_path / "missing.jsonl")
+    assert "no such file" in refused(capsys, "problems", "check", "--problems", missing)
+
+
+def test_an_unexpected_error_keeps_its_traceback(monkeypatch):
+    def broken(arguments):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(commands, "doctor", broken)
+    with pytest.raises(ZeroDivisionError):
+        main(["doctor"])
+
+
+def test_verbosity_sets_the_level(capsys):
+    main(["config", "show"])
+    assert logging.getLogger("quasar").level == logging.INFO
+    main(["config", "show", "-v"])
+    assert logging.getLogger("quasar").level == logging.DEBUG
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    done = subprocess.run(
+        f"{' '.join(QUASAR)} config show | head -1", shell=True, capture_output=True, text=True
+    )
+    assert done.stdout.startswith("run:")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_job_keeps_its_run_out_of_the_working_directory():
+    relative = load_config("laptop")
+    assert commands.in_job(relative).run_directory == commands.JOB_HOME / "runs" / "laptop"
+    absolute = load_config("laptop", ["run.directory=/shared/runs"])
+    assert commands.in_job(absolute) is absolute
+
+
+def test_each_job_is_its_command():
+    root = Path(__file__).parents[2]
+    for job, command in {
+        "train": "train",
+        "sft": "sft",
+        "evaluate": "evaluate",
+        "sweep": "sweep",
+        "serve": "serve",
+        "dataset": "dataset generate",
+    }.items():
+        done = subprocess.run(
+            [sys.executable, f"ray_jobs/{job}.py", "--set", "run.nonsense=1", "--help"],
+            cwd=root,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith(f"usage: quasar {command} ")
+
+
+def test_a_job_with_bad_input_fails():
+    done = subprocess.run(
+        [sys.executable, "ray_jobs/train.py", "--set", "run.nonsense=1"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("quasar: config: unknown key 'run.nonsense'")
+
+
+@pytest.mark.parametrize("command", ["generate", "evaluate"])
+def test_a_problem_over_the_qubit_limit_is_refused(command, tmp_path, capsys):
+    problems, generations = tmp_path / "problems.jsonl", tmp_path / "generations.jsonl"
+    problems.write_text(json.dumps(ROW) + "\n" + json.dumps(ROW | {"sample_index": 1}) + "\n")
+    generations.write_text('{"sample_index": 0, "completions": [""]}\n')
+    source = {
+        "generate": ["--checkpoint", "x", "--samples", "1", "--output", str(tmp_path / "g.jsonl")],
+        "evaluate": ["--generations", str(generations), "--output", str(tmp_path / "out")],
+    }[command]
+    line = refused(
+        capsys, command, "--problems", str(problems), *source, "--set", "verification.max_qubits=1"
+    )
+    assert f"{problems} line 1" in line
+    assert "needs 2 qubits, the limit is 1" in line
+
+
+EVERY_COMMAND = {
+    "config show": [],
+    "dataset generate": ["--output", "o"],
+    "dataset describe": ["FILE"],
+    "dataset traces": ["--problems", "FILE", "--output", "o.jsonl"],
+    "dataset import": ["FILE", "--output", "o.jsonl"],
+    "dataset export": [".", "--output", "o"],
+    "problems list": [],
+    "problems show": ["max_flow"],
+    "problems check": ["--problems", "FILE"],
+    "problems read": ["FILE"],
+    "tasks list": [],
+    "tasks show": ["state_preparation"],
+    "tasks check": [],
+    "solve": ["--problems", "FILE", "--output", "o.jsonl"],
+    "verify": ["FILE", "--problems", "FILE", "--index", "0"],
+    "convert": ["FILE"],
+    "mcp": [],
+    "sft": [],
+    "train": [],
+    "improve": [],
+    "rollouts list": ["here"],
+    "rollouts show": ["here", "--step", "1"],
+    "generate": ["--checkpoint", ".", "--problems", "FILE", "--samples", "1", "--output", "o"],
+    "evaluate": ["--problems", "FILE", "--generations", "FILE", "--output", "o"],
+    "compare": ["here", "there"],
+    "sweep": ["--preset", "ablation"],
+    "serve": ["--checkpoint", "."],
+    "ask": ["vertex cover of 0-1", "--url", "http://127.0.0.1:9"],
+    "keys new": ["--id", "me", "--file", "keys.txt"],
+    "plan": ["--gpus", "1", "--gpu-memory", "80", "--models", "config"],
+    "doctor": [],
+}
+
+
+def test_the_list_has_every_command():
+    def names(parser, prefix=""):
+        groups = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+        if not groups:
+            return {prefix.strip()}
+        return set().union(*(names(p, f"{prefix} {n}") for n, p in groups[0].choices.items()))
+
+    assert names(build_parser()) - {"help"} == EVERY_COMMAND.keys()
+
+
+@pytest.mark.parametrize("command", EVERY_COMMAND)
+def test_every_command_refuses_settings_that_there_are_not(command, tmp_path, monkeypatch, capsys):
+    """Also those that use none."""
+    monkeypatch.chdir(tmp_path)
+    problems = tmp_path / "problems.jsonl"
+    problems.write_text(json.dumps(ROW) + "\n")
+    given = [str(problems) if word == "FILE" else word for word in EVERY_COMMAND[command]]
+    words = [*command.split(), *given]
+    assert "unknown key 'nonsense'" in refused(capsys, *words, "--set", "nonsense=1")
+    assert "no such preset or file" in refused(capsys, *words, "--config", "nowhere.yaml")
+    assert {path.name for path in tmp_path.iterdir()} == {"problems.jsonl"}
+
+
+# A run's own configuration -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run that is not as the laptop's preset says."""
+    run = RunPaths(tmp_path / "mine")
+    run.final_model.mkdir(parents=True)
+    (run.final_model / "config.json").write_text("{}")
+    settings = ["run.name=mine", "generation.max_prompt_tokens=999", "serving.port=8123"]
+    settings += ["dataset.prompts=free", "dataset.ansatze=[sim_5]"]
+    run.config_file.write_text(to_commented_yaml(load_config("published", settings)))
+    return run
+
+
+def loaded(*words: str):
+    arguments = build_parser().parse_args(list(words))
+    arguments.prepare = commands.unchanged
+    return commands.load(arguments)
+
+
+GENERATE = ["generate", "--problems", "p", "--samples", "1", "--output", "o"]
+
+
+@pytest.mark.parametrize("command", [["serve"], GENERATE], ids=["serve", "generate"])
+@pytest.mark.parametrize("inside", ["", "model/final"])
+def test_a_checkpoint_brings_its_configuration(command, inside, run, caplog):
+    named = [*command, "--checkpoint", str(run.directory / inside)]
+    found = loaded(*named)
+    assert (found.generation.max_prompt_tokens, found.serving.port) == (999, 8123)
+    assert "the model was trained with" not in caplog.text
+    other = loaded(*named, "--set", "serving.port=9000")
+    assert (other.generation.max_prompt_tokens, other.serving.port) == (999, 9000)
+    preset = loaded(*named, "--config", "laptop")
+    assert preset == load_config("laptop")
+    clash = "dataset.prompts is 'compact', the model was trained with 'free'"
+    assert clash in caplog.text
+
+
+def test_a_model_of_no_run_is_asked_in_the_published_style(tmp_path):
+    assert loaded("serve", "--checkpoint", str(tmp_path)) == load_config("published")
+
+
+# Places that cannot be written to ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "--set", "run.directory=PLACE"],
+        ["sft", "--set", "run.directory=PLACE"],
+        ["sweep", "--preset", "ablation", "--set", "run.directory=PLACE"],
+        ["dataset", "generate", "--output", "PLACE"],
+        ["dataset", "traces", "--problems", "FILE", "--output", "PLACE"],
+        ["dataset", "export", "DIR", "--output", "PLACE"],
+        ["dataset", "import", "FILE", "--output", "PLACE"],
+        ["dataset", "describe", "FILE", "--output", "PLACE"],
+        ["solve", "--problems", "FILE", "--output", "PLACE"],
+        ["generate", "--checkpoint", "x", "--problems", "FILE", "--samples", "1",
+         "--output", "PLACE"],
+        ["evaluate", "--problems", "FILE", "--generations", "GENERATIONS", "--output", "PLACE"],
+        ["keys", "new", "--id", "me", "--file", "PLACE"],
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)  # fmt: skip
+@pytest.mark.parametrize("place", ["/proc/x/g", "file/g", "/dev/full/g", "long"])
+def test_a_place_that_cannot_be_written_to_is_one_line(command, place, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    problems, generations = tmp_path / "train.jsonl", tmp_path / "g.jsonl"
+    problems.write_text(json.dumps(ROW) + "\n")
+    generations.write_text('{"sample_index": 0, "completions": ["x"]}\n')
+    where = {"file/g": str(tmp_path / "file" / "g"), "long": str(tmp_path / ("x" * 300) / "g")}
+    names = {"PLACE": where.get(place, place), "FILE": str(problems), "DIR": str(tmp_path)}
+    names["GENERATIONS"] = str(generations)
+    words = []
+    for word in command:
+        for name, value in names.items():
+            word = word.replace(name, value)
+        words.append(word)
+    code = main(words)
+    captured = capsys.readouterr()
+    said = [line for line in captured.err.splitlines() if line.startswith("quasar: ")]
+    assert (code, len(said)) == (2, 1), captured.err
+    assert "Traceback" not in captured.err
+    named = names["PLACE"]
+    assert any(part in said[0] for part in (named, str(Path(named).parent)))
+
+
+@pytest.mark.parametrize(
+    ("number", "part"),
+    [
+        (errno.ENOSPC, "free space there"),
+        (errno.EROFS, "Read-only file system; choose another place"),
+        (errno.EACCES, "Permission denied; choose another place, or make it writable"),
+    ],
+)
+def test_a_full_or_read_only_disk_is_one_line_and_other_faults_keep_their_traceback(
+    number, part, monkeypatch, capsys
+):
+    def fails(arguments):
+        raise OSError(number, os.strerror(number), "/data/runs")
+
+    monkeypatch.setattr(commands, "doctor", fails)
+    line = refused(capsys, "doctor")
+    assert line.startswith("quasar: /data/runs: ")
+    assert part in line
+    number = errno.EBADF
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        main(["doctor"])
+
+
+@pytest.mark.parametrize(
+    ("called", "on_path", "told"),
+    [
+        (".venv/bin/quasar", True, ".venv/bin/quasar"),  # as make calls it, with it on its PATH
+        ("PLACE/.venv/bin/quasar", True, "quasar"),  # found by the shell
+        ("PLACE/.venv/bin/quasar", False, ".venv/bin/quasar"),
+        ("-m", False, ".venv/bin/quasar"),
+    ],
+)
+def test_the_next_command_is_called_as_this_one_was(called, on_path, told, tmp_path):
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "python").symlink_to(sys.executable)
+    for name in ("quasar", "mlflow"):
+        text = f"#!{programs}/python\nfrom quasar.system.invocation import command\n"
+        (programs / name).write_text(text + "print(command('quasar'), command('mlflow'))\n")
+        (programs / name).chmod(0o755)
+    path = f"{programs}:/usr/bin" if on_path else "/usr/bin"
+    words = [called.replace("PLACE", str(tmp_path))]
+    if called == "-m":
+        script = (
+            "from quasar.system.invocation import command as c; print(c('quasar'), c('mlflow'))"
+        )
+        words = [str(programs / "python"), "-c", script]
+    root = str(Path(__file__).parents[2])
+    packages = os.pathsep.join([root, *filter(None, sys.path)])
+    done = subprocess.run(
+        words,
+        cwd=tmp_path,
+        env={"PATH": path, "PYTHONPATH": packages},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == [told, told.replace("quasar", "mlflow")], done.stderr

@@ -1,0 +1,1 @@
+from tests.policy.conftest import tool_tokenizer  # noqa: F401

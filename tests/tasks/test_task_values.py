@@ -1,0 +1,161 @@
+"""Known values: energies, overlaps, codes; and what each task tells a model."""
+
+import numpy as np
+import pytest
+
+from quasar.circuits.circuit import Circuit, Gate
+from quasar.circuits.qasm import read_qasm
+from quasar.simulation.eigensolver import ground_space
+from quasar.tasks import get_task
+from quasar.tasks.ground_state import families
+from quasar.tasks.ground_state.molecules import MOLECULES, bond_lengths, full_ci, hamiltonian
+from quasar.tasks.product_states import closest_product_state, lowest_product_state
+from quasar.tasks.programs import prepared, program, rounded
+from quasar.tasks.stabiliser.families import _code
+from quasar.tasks.stabiliser.synthesis import synthesise
+from tests.tasks.instances import made
+
+
+def energy(family, parameters, n):
+    model = families.build(family, parameters, n)
+    return ground_space(model.hamiltonian).energy
+
+
+def test_spin_models_have_their_known_energies():
+    """Critical Ising chain and ring by free fermions; Heisenberg of 2 and 4 sites; a free patch."""
+    critical = {"coupling": 1.0, "field": 1.0}
+    for n in (2, 5, 8):
+        open_chain = 1 - 1 / np.sin(np.pi / (2 * (2 * n + 1)))
+        assert energy("tfim_chain", critical, n) == pytest.approx(open_chain, abs=1e-9)
+        if n > 2:
+            ring = -2 / np.sin(np.pi / (2 * n))
+            assert energy("tfim_ring", critical, n) == pytest.approx(ring, abs=1e-9)
+    assert energy("heisenberg_chain", {"couplings": [1.0]}, 2) == pytest.approx(-3.0)
+    four = -(3 + 2 * np.sqrt(3))
+    assert energy("heisenberg_chain", {"couplings": [1.0] * 3}, 4) == pytest.approx(four)
+    assert energy("xxz_chain", {"coupling": 1.0, "anisotropy": 1.0}, 4) == pytest.approx(four)
+    assert energy("tfim_square", {"coupling": 0.0, "field": 0.7}, 6) == pytest.approx(-4.2)
+    assert energy("heisenberg_ladder", {"rung": 1.0, "leg": 0.0}, 6) == pytest.approx(-9.0)
+
+
+@pytest.mark.parametrize("repulsion", [0.0, 4.0])
+def test_two_site_hubbard_model(repulsion):
+    """E0 = −√(U²/4 + 4t²) with the interaction symmetric (Lieb and Wu's two-site case)."""
+    model = families.build("hubbard_chain", {"hopping": 1.0, "repulsion": repulsion}, 4)
+    expected = -np.sqrt(repulsion**2 / 4 + 4.0)
+    assert ground_space(model.hamiltonian).energy == pytest.approx(expected, abs=1e-9)
+    assert model.sector == families.Sector(1, 1)
+    inside = _states(model.sector, 4)
+    assert ground_space(model.hamiltonian, inside).energy == pytest.approx(expected, abs=1e-9)
+
+
+def _states(sector, n):
+    states, half = np.arange(1 << n), (1 << n // 2) - 1
+    ups, downs = np.bitwise_count(states & half), np.bitwise_count(states >> n // 2)
+    return ((ups == sector.up) & (downs == sector.down)).nonzero()[0]
+
+
+@pytest.mark.parametrize("name", MOLECULES)
+def test_molecules_have_the_energies_of_full_configuration_interaction(name):
+    for length in bond_lengths(name)[::6]:
+        found = ground_space(hamiltonian(name, length)).energy
+        assert found == pytest.approx(full_ci(name, length), abs=2e-7)
+
+
+def test_both_mappings_of_hydrogen_agree_and_dissociate():
+    for length in bond_lengths("h2")[::9]:
+        energies = [ground_space(hamiltonian(n, length)).energy for n in ("h2", "h2_parity")]
+        assert energies[0] == pytest.approx(energies[1], abs=2e-7)
+    assert min(full_ci("h2", r) for r in bond_lengths("h2")) == pytest.approx(-1.1371, abs=1e-4)
+
+
+def test_a_right_energy_in_a_wrong_sector_is_worth_nothing():
+    task, instance, facts = made("ground_state", "hubbard_chain", 4)
+    wrong = task.shortcuts(instance, facts)["lowest state of a wrong sector"]
+    signals = task.grade(instance, wrong, facts)
+    assert signals.figures["in_sector"] == pytest.approx(0.0, abs=1e-9)
+    assert max(signals.parts.values()) <= 1e-9
+    assert not signals.success
+
+
+def test_product_states_have_their_known_values():
+    for n in (2, 3, 5):
+        ghz = np.zeros(1 << n)
+        ghz[[0, -1]] = np.sqrt(0.5)
+        assert closest_product_state(ghz).value == pytest.approx(0.5, abs=1e-9)
+        w = (np.bitwise_count(np.arange(1 << n)) == 1) / np.sqrt(n)
+        best = closest_product_state(w)
+        assert best.value == pytest.approx(((n - 1) / n) ** (n - 1), abs=1e-9)
+        assert abs(np.vdot(best.vector, w)) ** 2 == pytest.approx(best.value, abs=1e-9)
+        couplings = {"couplings": [1.0] * (n - 1)}
+        chain = families.build("heisenberg_chain", couplings, n).hamiltonian
+        assert lowest_product_state(chain).value == pytest.approx(-(n - 1), abs=1e-8)
+
+
+def test_any_vector_is_prepared_exactly():
+    rng = np.random.default_rng(0)
+    for n in (1, 2, 3, 4):
+        for imaginary in (0.0, 1.0):
+            vector = rng.normal(size=1 << n) + imaginary * 1j * rng.normal(size=1 << n)
+            vector *= rng.random(1 << n) < 0.7
+            vector[-1] += 0.5
+            vector /= np.linalg.norm(vector)
+            task = get_task("state_preparation")
+            pairs = [[float(a.real), float(a.imag)] for a in vector.astype(complex)]
+            instance = task.read("complex", {"amplitudes": pairs}, num_qubits=n)
+            found = task.grade(instance, prepared(vector), task.facts(instance))
+            assert found.figures["fidelity"] == pytest.approx(1.0, abs=1e-12)
+
+
+def test_programs_have_small_angles_and_carry_comments():
+    circuit = Circuit(
+        2, (Gate("ry", (0,), (7.0,)), Gate("cry", (0, 1), (7.0,)), Gate("rz", (1,), (0.0,)))
+    )
+    assert rounded(circuit).gates == (
+        Gate("ry", (0,), (0.7168,)),
+        Gate("cry", (0, 1), (7.0,)),  # its sign is seen
+    )
+    text = program(circuit, comments=["first", "second"])
+    assert text.splitlines()[2:4] == ["// first", "// second"]
+    assert read_qasm(text).gates == rounded(circuit).gates
+
+
+@pytest.mark.parametrize(
+    ("family", "n"), [("five_qubit", 5), ("steane", 7), ("shor", 9), ("surface", 25)]
+)
+def test_encoders_detect_every_single_error(family, n):
+    """A code of distance 3 or more: each single Pauli error anticommutes with a stabiliser."""
+    from quasar.simulation.stabiliser.tableau import PauliString
+
+    target = _code(family, n)
+    target.check()
+    for q in range(n):
+        for flips, signs in ((1, 0), (0, 1), (1, 1)):
+            error = PauliString(flips << q, signs << q)
+            assert not all(error.commutes_with(row) for row in target.stabilisers)
+    rows = target.tableau()
+    rows.take_back(synthesise(target))
+    assert target.wrong(rows) == (0, 0)
+
+
+def test_advice_names_what_is_wrong():
+    task, instance, facts = made("state_preparation", "ghz", 3)
+    sign = instance.content["sign"]
+    flipped = (Gate("h", (0,)), *([Gate("z", (0,))] if sign > 0 else []))
+    chain = (Gate("cx", (0, 1)), Gate("cx", (1, 2)))
+    found = task.grade(instance, Circuit(3, (*flipped, *chain)), facts, diagnose=True)
+    assert found.parts["fidelity"] == 0.0
+    assert "111>" in found.advice[0]
+    task = get_task("stabiliser")
+    instance = task.read("custom", {"stabilisers": ["-XX", "ZZ"]})
+    bell = Circuit(2, (Gate("h", (0,)), Gate("cx", (0, 1))))
+    found = task.grade(instance, bell, task.facts(instance), diagnose=True, draw=True)
+    assert found.advice == ("row S0 -XX: the sign is wrong",)
+    assert [row["right"] for row in found.drawing["rows"]] == [False, True]
+    instance = task.read("custom", {"logical_x": ["XX", "IX"], "logical_z": ["ZI", "ZZ"]})
+    found = task.grade(instance, Circuit(2, ()), task.facts(instance), diagnose=True)
+    assert "row X0 is +XI, not +XX" in found.advice
+    task, instance, facts = made("ground_state", "h2_parity", 2)
+    found = task.grade(instance, Circuit(2, ()), facts, diagnose=True, draw=True)
+    assert found.advice[0].startswith("terms that cost: ")
+    assert next(iter(found.drawing["levels"]))["name"] == "ground state"
