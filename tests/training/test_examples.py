@@ -74,7 +74,7 @@ def test_choices_are_trained_on_among_what_was_legal_and_mistakes_are_not(config
         "generation.constrained=true",
     ]
     settings = load_config("laptop", stream)
-    whole = StreamedExamples(settings, [], model=model, first=0)
+    whole = StreamedExamples(settings, [], model=model, first=0, per_step=PER_STEP)
     chat, made = load_chat(model), ExampleStream(settings, [])
     try:
         batch = [*whole.batch(0), *whole.batch(1)]
@@ -99,7 +99,7 @@ def test_choices_of_a_tokenizer_without_pieces_are_refused(tiny_policy, local_ra
 
     choices = ["sft.loss=choices", "generation.constrained=true"]
     settings = load_config("laptop", [*SETTINGS, *choices])
-    whole = StreamedExamples(settings, [], model=tiny_policy, first=0)
+    whole = StreamedExamples(settings, [], model=tiny_policy, first=0, per_step=PER_STEP)
     try:
         with pytest.raises(ray.exceptions.RayTaskError, match=r"set sft\.loss=all"):
             whole.batch(0)
