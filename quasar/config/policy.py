@@ -91,6 +91,11 @@ class GenerationConfig(Section):
         default=False,
         description="a turn also ends where the last qubit is measured, not only at its end token",
     )
+    plan_order: Literal["field", "varied"] = Field(
+        default="field",
+        description="in which a worked plan takes the qubits; field: the largest first; varied: that "
+        "in the first answer to a problem, one that is drawn in each further answer",
+    )
     temperature: float = Field(
         default=0.7,
         gt=0,

@@ -34,8 +34,15 @@ class PartialAssignment:
     where a bit is 0 and −1 where it is 1.
     """
 
-    def __init__(self, terms: Sequence[NormalisedTerm], num_qubits: int):
+    def __init__(
+        self,
+        terms: Sequence[NormalisedTerm],
+        num_qubits: int,
+        order: Sequence[int] | None = None,
+    ):
+        """order: in which the first pass takes the qubits; default: by their fields."""
         self._terms = terms
+        self._order = order
         self._of_qubit: list[list[int]] = [[] for _ in range(num_qubits)]
         self._weight = np.zeros(num_qubits)
         for place, term in enumerate(terms):
@@ -55,7 +62,9 @@ class PartialAssignment:
 
     def next(self) -> int | None:
         """The qubit of the next line; None where the plan ends."""
-        return self.clearest() if self.undecided else self.improvable()
+        if not self.undecided:
+            return self.improvable()
+        return self.clearest() if self._order is None else self._order[len(self.bits)]
 
     def clearest(self) -> int:
         """The undecided qubit with the largest field. Equal fields: the one with the larger

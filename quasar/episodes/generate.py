@@ -36,6 +36,7 @@ _THAT_COUNT = (
     "policy.dtype",
     "generation.engine",
     "generation.constrained",
+    "generation.plan_order",
     "generation.stop_at_program_end",
     "generation.tool_format",
     "generation.tools",

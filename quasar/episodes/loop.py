@@ -132,11 +132,16 @@ class EpisodeLoop:
                 min(turn_tokens(generation), left),
                 generation.stop_at_program_end,
             ),
-            (task.form or ProgramForm(task.problem.num_qubits)) if generation.constrained else None,
+            self._form(task) if generation.constrained else None,
             turn,
             tuple(episode.ids),
             episode.observations[-1] if episode.observations else None,
         )
+
+    def _form(self, task: EpisodeTask) -> ProgramForm:
+        form = task.form or ProgramForm(task.problem.num_qubits)
+        varied = self.generation.plan_order == "varied" and task.sample > 0
+        return form.in_order_of(task.seed(0)) if varied else form
 
     def _call(self, sample: int, episode: GrowingEpisode, is_last: bool) -> ToolCall | None:
         """What the turn just written asks for; None for a final answer without a program, which

@@ -62,7 +62,7 @@ def _qaoa(form: ProgramForm, angles: tuple[str, ...]) -> Script:
 
 
 def _planned(form: ProgramForm, ansatz: str) -> Script:
-    assignment = PartialAssignment(form.terms, form.num_qubits)
+    assignment = PartialAssignment(form.terms, form.num_qubits, form.order)
     text = HEADER
     while (qubit := assignment.next()) is not None:
         ends = {decision(bit): bit for bit in (0, 1)}

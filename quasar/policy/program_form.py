@@ -3,8 +3,10 @@
 Takes a problem and what its prompt asks for; gives plain values that may cross a process.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+import numpy as np
 
 from quasar.circuits.canonical import NormalisedTerm, normalised_terms
 from quasar.config import DatasetConfig
@@ -20,7 +22,7 @@ class ProgramForm:
 
     num_qubits ≥ 1. All others are of canonical programs alone: ansatz: the family that the prompt
     names, None where it names none; terms: of the problem's Hamiltonian; decimals: of QAOA's
-    angles.
+    angles; order: in which a worked plan takes the qubits first, None: the largest field first.
     """
 
     num_qubits: int
@@ -29,6 +31,12 @@ class ProgramForm:
     layers: int = 1
     terms: tuple[NormalisedTerm, ...] = ()
     decimals: int = 2
+    order: tuple[int, ...] | None = None
+
+    def in_order_of(self, seed: int) -> "ProgramForm":
+        """The same with an order that is drawn from a seed."""
+        order = np.random.default_rng(seed).permutation(self.num_qubits)
+        return replace(self, order=tuple(order.tolist()))
 
 
 def program_form(

@@ -63,6 +63,7 @@ def plan_search(request: CircuitRequest, config: QuasarConfig, *, stream: bool) 
                 "top_p": serving.top_p,
                 "constrained": constrained,
                 "tools": tools,
+                "plan_order": "varied",  # the best of the candidates is answered
             }
         ),
         seed=secrets.randbelow(MAX_SEED) if request.seed is None else request.seed,
