@@ -337,3 +337,24 @@ def test_free_prompts_name_no_family_to_be_held_to(config, problem):
 def test_vllm_is_not_held_to_canonical_programs(config):
     with pytest.raises(ConfigError, match=r"generation\.engine"):
         with_overrides(config, {"generation.engine": "vllm"})
+
+
+def test_further_answers_take_the_qubits_in_orders_of_their_own(generator, config, problem):
+    """The first keeps that of the fields; the same seed draws the same orders."""
+    messages = compact_messages(problem.hamiltonian, ansatz="adaptive", layers=1)
+    form = program_form(problem, ansatz="adaptive", layers=1, settings=config.dataset)
+    tasks = [EpisodeTask(problem, messages, 0, s, (7, s), form) for s in range(6)]
+    tools = verifying(LocalVerifierPool(config.verification).verify, config.reward, config.generation)
+
+    def orders(plan_order):
+        generation = config.generation.model_copy(update={"plan_order": plan_order})
+        texts = EpisodeRunner(generator, tools, generation=generation).answers(tasks)
+        lines = [[int(line[0]) for line in text.split("// q")[1:]] for text in texts]
+        return [tuple(order[: problem.num_qubits]) for order in lines]
+
+    by_field, varied = orders("field"), orders("varied")
+    assert {order[0] for order in by_field} == {by_field[0][0]}
+    assert varied[0] == by_field[0]
+    assert len(set(varied)) > 3
+    assert varied == orders("varied")
+    assert {frozenset(order) for order in varied} == {frozenset(range(problem.num_qubits))}
