@@ -18,6 +18,7 @@ GREEDY_OF_8 = "greedy, best of 8"
 BY_STRENGTH = "greedy by strength"
 GREEDY_DESCENT = "greedy and descent"
 DESCENTS_OF_8 = "best of 8 descents"
+PLANS_OF_8 = "best of 8 plans by rule"
 # The strongest answers that take no learning, of the family that the prompt names: row -> the
 # group of families that it answers.
 TRIVIAL = {
@@ -27,6 +28,7 @@ TRIVIAL = {
     BY_STRENGTH: OTHER,
     GREEDY_DESCENT: OTHER,
     DESCENTS_OF_8: OTHER,
+    PLANS_OF_8: OTHER,
 }
 # The family from random parameters, optimised with as many evaluations as the optimise tool has.
 RANDOM_STARTS = "random starts"

@@ -30,6 +30,7 @@ from quasar.evaluation.baseline_names import (
     GREEDY,
     GREEDY_DESCENT,
     GREEDY_OF_8,
+    PLANS_OF_8,
     RANDOM_STARTS,
     REFERENCES,
     TUNED,
@@ -263,6 +264,20 @@ def _best_descent(given: _Given) -> Bits:
     )
 
 
+def _best_plan(given: _Given) -> Bits:
+    """What worked plans say that keep to their fields, in eight orders: the first by strength, the
+    others drawn; each improved by single flips.
+    """
+    hamiltonian, rng = given.problem.hamiltonian, given.rng
+
+    def draw(which: int) -> Bits:
+        order = rng.permutation(hamiltonian.num_qubits).tolist()
+        first = greedy(hamiltonian, rng, order=order)
+        return descend(hamiltonian, first if which else greedy_by_strength(hamiltonian, rng))
+
+    return best_of(hamiltonian, _TRIES, draw)
+
+
 BASELINES: dict[str, _Build] = {
     GUESSING: _hadamard,
     "one optimal bitstring": _bitstring,
@@ -277,5 +292,6 @@ BASELINES: dict[str, _Build] = {
     BY_STRENGTH: partial(_assigned, assign=_greedy_by_strength),
     GREEDY_DESCENT: partial(_assigned, assign=_greedy_and_descent),
     DESCENTS_OF_8: partial(_assigned, assign=_best_descent),
+    PLANS_OF_8: partial(_assigned, assign=_best_plan),
     REFERENCES: _reference,
 }

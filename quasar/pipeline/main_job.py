@@ -30,6 +30,7 @@ from quasar.pipeline.improve import improve_run
 from quasar.pipeline.phases import (
     fine_tune,
     fine_tuned,
+    is_fine_tuned,
     keep_final,
     make_dataset_and_model,
     reinforce,
@@ -105,6 +106,8 @@ def _train(run: Run, tracker: Tracker, console: Console) -> dict[str, Path]:
     improves = run.improve.directory.is_dir()  # quasar improve has begun
     if improves and fine_tuned(run) is None:  # with a model from elsewhere
         models["before improvement"] = weights = initial
+    elif not is_fine_tuned(run):
+        models["before GRPO"] = weights = initial
     else:
         models["before SFT"] = initial
         models["after SFT"] = weights = fine_tune(run, initial, tracker, console)

@@ -85,6 +85,11 @@ def fine_tune(run: Run, initial: Path, tracker: Tracker, console: Console) -> Pa
     return checkpoint / WEIGHTS
 
 
+def is_fine_tuned(run: Run) -> bool:
+    """Whether the configuration has any step of supervised fine-tuning."""
+    return bool(run.config.sft.epochs or run.config.sft.stream.examples)
+
+
 def _num_updates(run: Run, traces: Path | None) -> int:
     """Of supervised fine-tuning."""
     examples = len(read_problems(run.split("train"))) + (len(read_traces(traces)) if traces else 0)

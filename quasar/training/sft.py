@@ -12,7 +12,7 @@ from pathlib import Path
 from quasar.config import QuasarConfig
 from quasar.datasets.generation.traces import read_traces
 from quasar.datasets.io import read_problems
-from quasar.errors import InputError
+from quasar.errors import ConfigError, InputError
 from quasar.training.algorithm.packing import TrainingSequence
 from quasar.training.algorithm.schedules import supervised_rate
 from quasar.training.examples import teacher_examples
@@ -52,6 +52,8 @@ def train_supervised(
         )
     traces = read_traces(traces_file) if traces_file else []
     total = num_steps(config, len(records) + len(traces))
+    if not total:
+        raise ConfigError("sft.epochs is 0: raise it, or give sft.stream.examples")
     store = CheckpointStore(checkpoints, keep=1)
     latest = store.latest() if resume else None
     state = read_state(latest) if latest else RunState("sft", seed=config.run.seed)

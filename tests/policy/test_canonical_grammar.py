@@ -344,7 +344,8 @@ def test_further_answers_take_the_qubits_in_orders_of_their_own(generator, confi
     messages = compact_messages(problem.hamiltonian, ansatz="adaptive", layers=1)
     form = program_form(problem, ansatz="adaptive", layers=1, settings=config.dataset)
     tasks = [EpisodeTask(problem, messages, 0, s, (7, s), form) for s in range(6)]
-    tools = verifying(LocalVerifierPool(config.verification).verify, config.reward, config.generation)
+    pool = LocalVerifierPool(config.verification)
+    tools = verifying(pool.verify, config.reward, config.generation)
 
     def orders(plan_order):
         generation = config.generation.model_copy(update={"plan_order": plan_order})
