@@ -14,6 +14,7 @@ from quasar.circuits.qasm.ast import Application, Statement
 from quasar.circuits.qasm.fast_reader import PLAIN_HEADER, skip_plain
 from quasar.circuits.qasm.parser import StatementParser
 from quasar.circuits.qasm.rules import Limits
+from quasar.circuits.qasm.skimming import is_block
 from quasar.circuits.qasm.tokens import KEYWORDS, Tokens
 from quasar.errors import CircuitError
 
@@ -29,6 +30,8 @@ _WORD = re.compile(_NAME)
 _COMMENT = re.compile(r"//[^\r\n]*+|/\*.*?(?:\*/|\Z)", re.DOTALL)
 _PIECE = re.compile(r"([^;\r\n{]*+)([;\r\n{]|\Z)")
 _TAG = re.compile(r"</?[A-Za-z][\w-]*+>|<\|\w++\|>")
+_OBJECT = re.compile(r"\{\s*+[\"']")  # no statement begins with a text
+_LABEL = re.compile(rf"(?:{_NAME}[ \t]*+)++:")
 _OTHER_START = re.compile(rf";|/\*|@{_NAME}|\#?pragma\b")
 # Keywords that begin no statement.
 _WITHIN = frozenset({
@@ -73,6 +76,8 @@ def _read(text: str, start: int) -> int:
         except CircuitError:
             break
         if _may_be_prose(statement) and not names.up_to(start) & _words_of(statement):
+            break
+        if is_block(statement) and _OBJECT.match(text, start):
             break
     else:
         return len(text)
@@ -126,7 +131,7 @@ def _is_statement(piece: str, end: str, names: set[str]) -> bool:
     """
     piece = _TAG.sub(" ", piece).lstrip()
     first = _WORD.match(piece)
-    if first is None:
+    if first is None or _LABEL.match(piece):
         return False
     word = first[0]
     keyword, gate = word in KEYWORDS and word not in _WITHIN, word in STANDARD_GATES

@@ -141,6 +141,11 @@ def read(text: str) -> Circuit | str:
         f"{TWO}\nq[0] and q[1] are entangled; c has the result",
         f"{TWO}\n\u8fd9\u4e2a\u7535\u8def;\u597d",
         f"{TWO}\nSee https://openqasm.com; or not",
+        f'{TWO}\n{{"01": 1}}',
+        f"{TWO}\n{{\n  '01': 512,\n  '10': 512\n}}\n",
+        f"{TWO}\nbit string: 01; gate count: 4",
+        f"{TWO}\ngate set: {{h, cx}}",
+        f"{TWO}\noutput: 01",
     ],
 )
 def test_the_end_of_a_program_is_found_by_reading_it(text):
@@ -171,6 +176,9 @@ def test_the_end_of_a_program_is_found_by_reading_it(text):
         (f"{TWO}\nfoo q[0]; Bye", qasm.UNKNOWN_GATE),
         (f"{TWO}\nif (c[0]) x q[0]; Bye", qasm.CONTROL_FLOW),
         (f"{TWO}\n#pragma reward 99", qasm.UNSUPPORTED),
+        (f"{TWO}\n{{ x q[0]; }}", qasm.UNSUPPORTED),
+        (f'{TWO}\n{{"01": 1}}\nx q[0];', qasm.UNSUPPORTED),
+        (f"{TWO}\nbit string\n", qasm.SYNTAX),
         # What is said of a program that breaks off.
         (TWO.replace("c[1] = measure q[1];", "</answer>"), qasm.NOT_MEASURED),
         (TWO.replace("c[1] = measure q[1];", "and so on"), qasm.NOT_MEASURED),
