@@ -14,6 +14,10 @@ from quasar.problems import problem_names
 
 Kind = Literal["number", "word", "quoted", "link", "mark", "object", "bullet", "other"]
 MAX_CUT, HYPER = "max_cut", "hypermaxcut"
+ACCEPTED = (
+    'write edges as 0-1 1-2, with weights 0-1:3, directed 0->1:2, or the graph as JSON: {"nodes": '
+    '[0, 1], "edges": [[0, 1]]}, and attributes as source=0'
+)
 CUT = "max cut"  # of a graph or a hypergraph: which of the two primitives hangs on the graph
 
 _TOKEN = re.compile(
