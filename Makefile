@@ -18,7 +18,8 @@ PIP_FLAGS ?=
 # What needs neither a model nor a cluster, and takes about a minute in all.
 FAST := tests/problems tests/circuits tests/cluster tests/simulation/test_fused.py \
   tests/verification/test_hacks.py tests/verification/test_request.py \
-  tests/test_config.py tests/test_dependencies.py tests/test_names.py tests/test_floors.py tests/cli/test_doctor.py
+  tests/test_config.py tests/test_dependencies.py tests/test_names.py tests/test_floors.py \
+  tests/test_docs.py tests/cli/test_doctor.py
 PYTHON := .venv/bin/python
 INSTALLED := .venv/.installed
 SETUP_LOG := .venv/setup.log

@@ -311,18 +311,19 @@ def test_each_command_refuses_before_it_makes_anything(
     monkeypatch.setattr("quasar.pipeline.main_job.init_ray", None)
     problems, output, runs = tiny_dataset / "test.jsonl", tmp_path / "out.jsonl", tmp_path / "runs"
     given = ["--set", f"policy.model={plain_gpt2}", "--set", f"run.directory={runs}"]
-    commands = {
-        "train": given,
-        "sft": given,
-        "sweep": [*given, "--param", "grpo.learning_rate=1e-4,3e-4"],
-        "serve": ["--checkpoint", str(plain_gpt2)],
-        "generate": [
-            *("--checkpoint", str(plain_gpt2), "--problems", str(problems)),
-            *("--samples", "1", "--output", str(output)),
-        ],
-    }
-    for name, arguments in commands.items():
-        assert main([name, *arguments]) == 2
+    named = ["--checkpoint", str(plain_gpt2)]
+    writing = ["--problems", str(problems), "--samples", "1", "--output", str(output)]
+    commands = [
+        ["train", *given],
+        ["sft", *given],
+        ["sweep", *given, "--param", "grpo.learning_rate=1e-4,3e-4"],
+        ["serve", *named],
+        ["serve", *given],  # rather than the model that comes with the package
+        ["generate", *named, *writing],
+        ["generate", *given, *writing],
+    ]
+    for command in commands:
+        assert main(command) == 2
         (line,) = capsys.readouterr().err.strip().splitlines()
         assert "no chat template" in line
     assert not runs.exists()

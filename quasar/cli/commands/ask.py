@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from quasar.cli.commands.jobs import existing, load, model_directory, take_shipped
+from quasar.cli.commands.jobs import existing, load, model_directory, take_model
 from quasar.cli.commands.sources import problem_argument
 from quasar.config import QuasarConfig
 from quasar.errors import InputError
@@ -33,7 +33,7 @@ def ask(arguments: Namespace) -> int:
     """Exit code 1 where no candidate was valid."""
     here = _answers_here(arguments)
     if here:
-        take_shipped(arguments)
+        take_model(arguments)
     config = load(arguments)
     output = arguments.output
     if output is not None and not output.parent.is_dir():  # before there is an answer to lose

@@ -72,7 +72,7 @@ def train(arguments: Namespace) -> None:
 
 
 def generate(arguments: Namespace) -> None:
-    take_shipped(arguments)
+    take_model(arguments)
     config = load(
         arguments,
         **{
@@ -208,7 +208,7 @@ def sweep(arguments: Namespace) -> None:
 
 def serve(arguments: Namespace) -> None:
     if not arguments.verifier_only:
-        take_shipped(arguments)
+        take_model(arguments)
     config = load(arguments)
     from quasar.serving.app import serve_checkpoint, serve_verifier
 
@@ -261,10 +261,11 @@ def doctor(arguments: Namespace) -> int:
     return 0 if all(check.ok for check in checks) else 1
 
 
-def take_shipped(arguments: Namespace) -> None:
-    """Where no checkpoint is named, the model that comes with the package."""
+def take_model(arguments: Namespace) -> None:
+    """Where no checkpoint is named: `policy.model` if it is set, else the model of the package."""
     if arguments.checkpoint is None:
-        arguments.checkpoint = shipped_run()
+        model = load_config(arguments.config or "laptop", arguments.overrides).policy.model
+        arguments.checkpoint = shipped_run() if model == "build" else Path(model)
 
 
 def model_directory(path: Path) -> Path:
