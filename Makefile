@@ -19,7 +19,7 @@ PIP_FLAGS ?=
 FAST := tests/problems tests/circuits tests/cluster tests/simulation/test_fused.py \
   tests/verification/test_hacks.py tests/verification/test_request.py \
   tests/test_config.py tests/test_dependencies.py tests/test_names.py tests/test_floors.py \
-  tests/test_docs.py tests/cli/test_doctor.py
+  tests/test_docs.py tests/test_one_of_each.py tests/cli/test_doctor.py
 PYTHON := .venv/bin/python
 INSTALLED := .venv/.installed
 SETUP_LOG := .venv/setup.log

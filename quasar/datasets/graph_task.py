@@ -22,6 +22,7 @@ from quasar.tasks.base import PromptMessages, PromptStyle, Task
 from quasar.verification.facts import ProblemFacts
 from quasar.verification.observation import observation_text
 from quasar.verification.report import VerificationReport
+from quasar.verification.request import VerificationRequest
 from quasar.verification.reward import GRAPH_PARTS
 from quasar.verification.verifier import Verifier
 
@@ -79,7 +80,7 @@ class GraphTask(Task[ProblemInstance, ProblemFacts, VerificationReport]):
 
     def measure(self, circuit: Circuit, facts: ProblemFacts) -> VerificationReport:
         text = circuit.to_qasm(decimals=_EXACT_DECIMALS)
-        return self._verifier.verify(facts.problem, text, diagnose=True)
+        return VerificationRequest(facts.problem, text, diagnose=True).answer(self._verifier)
 
     def success(self, found: VerificationReport) -> bool:
         """What is read off the circuit is an optimum."""

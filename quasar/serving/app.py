@@ -33,6 +33,7 @@ from quasar.serving.errors import RequestRefused, overloaded, unavailable
 from quasar.serving.keys import ApiKeys, configured_keys, require_keys_or_loopback
 from quasar.serving.service import CircuitService, compile_here
 from quasar.serving.writer import WriterLoop
+from quasar.system.run_paths import RunPaths
 from quasar.verification.request import ReportRequest, VerificationResult
 
 logger = logging.getLogger(__name__)
@@ -253,11 +254,12 @@ def model_name(checkpoint: Path) -> str:
 
     Of a model outside any run the last two parts of its path; never more of it.
     """
-    run = next((p for p in checkpoint.parents if (p / "config.yaml").is_file()), None)
+    checkpoint = checkpoint.resolve()
+    run = RunPaths.enclosing(checkpoint)
     if run is None:
         return "/".join(checkpoint.parts[-2:])
-    inside = checkpoint.relative_to(run)
-    return run.name if inside == Path("model/final") else f"{run.name}/{inside}"
+    name, inside = run.directory.name, checkpoint.relative_to(run.directory)
+    return name if checkpoint == run.final_model else f"{name}/{inside}"
 
 
 def serve_checkpoint(checkpoint: Path, config: QuasarConfig, *, blocking: bool = True) -> str:
