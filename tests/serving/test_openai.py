@@ -10,6 +10,7 @@ from quasar.config import load_config
 from quasar.policy.engines.transformers import CircuitGenerator
 from quasar.serving.keys import new_key, read_keys
 from quasar.serving.writer import WriterLoop
+from tests.support.machine import scaled
 
 PROBLEM = [{"role": "user", "content": "smallest vertex cover of 0-1 1-2"}]
 
@@ -26,7 +27,7 @@ def client(checkpoint, tmp_path_factory):
     overrides = ("generation.max_response_tokens=128", "serving.temperature=0.2")
     with running(Endpoint([], *overrides, write=loop.write, keys=keys).api) as (host, port):
         url = f"http://{host}:{port}/v1"
-        yield openai.OpenAI(base_url=url, api_key=key, max_retries=0, timeout=60)
+        yield openai.OpenAI(base_url=url, api_key=key, max_retries=0, timeout=scaled(60))
     loop.close()
 
 

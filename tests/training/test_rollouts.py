@@ -22,6 +22,7 @@ from quasar.training.sampler import rollout_tasks
 from quasar.verification.execution.pool import LocalVerifierPool, VerifierPool
 from quasar.verification.request import VerificationRequest
 from quasar.verification.reward import score
+from tests.support.machine import scaled
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 VERSION = 3
@@ -85,7 +86,7 @@ def restart(worker):
     look = lambda runner: (os.getpid(), runner.weights_version)  # noqa: E731, sent by value
     old, _ = ray.get(worker.apply.remote(look))
     ray.kill(worker, no_restart=False)
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + scaled(300)
     while time.monotonic() < deadline:
         try:
             process, version = ray.get(worker.apply.remote(look))

@@ -9,6 +9,8 @@ from pathlib import Path
 import hostile
 import pytest
 
+from tests.support.machine import scaled
+
 # UNITS are of `machine.unit`: about two seconds on a machine of 2024, more on a slower one.
 UNITS, MEGABYTES, CHARACTERS = 200.0, 500.0, 400
 
@@ -21,7 +23,7 @@ def verdicts(request):
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])
     }
     done = subprocess.run(
-        command, capture_output=True, text=True, env=environment, check=True, timeout=300
+        command, capture_output=True, text=True, env=environment, check=True, timeout=scaled(300)
     )
     return {row["name"]: row for row in json.loads(done.stdout)}
 

@@ -22,6 +22,7 @@ from quasar.verification.execution.pool import LocalVerifierPool, VerifierClient
 from quasar.verification.report import VerificationReport
 from quasar.verification.request import VerificationRequest
 from quasar.verification.reward import Failed
+from tests.support.machine import scaled
 
 LIMIT_S = 1.0
 CONFIG = VerificationConfig(
@@ -297,7 +298,7 @@ def test_each_actor_has_a_bundle_of_its_own(cluster):
     cpus, bundles = 0.125, [{"CPU": 0.125}] * 4
     config = CONFIG.model_copy(update={"cpus_per_worker": cpus})
     group = ray.util.placement_group(bundles)
-    ray.get(group.ready(), timeout=30)
+    ray.get(group.ready(), timeout=scaled(30))
 
     @ray.remote(
         num_cpus=0,
@@ -315,6 +316,6 @@ def test_each_actor_has_a_bundle_of_its_own(cluster):
         return in_use
 
     try:
-        assert ray.get(work.remote(), timeout=120) == [0.0, 0.0, cpus, cpus]
+        assert ray.get(work.remote(), timeout=scaled(120)) == [0.0, 0.0, cpus, cpus]
     finally:
         ray.util.remove_placement_group(group)

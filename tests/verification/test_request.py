@@ -16,6 +16,7 @@ from quasar.problems import build_instance
 from quasar.verification.execution.process import GuardedVerifier
 from quasar.verification.report import Failed
 from quasar.verification.request import answer_request
+from tests.support.machine import scaled
 
 CONFIG = VerificationConfig(time_limit_s=1.0, memory_limit_mb=300)
 PROBLEMS = [
@@ -150,7 +151,7 @@ def test_closing_ends_what_is_under_way():
     thread.start()
     time.sleep(0.5)
     verifiers.close()
-    thread.join(timeout=60)
+    thread.join(timeout=scaled(60))
     assert [fault.kind for fault in found] == ["worker"] * 2
     assert verifiers.verify([Task("number")])[0].kind == "worker"
 
