@@ -53,7 +53,9 @@ def train_supervised(
     traces = read_traces(traces_file) if traces_file else []
     total = num_steps(config, len(records) + len(traces))
     if not total:
-        raise ConfigError("sft.epochs is 0: raise it, or give sft.stream.examples")
+        raise ConfigError(
+            "nothing to train on: in a new run raise sft.epochs, or give sft.stream.examples"
+        )
     store = CheckpointStore(checkpoints, keep=1)
     latest = store.latest() if resume else None
     state = read_state(latest) if latest else RunState("sft", seed=config.run.seed)
