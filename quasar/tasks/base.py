@@ -15,14 +15,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 
 from quasar.circuits.circuit import Circuit
 from quasar.circuits.qasm import Limits, read_qasm
+from quasar.config.task_names import GRAPH_TASK
 from quasar.errors import TaskError
 from quasar.problems.base import ProblemInstance
+
+if TYPE_CHECKING:
+    from quasar.tasks.words import AskedInstance
 
 PromptStyle = Literal["structured", "free", "compact"]
 PromptMessages = list[dict[str, str]]
@@ -82,7 +86,13 @@ class TaskInstance:
         self.__dict__.update(state)
 
 
-Instance = TypeVar("Instance", bound="ProblemInstance | TaskInstance")
+AnyInstance = ProblemInstance | TaskInstance
+Instance = TypeVar("Instance", bound=AnyInstance)
+
+
+def task_of(instance: AnyInstance) -> str:
+    """The name of an instance's task."""
+    return instance.task if isinstance(instance, TaskInstance) else GRAPH_TASK
 
 
 @dataclass(frozen=True)
@@ -125,6 +135,11 @@ class Task(ABC, Generic[Instance, Facts, Found]):
     families: Mapping[str, str]  # name -> one sentence
     parts: ClassVar[Mapping[str, RewardPart[Any]]]
     aims: ClassVar[tuple[str, ...]] = ()  # parts that the reference reaches; (): all
+    # Whether answers are plain circuits, which the grammar of constrained decoding writes. False
+    # where `read_program` takes more: such answers are decoded freely.
+    in_grammar: ClassVar[bool] = True
+    # Names of the standard gates that an answer may have; (): all.
+    gates: ClassVar[tuple[str, ...]] = ()
     max_qubits: ClassVar[int]
 
     @abstractmethod
@@ -142,6 +157,13 @@ class Task(ABC, Generic[Instance, Facts, Found]):
         self, family: str, content: Mapping[str, Any], *, num_qubits: int | None = None
     ) -> Instance:
         """The instance of a row or a request. Raises TaskError naming the field at fault."""
+
+    def from_words(self, text: str) -> "AskedInstance | None":
+        """What a person's request asks of this task; None where it is about something else.
+
+        Raises TaskError where it is about this task and not understood (`quasar.tasks.words`).
+        """
+        return None
 
     @abstractmethod
     def prompt(self, instance: Instance, *, style: PromptStyle = "structured") -> PromptMessages:

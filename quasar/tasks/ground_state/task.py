@@ -29,40 +29,29 @@ from quasar.simulation.statevector.encoding import encode
 from quasar.tasks.base import PromptMessages, PromptStyle, RewardPart, Task, TaskInstance, gain
 from quasar.tasks.ground_state import families
 from quasar.tasks.ground_state.families import CUSTOM, MAX_QUBITS, Model, Sector
-from quasar.tasks.ground_state.molecules import MOLECULES
+from quasar.tasks.ground_state.prompts import ask
+from quasar.tasks.ground_state.sectors import (
+    lowest_of_wrong_sector,
+    read_sector,
+    sector_states,
+)
 from quasar.tasks.ground_state.teacher import teach
+from quasar.tasks.ground_state.words import read_words
 from quasar.tasks.product_states import (
     ProductState,
     closest_product_state,
     lowest_product_state,
 )
-from quasar.tasks.programs import prepared, program
+from quasar.tasks.programs import program
+from quasar.tasks.words import AskedInstance
 
 SHARE = 0.02  # of E_ref − E0: what counts as found, of a lattice
 _LEAST_SECTOR = 0.99  # weight in the sector for a success
 # A Hamiltonian whose ground state is (nearly) a product state asks for nothing.
 _LEAST_ROOM = 1e-3  # of Σ|c|, but the identity
-_SYSTEM = (
-    "You write quantum circuits. Answer with one OpenQASM 3 program on the given number of qubits "
-    "that measures every qubit at the end. The state before the measurement must have the lowest "
-    "possible expectation value of the Hamiltonian."
-)
-_FREE_SYSTEM = (
-    "You are an assistant for quantum computing. You answer with a valid OpenQASM 3 program that "
-    "prepares the state asked for and measures every qubit at its end."
-)
-_WORDINGS = (
-    "Prepare the ground state of the {name} on {n} qubits with an OpenQASM 3 circuit. {details}"
-    "H = {h}.",
-    "I need a {n}-qubit OpenQASM 3 program whose state has the lowest energy of H = {h}. It is the "
-    "{name}. {details}",
-    "Which circuit on {n} qubits brings the {name} to its lowest energy? {details}The Hamiltonian "
-    "is {h}. Answer with OpenQASM 3.",
-)
 _NUM_TERMS = 3  # in the advice
 _DENSE_QUBITS = 10  # of a second opinion
 _GOOD = 0.995  # what the teacher is content with, of each part
-_MOST_SHOWN = 40  # terms of a molecule's Hamiltonian in a prompt, the largest: its name says all
 
 
 @dataclass(frozen=True)
@@ -205,7 +194,7 @@ class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
             raise TaskError(f"{self.name}: 'instance.hamiltonian': {error}") from error
         found: dict[str, Any] = {"hamiltonian": hamiltonian.to_text()}
         if content.get("sector") is not None:
-            found["sector"] = _read_sector(content["sector"], num_qubits)
+            found["sector"] = read_sector(content["sector"], num_qubits)
         instance = TaskInstance(self.name, CUSTOM, num_qubits, found)
         if not hamiltonian.terms or self.facts(instance).room <= _LEAST_ROOM * hamiltonian.one_norm:
             raise TaskError(
@@ -221,39 +210,17 @@ class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
             return Model(PauliSum.from_text(content["hamiltonian"], instance.num_qubits), sector)
         return families.build(instance.family, content["parameters"], instance.num_qubits)
 
+    def from_words(self, text: str) -> AskedInstance | None:
+        found = read_words(text)
+        if found is None:
+            return None
+        family, content, num_qubits, notes = found
+        return AskedInstance(self.read(family, content, num_qubits=num_qubits), notes)
+
     def prompt(
         self, instance: TaskInstance, *, style: PromptStyle = "structured"
     ) -> PromptMessages:
-        model, n = self._model(instance), instance.num_qubits
-        named = instance.family in MOLECULES
-        text = terms_text(model.hamiltonian, most=_MOST_SHOWN if named else None)
-        given = ", ".join(
-            f"{k}={_shown(v)}" for k, v in instance.content.get("parameters", {}).items()
-        )
-        if style == "compact":
-            what = f"{instance.family} {given}" if named else f"H = {text}"
-            user = f"Task: ground state\nQubits: {n}\n{what}{_sector_text(model.sector)}"
-            return [{"role": "user", "content": user}]
-        if style == "free":
-            wording = _WORDINGS[int(instance.key, 16) % len(_WORDINGS)]
-            words = f"Bond length {given.partition('=')[2]} Å. " if named else ""
-            details = words + _sector_text(model.sector).strip()
-            user = wording.format(
-                name=self.families[instance.family],
-                n=n,
-                h=text,
-                details=details.strip() + " " if details.strip() else "",
-            ).strip()
-            return _messages(_FREE_SYSTEM, user)
-        given = ", ".join(
-            f"{k}={_shown(v)}" for k, v in instance.content.get("parameters", {}).items()
-        )
-        user = (
-            f"Task: ground state of {instance.family} on {n} qubits."
-            + (f"\nWith: {given}" if given else "")
-            + f"{_sector_text(model.sector)}\nMinimise H = {text}"
-        )
-        return _messages(_SYSTEM, user)
+        return ask(instance, self._model(instance), style=style)
 
     def facts(self, instance: TaskInstance) -> GroundFacts:
         model = self._model(instance)
@@ -263,7 +230,7 @@ class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
             ground=ground,
             product=lowest_product_state(model.hamiltonian),
             closest=closest_product_state(ground.basis),
-            sector=_sector_states(model),
+            sector=sector_states(model),
             wanted=np.mean(
                 [exact.string_means(c, model.hamiltonian) for c in ground.basis.T], axis=0
             ),
@@ -356,7 +323,7 @@ class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
             "H on every qubit": Circuit(n, tuple(Gate("h", (q,)) for q in range(n))),
             "best product state": facts.product.circuit,
         }
-        wrong = _wrong_sector(facts)
+        wrong = lowest_of_wrong_sector(facts.model)
         return found if wrong is None else {**found, "lowest state of a wrong sector": wrong}
 
     def second_opinion(
@@ -406,86 +373,11 @@ class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
         exact.warm_up_observables()
 
 
-def terms_text(hamiltonian: PauliSum, *, most: int | None = None) -> str:
-    """The terms as prompts write them: four digits each, the identity left out; with `most`, so
-    many of the largest, and how many are not shown.
-    """
-    terms = [term for term in hamiltonian.terms if term.word != "I"]
-    left_out = 0 if most is None else max(0, len(terms) - most)
-    if left_out:
-        least = sorted((abs(term.coefficient) for term in terms), reverse=True)[
-            len(terms) - left_out
-        ]
-        terms = [term for term in terms if abs(term.coefficient) > least]
-        left_out = sum(t.word != "I" for t in hamiltonian.terms) - len(terms)
-    text = " + ".join(f"{term.coefficient:.4g}*{term.word}" for term in terms)
-    return f"{text} + {left_out} smaller terms" if left_out else text
-
-
-def _messages(system: str, user: str) -> PromptMessages:
-    return [{"role": "system", "content": system}, {"role": "user", "content": user}]
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return "[" + ",".join(f"{v:g}" for v in value) + "]"
-    return f"{value:g}"
-
-
-def _sector_text(sector: Sector | None) -> str:
-    if sector is None:
-        return ""
-    return (
-        f"\nQubits of the first half hold {sector.up} electrons (spin up), those of the second "
-        f"half {sector.down} (spin down)."
-    )
-
-
-def _read_sector(given: Any, num_qubits: int) -> dict[str, int]:
-    where = "ground_state: 'instance.sector'"
-    if not isinstance(given, Mapping) or set(given) != {"up", "down"}:
-        raise TaskError(f"{where} must be an object with up and down alone")
-    if num_qubits % 2:
-        raise TaskError(f"{where} needs an even number of qubits: up and down modes")
-    for name, value in given.items():
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int)
-            or not 0 <= value <= num_qubits // 2
-        ):
-            raise TaskError(f"{where}.{name} is {value!r}, expected 0 to {num_qubits // 2}")
-    return {"up": given["up"], "down": given["down"]}
-
-
-def _sector_states(model: Model, *, up: int = 0, down: int = 0) -> np.ndarray | None:
-    """The basis states with the sector's electrons, and so many more; None without a sector."""
-    if model.sector is None:
-        return None
-    n = model.hamiltonian.num_qubits
-    states, half = np.arange(1 << n), (1 << n // 2) - 1
-    ups, downs = np.bitwise_count(states & half), np.bitwise_count(states & ~half)
-    return (ups == model.sector.up + up) & (downs == model.sector.down + down)
-
-
 def _ground(model: Model) -> GroundSpace:
-    inside = _sector_states(model)
+    inside = sector_states(model)
     try:
         return ground_space(model.hamiltonian, None if inside is None else inside.nonzero()[0])
     except ProblemError:
         raise
     except Exception as error:
         raise TaskError(f"ground_state: {error}") from error
-
-
-def _wrong_sector(facts: GroundFacts) -> Circuit | None:
-    """The lowest state with one electron more or fewer, exactly."""
-    model = facts.model
-    if model.sector is None or model.hamiltonian.num_qubits > 8:
-        return None
-    found = []
-    for change in (1, -1):
-        inside = _sector_states(model, up=change)
-        if inside is not None and inside.any():
-            found.append(ground_space(model.hamiltonian, inside.nonzero()[0]))
-    lowest = min(found, key=lambda space: space.energy)
-    return prepared(np.ascontiguousarray(lowest.basis[:, 0], dtype=np.complex128))

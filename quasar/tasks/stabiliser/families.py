@@ -9,10 +9,12 @@ from itertools import product
 
 import numpy as np
 
+from quasar.errors import TaskError
 from quasar.simulation.stabiliser.tableau import PauliString
 from quasar.tasks.stabiliser.target import Target
 
 MAX_QUBITS = 100
+FIELDS = ("stabilisers", "logical_x", "logical_z")  # of an instance's content
 FAMILIES: Mapping[str, str] = {
     "clifford": "a random Clifford operator, given by the images of X and Z of each qubit",
     "state": "a random stabiliser state, given by its generators",
@@ -57,6 +59,24 @@ def draw(rng: np.random.Generator, family: str, n: int) -> Target:
     if family == "css":
         return _random_css(rng, n)
     return _permuted(_code(family, n), rng.permutation(n).tolist())
+
+
+def code(family: str, n: int) -> dict[str, list[str]]:
+    """The content of a named code's encoder, its qubits in the usual order. Raises TaskError for a
+    size that it does not have.
+    """
+    if n not in possible_qubits(family, MAX_QUBITS):
+        raise TaskError(f"stabiliser: there is no {family} code on {n} qubits")
+    return content_of(_code(family, n))
+
+
+def content_of(target: Target) -> dict[str, list[str]]:
+    """A target as plain JSON: lists of strings by name."""
+    parts = (target.stabilisers, target.logical_x, target.logical_z)
+    return {
+        name: [row.word(target.num_qubits) for row in part]
+        for name, part in zip(FIELDS, parts, strict=True)
+    }
 
 
 def _code(family: str, n: int) -> Target:

@@ -26,11 +26,12 @@ from quasar.simulation.stabiliser.tableau import PauliString, Tableau, identity_
 from quasar.tasks.base import PromptMessages, PromptStyle, RewardPart, Task, TaskInstance, gain
 from quasar.tasks.programs import program
 from quasar.tasks.stabiliser import families
-from quasar.tasks.stabiliser.families import FAMILIES, MAX_QUBITS
+from quasar.tasks.stabiliser.families import FAMILIES, FIELDS, MAX_QUBITS, content_of
 from quasar.tasks.stabiliser.synthesis import synthesise
 from quasar.tasks.stabiliser.target import Target, best_local_layer
+from quasar.tasks.stabiliser.words import read_words
+from quasar.tasks.words import AskedInstance
 
-_FIELDS = ("stabilisers", "logical_x", "logical_z")
 _NUM_ROWS = 3  # in the advice
 _DRAWN_ROWS = 200
 _SYSTEM = (
@@ -124,6 +125,7 @@ class StabiliserTask(Task[TaskInstance, CliffordFacts, CliffordFound]):
         ),
     }
     max_qubits = MAX_QUBITS
+    gates = ("h", "x", "y", "z", "s", "sdg", "cx", "cz", "swap")
 
     def possible_qubits(self, family: str, at_most: int) -> tuple[int, ...]:
         return families.possible_qubits(self.require_family(family), at_most)
@@ -133,7 +135,7 @@ class StabiliserTask(Task[TaskInstance, CliffordFacts, CliffordFound]):
         while True:
             target = families.draw(rng, family, num_qubits)
             if best_local_layer(target)[0] < len(target.rows):
-                return TaskInstance(self.name, family, num_qubits, _content(target))
+                return TaskInstance(self.name, family, num_qubits, content_of(target))
 
     def read(
         self, family: str, content: Mapping[str, Any], *, num_qubits: int | None = None
@@ -142,12 +144,12 @@ class StabiliserTask(Task[TaskInstance, CliffordFacts, CliffordFound]):
         if not isinstance(content, Mapping):
             raise TaskError(f"{self.name}: 'instance' is {content!r}, expected an object")
         for name in content:
-            if name not in _FIELDS:
+            if name not in FIELDS:
                 raise TaskError(
-                    f"{self.name}: 'instance.{name}' is not used (it takes: {', '.join(_FIELDS)}); "
+                    f"{self.name}: 'instance.{name}' is not used (it takes: {', '.join(FIELDS)}); "
                     "take it out"
                 )
-        words = [word for name in _FIELDS for word in self._words(content, name)]
+        words = [word for name in FIELDS for word in self._words(content, name)]
         if not words:
             raise TaskError(f"{self.name}: 'instance' has no rows")
         n = len(words[0].lstrip("+-")) if num_qubits is None else num_qubits
@@ -155,7 +157,7 @@ class StabiliserTask(Task[TaskInstance, CliffordFacts, CliffordFound]):
             raise TaskError(f"{self.name}: 'n_qubits' is {n}, expected 1 to {MAX_QUBITS}")
         parts = [
             tuple(self._string(name, word, n) for word in self._words(content, name))
-            for name in _FIELDS
+            for name in FIELDS
         ]
         if len(parts[1]) != len(parts[2]):
             raise TaskError(
@@ -168,7 +170,7 @@ class StabiliserTask(Task[TaskInstance, CliffordFacts, CliffordFound]):
             raise TaskError(
                 f"{self.name}: gates on single qubits do it: there is nothing to entangle"
             )
-        return TaskInstance(self.name, family, n, _content(target))
+        return TaskInstance(self.name, family, n, content_of(target))
 
     def _words(self, content: Mapping[str, Any], name: str) -> list[str]:
         given = content.get(name, [])
@@ -194,6 +196,13 @@ class StabiliserTask(Task[TaskInstance, CliffordFacts, CliffordFound]):
                 f"letters; there are {n} qubits"
             )
         return string
+
+    def from_words(self, text: str) -> AskedInstance | None:
+        found = read_words(text)
+        if found is None:
+            return None
+        family, content, num_qubits, notes = found
+        return AskedInstance(self.read(family, content, num_qubits=num_qubits), notes)
 
     def prompt(
         self, instance: TaskInstance, *, style: PromptStyle = "structured"
@@ -226,7 +235,7 @@ class StabiliserTask(Task[TaskInstance, CliffordFacts, CliffordFound]):
         return _messages(_SYSTEM, user)
 
     def facts(self, instance: TaskInstance) -> CliffordFacts:
-        parts = [tuple(map(PauliString.of, instance.content[name])) for name in _FIELDS]
+        parts = [tuple(map(PauliString.of, instance.content[name])) for name in FIELDS]
         target = Target(instance.num_qubits, *parts)
         right, layer = best_local_layer(target)
         return CliffordFacts(target, right, layer)
@@ -332,14 +341,6 @@ class StabiliserTask(Task[TaskInstance, CliffordFacts, CliffordFound]):
             ],
             "omitted": max(0, len(named) - _DRAWN_ROWS),
         }
-
-
-def _content(target: Target) -> dict[str, list[str]]:
-    parts = (target.stabilisers, target.logical_x, target.logical_z)
-    return {
-        name: [row.word(target.num_qubits) for row in part]
-        for name, part in zip(_FIELDS, parts, strict=True)
-    }
 
 
 def _messages(system: str, user: str) -> PromptMessages:

@@ -27,7 +27,10 @@ from quasar.simulation.statevector.encoding import encode
 from quasar.tasks.base import PromptMessages, PromptStyle, RewardPart, Task, TaskInstance, gain
 from quasar.tasks.product_states import closest_product_state
 from quasar.tasks.programs import prepared, program, rounded
-from quasar.tasks.state_preparation.families import FAMILIES, MAX_QUBITS
+from quasar.tasks.state_preparation.families import FAMILIES
+from quasar.tasks.state_preparation.family import MAX_QUBITS
+from quasar.tasks.state_preparation.words import read_words
+from quasar.tasks.words import AskedInstance
 
 ENOUGH = 0.999
 _EASY = 0.99  # a trivial answer as near as this is the answer, and no baseline
@@ -149,6 +152,13 @@ class StatePreparation(Task[TaskInstance, TargetFacts, StateFound]):
         if abs(found.vector(content, num_qubits)[0]) ** 2 > ENOUGH:
             raise TaskError(f"{self.name}: the target is |0...0>: there is nothing to prepare")
         return TaskInstance(self.name, family, num_qubits, dict(content))
+
+    def from_words(self, text: str) -> AskedInstance | None:
+        found = read_words(text)
+        if found is None:
+            return None
+        family, content, num_qubits, notes = found
+        return AskedInstance(self.read(family, content, num_qubits=num_qubits), notes)
 
     def prompt(
         self, instance: TaskInstance, *, style: PromptStyle = "structured"
