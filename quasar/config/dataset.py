@@ -1,6 +1,8 @@
 """Settings of the dataset: which problems are drawn, and which solved examples are kept."""
 
-from typing import Any, Literal
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field, field_validator, model_validator
 
@@ -14,13 +16,30 @@ Teacher = Literal["solver", "readout", "published"]
 _PUBLISHED_DEFAULTS = {"min_improvement": 0.0, "angle_decimals": 4}
 
 StyleName = Literal["published", "canonical"]  # of programs
+_INSTANCES = re.compile(
+    r"(?P<task>\w+)(/(?P<family>\w+))?(:(?P<least>\d{1,3})(-(?P<most>\d{1,3}))?)?"
+)
+_MOST_QUBITS = 100  # of an instance
+
+
+class InstanceRange(NamedTuple):
+    """An entry of `dataset.instances`: which instances of a task; family None: all of them."""
+
+    family: str | None
+    min_qubits: int
+    max_qubits: int
 
 
 class DatasetConfig(Section):
     tasks: tuple[str, ...] = Field(
         default=(GRAPH_TASK,),
         min_length=1,
-        description="tasks to generate instances of (quasar tasks list); ising: graph problems",
+        description="tasks to generate instances of, in equal shares (quasar tasks list); ising: graph problems",
+    )
+    instances: tuple[str, ...] = Field(
+        default=(),
+        description="of tasks but ising, TASK[/FAMILY][:QUBITS], e.g. stabiliser:2-4; a task that is not "
+        "named has all its families on min_qubits to max_qubits",
     )
     primitives: tuple[str, ...] = Field(
         default=("vertex_cover", "hypermaxcut", "min_cut"),
@@ -100,7 +119,7 @@ class DatasetConfig(Section):
             return _PUBLISHED_DEFAULTS | values
         return values
 
-    @field_validator("layers", "ansatze", "primitives", "tasks", mode="before")
+    @field_validator("layers", "ansatze", "primitives", "tasks", "instances", mode="before")
     @classmethod
     def _one_is_a_list(cls, value):
         return (value,) if isinstance(value, (int, str)) else value
@@ -113,11 +132,6 @@ class DatasetConfig(Section):
                 raise ValueError(f"unknown task {name!r}; valid: {', '.join(task_names())}")
         if len(set(value)) < len(value):
             raise ValueError("a task is named twice")
-        if GRAPH_TASK in value and len(value) > 1:
-            raise ValueError(
-                f"{GRAPH_TASK} (graph problems) goes into a dataset of its own; generate the other "
-                "tasks apart"
-            )
         return value
 
     @field_validator("layers")
@@ -132,3 +146,42 @@ class DatasetConfig(Section):
         if self.max_qubits < self.min_qubits:
             raise ValueError("max_qubits is below min_qubits")
         return self
+
+    @model_validator(mode="after")
+    def _instances_that_can_be(self):
+        for entry in self.instances:
+            found = _INSTANCES.fullmatch(entry)
+            if found is None:
+                raise ValueError(f"instances: {entry!r} is not TASK[/FAMILY][:QUBITS]")
+            if found["task"] not in self.tasks or found["task"] == GRAPH_TASK:
+                others = [name for name in self.tasks if name != GRAPH_TASK]
+                raise ValueError(
+                    f"instances: {entry!r} must name a task of dataset.tasks other than "
+                    f"{GRAPH_TASK}: {', '.join(others) or 'there is none'}"
+                )
+        for name, ranges in self.ranges.items():
+            for range_ in ranges:
+                if not 1 <= range_.min_qubits <= range_.max_qubits <= _MOST_QUBITS:
+                    raise ValueError(
+                        f"instances: qubits of {name} must ascend between 1 and {_MOST_QUBITS}"
+                    )
+        return self
+
+    @property
+    def ranges(self) -> Mapping[str, tuple[InstanceRange, ...]]:
+        """The instances of each task but the graph problems."""
+        found: dict[str, list[InstanceRange]] = {n: [] for n in self.tasks if n != GRAPH_TASK}
+        for entry in self.instances:
+            match = _INSTANCES.fullmatch(entry)
+            assert match is not None  # checked
+            least = int(match["least"] or self.min_qubits)
+            most = int(match["most"] or match["least"] or self.max_qubits)
+            found[match["task"]].append(InstanceRange(match["family"], least, most))
+        every = InstanceRange(None, self.min_qubits, self.max_qubits)
+        return {name: tuple(ranges) or (every,) for name, ranges in found.items()}
+
+    @property
+    def largest(self) -> int:
+        """Most qubits of an instance of any task."""
+        sizes = [range_.max_qubits for ranges in self.ranges.values() for range_ in ranges]
+        return max([*sizes, self.max_qubits] if GRAPH_TASK in self.tasks else sizes)

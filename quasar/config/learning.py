@@ -162,10 +162,10 @@ class SftConfig(Section):
 
 
 class CurriculumConfig(Section):
-    balance: tuple[Literal["primitive", "qubits"], ...] = Field(
+    balance: tuple[Literal["task", "primitive", "qubits"], ...] = Field(
         default=(),
-        description="prompts are drawn evenly over primitives, numbers of qubits, or pairs of both, "
-        "not over rows; problems of a rare kind come more often",
+        description="prompts are drawn evenly over tasks, primitives (families of other tasks), numbers of "
+        "qubits, or what is told apart by several of them, not over rows; problems of a rare kind come more often",
     )
     start_qubits: int = Field(
         default=0,

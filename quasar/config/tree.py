@@ -104,6 +104,21 @@ class QuasarConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _what_graph_problems_alone_have(self):
+        others = ", ".join(self.dataset.ranges)
+        for setting, is_set, fix in (
+            ("sft.traces_per_example", self.sft.traces_per_example > 0, "0"),
+            ("generation.tools", "optimise" in self.generation.tools, "[verify]"),
+            ("reward.formula", self.reward.formula == "published", "hierarchical"),
+        ):
+            if others and is_set:
+                raise ValueError(
+                    f"{setting} is of graph problems alone, and dataset.tasks names {others}; set "
+                    f"{setting}={fix}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _metrics_that_fresh_problems_have(self):
         if (
             self.improve.source == "fresh"

@@ -23,7 +23,7 @@ from quasar.verification.facts import ProblemFacts
 from quasar.verification.observation import observation_text
 from quasar.verification.report import VerificationReport
 from quasar.verification.request import VerificationRequest
-from quasar.verification.reward import GRAPH_PARTS
+from quasar.verification.reward import GRAPH_PARTS, is_success
 from quasar.verification.verifier import Verifier
 
 _DECIMALS = 4
@@ -84,7 +84,7 @@ class GraphTask(Task[ProblemInstance, ProblemFacts, VerificationReport]):
 
     def success(self, found: VerificationReport) -> bool:
         """What is read off the circuit is an optimum."""
-        return GRAPH_PARTS["optimum_most_probable"].value(found) == 1.0
+        return is_success(found)
 
     def figures(self, found: VerificationReport) -> Mapping[str, float]:
         assert found.expectation is not None

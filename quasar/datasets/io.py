@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from quasar.datasets.records import OBJECT_FIELDS, GenerationRow, ProblemRecord
-from quasar.datasets.task_records import TASK_OBJECTS, TaskRecord
+from quasar.datasets.task_records import TASK_OBJECTS, Record, read_record
 from quasar.errors import InputError
 
 ROW_GROUP = 1000
-Record = TypeVar("Record", ProblemRecord, GenerationRow, TaskRecord)
+Read = TypeVar("Read", bound=ProblemRecord | GenerationRow | Record)
 
 
 def read_problems(path: str | Path, *, max_qubits: int | None = None) -> list[ProblemRecord]:
-    """All rows of a .jsonl or .parquet problem file, in order; sample_index is unique.
+    """All rows of a .jsonl or .parquet file of graph problems, in order; sample_index is unique.
 
     max_qubits: refuse the file if a problem needs more. Raises InputError.
     """
@@ -30,10 +30,10 @@ def read_problems(path: str | Path, *, max_qubits: int | None = None) -> list[Pr
     )
 
 
-def read_task_records(path: str | Path) -> list[TaskRecord]:
-    """As `read_problems`, of rows of tasks other than graph problems."""
+def read_records(path: str | Path, *, max_qubits: int | None = None) -> list[Record]:
+    """As `read_problems`, of rows of any task; max_qubits: of graph problems."""
     path = Path(path)
-    return _records(path, read_rows(path), TaskRecord.from_dict)
+    return _records(path, read_rows(path), lambda row: read_record(row, max_qubits=max_qubits))
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, Any]]:
@@ -68,13 +68,13 @@ def iterate_generations(path: str | Path) -> Iterator[tuple[int, GenerationRow]]
     return _checked(path, _json_rows(path), GenerationRow.from_dict)
 
 
-def write_problems(path: str | Path, records: Iterable[ProblemRecord]) -> None:
+def write_problems(path: str | Path, records: Iterable[Record]) -> None:
     """Write .jsonl or, by the suffix, .parquet (objects as JSON text)."""
     write_problem_rows(path, (record.to_dict() for record in records))
 
 
 def write_problem_rows(path: str | Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write rows that `ProblemRecord.to_dict` made."""
+    """Write rows that a record's `to_dict` made."""
     if Path(path).suffix == ".parquet":
         _write_parquet(Path(path), rows)
     else:
@@ -115,14 +115,14 @@ def _atomically(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 def _records(
-    path: Path, rows: Iterator[tuple[int, Any]], read: Callable[[Any], Record]
-) -> list[Record]:
+    path: Path, rows: Iterator[tuple[int, Any]], read: Callable[[Any], Read]
+) -> list[Read]:
     return [record for _, record in _checked(path, rows, read)]
 
 
 def _checked(
-    path: Path, rows: Iterator[tuple[int, Any]], read: Callable[[Any], Record]
-) -> Iterator[tuple[int, Record]]:
+    path: Path, rows: Iterator[tuple[int, Any]], read: Callable[[Any], Read]
+) -> Iterator[tuple[int, Read]]:
     """(line, record); at least one, each sample_index once."""
     line_of: dict[int, int] = {}
     for line, row in rows:

@@ -11,11 +11,14 @@ from quasar.circuits.ansatz import ansatz_names
 from quasar.circuits.ansatz.recognition import Recognised, recognise
 from quasar.datasets.compact import compact_messages
 from quasar.datasets.records import ProblemRecord
+from quasar.datasets.task_records import Record, TaskRecord
 from quasar.datasets.wordings import free_messages
 from quasar.errors import CircuitError, ProblemError
 from quasar.problems import get_problem
 from quasar.problems.base import GraphProblem, ProblemInstance
 from quasar.problems.graphs import natural_key
+from quasar.tasks import get_task
+from quasar.tasks.base import PromptStyle
 
 SYSTEM = (
     "You write quantum circuits. Answer with one OpenQASM 3 program on the given number of qubits "
@@ -53,8 +56,12 @@ def build_messages(
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": user}]
 
 
-def record_messages(record: ProblemRecord, *, style: str = "structured") -> list[dict[str, str]]:
-    """The messages that ask for a circuit of the record's own family and depth."""
+def record_messages(record: Record, *, style: PromptStyle = "structured") -> list[dict[str, str]]:
+    """The messages that ask for an answer to the record, of a graph problem in its own family and
+    depth.
+    """
+    if isinstance(record, TaskRecord):
+        return get_task(record.problem.task).prompt(record.problem, style=style)
     ansatz, layers = named_form(record, style=style)
     return build_messages(record.problem, ansatz=ansatz, layers=layers, style=style)
 

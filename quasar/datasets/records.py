@@ -105,8 +105,8 @@ class ProblemRecord:
             raise InputError(f"expected an object with fields, not {shortened(row)}")
         if row.get("task") not in (None, GRAPH_TASK):
             raise InputError(
-                f"field 'task' is {shortened(row['task'])}: here are graph problems alone; "
-                "rows of other tasks are for quasar verify and quasar tasks"
+                f"field 'task' is {shortened(row['task'])}: here are graph problems alone; leave "
+                "rows of other tasks out"
             )
         row = {k: as_object(k, v) if k in OBJECT_FIELDS else v for k, v in row.items()}
         _refuse_misspelt(row)

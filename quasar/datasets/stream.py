@@ -1,7 +1,8 @@
 """Solved examples without end: each is a pure function of a seed and its number.
 
-Takes the configuration and, for QAOA, records that a solver has tuned; gives compact prompts and
-canonical answers. No example is seen twice: graph problems of all primitives, in both encodings,
+Takes the configuration and records of the training split; gives prompts and answers, of tasks other
+than graph problems by `quasar.datasets.task_stream`. Of graph problems prompts are compact and
+answers canonical. No example is seen twice: graph problems of all primitives, in both encodings,
 and random Ising models are drawn anew, and every Hamiltonian is taken in another guise of the same
 problem, its qubits relabelled and some of its spins flipped. Both are exact: the mixer and the
 uniform start do not see them, so QAOA's angles stay, and an optimum moves along.
@@ -14,6 +15,7 @@ import numpy as np
 
 from quasar.circuits.canonical import NormalisedTerm, normalised_terms
 from quasar.config import DatasetConfig, QuasarConfig
+from quasar.config.task_names import GRAPH_TASK
 from quasar.datasets.canonical_answers import basis_state_answer, qaoa_answer, with_plan
 from quasar.datasets.compact import compact_messages
 from quasar.datasets.generation.candidates import Cell, make_candidate
@@ -21,6 +23,8 @@ from quasar.datasets.generation.forms import draw_form
 from quasar.datasets.plan import PartialAssignment, worked_plan
 from quasar.datasets.random_ising import random_ising
 from quasar.datasets.records import ProblemRecord
+from quasar.datasets.task_records import Record, TaskRecord
+from quasar.datasets.task_stream import TaskStream
 from quasar.errors import ProblemError
 from quasar.problems import get_problem
 from quasar.problems.hamiltonian import IsingHamiltonian, Spectrum
@@ -36,29 +40,38 @@ MOST_TERMS = 140  # of a Hamiltonian; larger ones make prompts that are seldom a
 class Example:
     """A prompt and the answer to it, what the prompt asks for, and which decisions of the answer's
     plan are mistakes that it makes good later (0-based, in the order of its lines).
+
+    hamiltonian: of a graph problem; None of other tasks, whose answers have no script.
     """
 
     messages: tuple[dict[str, str], ...]
     answer: str
-    hamiltonian: IsingHamiltonian
-    ansatz: str
-    layers: int
+    hamiltonian: IsingHamiltonian | None = None
+    ansatz: str = ""
+    layers: int = 1
     mistakes: frozenset[int] = frozenset()
 
 
 class ExampleStream:
-    """Draws examples. records: with QAOA parameters; others are left out."""
+    """Draws examples. records: of graph problems those with QAOA parameters, others are left out;
+    of other tasks all.
+    """
 
-    def __init__(self, config: QuasarConfig, records: Sequence[ProblemRecord]):
+    def __init__(self, config: QuasarConfig, records: Sequence[Record]):
         self._config, self._settings = config, config.sft.stream
-        self._tuned = [r for r in records if r.ansatz == "qaoa" and _parameters(r) is not None]
+        graphs = [r for r in records if isinstance(r, ProblemRecord)]
+        self._tuned = [r for r in graphs if r.ansatz == "qaoa" and _parameters(r) is not None]
         self._cells = cells_by_size(config.dataset)
+        self._tasks = TaskStream(config, [r for r in records if isinstance(r, TaskRecord)])
 
     def example(self, number: int, attempt: int = 0) -> Example:
         """Example `number` ≥ 0; another one for another attempt. Raises ProblemError where none
         could be made.
         """
         rng = np.random.default_rng([self._config.run.seed, _STREAM, number, attempt])
+        if self._tasks.names and (name := self._tasks.drawn(rng)) != GRAPH_TASK:
+            messages, answer = self._tasks.example(name, rng)
+            return Example(tuple(messages), answer)
         if self._tuned and rng.random() >= self._settings.fresh:
             return self._qaoa(rng)
         for _ in range(_ATTEMPTS):

@@ -13,6 +13,7 @@ from typing import Any
 from quasar.config.findings import plain
 from quasar.config.task_names import GRAPH_TASK
 from quasar.datasets.fields import as_object, get_field, shortened
+from quasar.datasets.records import ProblemRecord
 from quasar.errors import InputError, ProblemError
 from quasar.tasks import get_task
 from quasar.tasks.base import TaskInstance
@@ -67,6 +68,18 @@ class TaskRecord:
             problem=replace(instance, reference_circuit=reference),
             extras={k: v for k, v in row.items() if k not in TASK_FIELDS and k != "signature"},
         )
+
+
+Record = ProblemRecord | TaskRecord
+
+
+def read_record(row: Any, *, max_qubits: int | None = None) -> Record:
+    """The record of a row of any task. Raises InputError; for a graph problem of more qubits than
+    `max_qubits`, too.
+    """
+    if is_task_row(row):
+        return TaskRecord.from_dict(row)
+    return ProblemRecord.from_dict(row, max_qubits=max_qubits)
 
 
 def is_task_row(row: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Solved examples in three splits: seeded, balanced, resumable, spread over processes.
+"""Solved examples of all tasks in three splits: seeded, balanced, resumable, spread over processes.
 
 The same configuration gives byte-identical files whatever the number of processes and however often
 the run was interrupted: candidates are pure functions of the seed, shards are planned from earlier
@@ -17,10 +17,16 @@ from pathlib import Path
 
 from quasar.config import DatasetConfig, QuasarConfig
 from quasar.config.task_names import GRAPH_TASK
-from quasar.datasets.generation.candidates import GENERATOR_VERSION, load_row
+from quasar.datasets.generation.candidates import GENERATOR_VERSION
 from quasar.datasets.generation.forms import require_ansatze
 from quasar.datasets.generation.planning import Accepted, Planner, sizes_of
-from quasar.datasets.generation.task_examples import TaskExample, cells_of, draw_examples
+from quasar.datasets.generation.task_examples import (
+    TASK_EXAMPLES_VERSION,
+    TaskExample,
+    TaskExamples,
+    cells_of,
+    draw_examples,
+)
 from quasar.datasets.generation.workers import WorkerPool, solve_shards
 from quasar.datasets.io import write_problem_rows, write_text
 from quasar.datasets.records import named_teacher
@@ -31,6 +37,7 @@ from quasar.system.run_paths import DATASET_SUMMARY
 from quasar.tasks import get_task
 
 SPLITS = ("train", "validation", "test")
+_QUALITY = ("approximation_ratio", "uniform_approximation_ratio", "optimum_probability")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +83,11 @@ def generate_dataset(
     """
     began = time.perf_counter()
     directory, settings = Path(directory), config.dataset
-    if _has_graphs(settings):
+    if GRAPH_TASK in settings.tasks:
         require_ansatze(settings.ansatze, settings.teacher)
         for name in settings.primitives:
             sizes_of(name, settings)
-    else:
-        cells_of(settings)
+    cells_of(settings)
     fingerprint = dataset_fingerprint(settings, seed=config.run.seed)
     finished = _finished(directory, fingerprint)
     if finished is not None:
@@ -95,66 +101,33 @@ def _generate(
     config: QuasarConfig, directory: Path, fingerprint: str, began: float, *, progress: bool
 ) -> DatasetSummary:
     settings = config.dataset
-    if not _has_graphs(settings):
-        return _generate_tasks(config, directory, fingerprint, began, progress=progress)
-    work = directory / f".shards-{fingerprint}"
-    planner = Planner(settings, seed=config.run.seed, directory=work)
     with (
         WorkerPool(config) as pool,
         progress_bar("examples", settings.num_examples, show=progress) as advance_to,
     ):
-        while shards := planner.next_shards():
-            for shard, rows in zip(shards, solve_shards(shards, pool), strict=True):
-                planner.take(shard, rows)
-                advance_to(planner.num_accepted)
-    summary = _write(planner, settings, directory, fingerprint, began)
+        graphs, planner = [], None
+        if GRAPH_TASK in settings.tasks:
+            # An equal share; graph problems alone have it all.
+            share = settings.num_examples // len(settings.tasks)
+            own = settings.model_copy(update={"num_examples": share})
+            work = directory / f".shards-{fingerprint}"
+            planner = Planner(own, seed=config.run.seed, directory=work)
+            while shards := planner.next_shards():
+                for shard, rows in zip(shards, solve_shards(shards, pool), strict=True):
+                    planner.take(shard, rows)
+                    advance_to(planner.num_accepted)
+            graphs = planner.examples()
+        others = draw_examples(
+            settings,
+            settings.num_examples - len(graphs),
+            seed=config.run.seed,
+            pool=pool,
+            advance=lambda done: advance_to(len(graphs) + done),
+        )
+    summary = _write(graphs, planner, others, settings, directory, fingerprint, began)
     for shards in directory.glob(".shards-*"):  # of calls with other settings, too
         shutil.rmtree(shards, ignore_errors=True)
     return summary
-
-
-def _has_graphs(settings: DatasetConfig) -> bool:
-    return GRAPH_TASK in settings.tasks
-
-
-def _generate_tasks(
-    config: QuasarConfig, directory: Path, fingerprint: str, began: float, *, progress: bool
-) -> DatasetSummary:
-    """As `_generate`, of tasks other than graph problems; in this process."""
-    settings = config.dataset
-    with progress_bar("examples", settings.num_examples, show=progress) as advance_to:
-        found = draw_examples(settings, seed=config.run.seed, advance=advance_to)
-    examples = sorted(found.examples, key=lambda example: example.signature)
-    if len(examples) < len(SPLITS):
-        raise InputError(
-            f"dataset: only {len(examples)} examples found ({_reasons(found.rejected)}); raise "
-            "dataset.num_examples or widen dataset.min_qubits…max_qubits"
-        )
-    splits = _split(examples, settings)
-    for name, members in splits.items():
-        rows = (examples[i].record.to_dict() | {"sample_index": i} for i in members)
-        write_problem_rows(directory / f"{name}.{settings.format}", rows)
-    cells: dict[str, dict[str, int]] = {}
-    for cell in (example.cell for example in examples):
-        of_family = cells.setdefault(f"{cell.task}/{cell.family}", {})
-        of_family[str(cell.num_qubits)] = of_family.get(str(cell.num_qubits), 0) + 1
-    names = dict.fromkeys(part for example in examples for part in example.parts)
-    values = {name: [e.parts[name] for e in examples if name in e.parts] for name in names}
-    return _finish(
-        DatasetSummary(
-            directory=directory,
-            fingerprint=fingerprint,
-            format=settings.format,
-            num_requested=settings.num_examples,
-            splits={name: len(members) for name, members in splits.items()},
-            cells=dict(sorted(cells.items())),
-            ansatze={},
-            exhausted=tuple(f"{c.task}/{c.family}-{c.num_qubits}q" for c in found.exhausted),
-            rejected=dict(sorted(found.rejected.items())),
-            mean_quality={k: round(sum(v) / len(v), 6) for k, v in values.items()},
-            seconds=time.perf_counter() - began,
-        )
-    )
 
 
 def _finish(summary: DatasetSummary) -> DatasetSummary:
@@ -171,10 +144,11 @@ def dataset_fingerprint(settings: DatasetConfig, *, seed: int) -> str:
     content = settings.model_dump(mode="json", exclude={"num_workers", "prompts"})
     if settings.teacher == "solver":
         del content["teacher"]  # as before there was another one
-    if _has_graphs(settings):
-        del content["tasks"]  # likewise
+    others = tuple(settings.ranges)
+    if not others:
+        del content["tasks"], content["instances"]  # likewise
     else:
-        content["versions"] = [get_task(name).version for name in settings.tasks]
+        content["versions"] = [TASK_EXAMPLES_VERSION, *(get_task(n).version for n in others)]
     content |= {"seed": seed, "generator": GENERATOR_VERSION}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -188,48 +162,49 @@ def split_of(key: str, *, validation_fraction: float, test_fraction: float) -> s
 
 
 def _write(
-    planner: Planner,
+    graphs: Sequence[Accepted],
+    planner: Planner | None,
+    others: TaskExamples,
     settings: DatasetConfig,
     directory: Path,
     fingerprint: str,
     began: float,
 ) -> DatasetSummary:
-    # Ordered by hash: a fixed shuffle of primitives and sizes, test problems first.
-    examples = sorted(planner.examples(), key=lambda example: example.signature)
+    # Ordered by hash: a fixed shuffle of tasks, families and sizes, test problems first.
+    examples = sorted([*graphs, *others.examples], key=lambda example: example.signature)
+    rejected = others.rejected + (planner.rejected if planner else Counter())
     if len(examples) < len(SPLITS):
+        lower = "lower dataset.min_improvement or " if planner else "raise dataset.num_examples or "
         raise InputError(
-            f"dataset: only {len(examples)} examples found ({_reasons(planner.rejected)}); lower "
-            "dataset.min_improvement or widen dataset.min_qubits…max_qubits"
+            f"dataset: only {len(examples)} examples found ({_reasons(rejected)}); {lower}"
+            "widen dataset.min_qubits…max_qubits"
         )
     splits = _split(examples, settings)
     for name, members in splits.items():
-        rows = (
-            load_row(examples[i].path, examples[i].place) | {"sample_index": i} for i in members
-        )
+        rows = (examples[i].row() | {"sample_index": i} for i in members)
         write_problem_rows(directory / f"{name}.{settings.format}", rows)
-    names = ("approximation_ratio", "uniform_approximation_ratio", "optimum_probability")
+    values: dict[str, list[float]] = {name: [e.quality[name] for e in graphs] for name in _QUALITY}
+    for example in others.examples:
+        for part, value in example.quality.items():
+            values.setdefault(f"{example.cell.task}/{part}", []).append(value)
     summary = DatasetSummary(
         directory=directory,
         fingerprint=fingerprint,
         format=settings.format,
         num_requested=settings.num_examples,
         splits={name: len(members) for name, members in splits.items()},
-        cells=planner.counts(),
-        ansatze=dict(sorted(Counter(example.ansatz for example in examples).items())),
-        exhausted=tuple(planner.exhausted()),
-        rejected=dict(sorted(planner.rejected.items())),
-        mean_quality={
-            name: round(sum(e.quality[name] for e in examples) / len(examples), 6) for name in names
-        },
+        cells={**(planner.counts() if planner else {}), **others.counts()},
+        ansatze=dict(sorted(Counter(example.ansatz for example in graphs).items())),
+        exhausted=(*(planner.exhausted() if planner else ()), *map(str, others.exhausted)),
+        rejected=dict(sorted(rejected.items())),
+        mean_quality={n: round(sum(v) / len(v), 6) for n, v in values.items() if v},
         teacher=settings.teacher,
         seconds=time.perf_counter() - began,
     )
     return _finish(summary)
 
 
-def _split(
-    examples: Sequence[Accepted] | Sequence[TaskExample], settings: DatasetConfig
-) -> dict[str, range]:
+def _split(examples: Sequence[Accepted | TaskExample], settings: DatasetConfig) -> dict[str, range]:
     """Places of the examples (ascending by hash) by split; one that would be empty takes the
     nearest by hash.
     """

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from quasar.config import DatasetConfig
-from quasar.datasets.generation.candidates import CandidateStream, Cell, Shard
+from quasar.datasets.generation.candidates import CandidateStream, Cell, Shard, load_row
 from quasar.errors import ProblemError
 from quasar.problems import get_problem
 
@@ -33,6 +33,10 @@ class Accepted:
     place: int  # line in it
     ansatz: str
     quality: Mapping[str, float]
+
+    def row(self) -> dict[str, Any]:
+        """The record in its shard."""
+        return load_row(self.path, self.place)
 
 
 @dataclass(slots=True)

@@ -1,0 +1,71 @@
+"""Examples of tasks other than graph problems, as supervised training draws them one by one.
+
+A task is drawn evenly, then a cell (family and size) of it, then an instance: with
+`sft.stream.fresh` a new one of the training split, answered by the teacher, else a record of the
+dataset.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from quasar.config import QuasarConfig
+from quasar.datasets.generation.generate import split_of
+from quasar.datasets.generation.task_examples import TaskCell, cells_of, solved
+from quasar.datasets.prompts import record_messages
+from quasar.datasets.task_records import TaskRecord
+from quasar.errors import ProblemError
+from quasar.tasks.base import PromptMessages
+
+_ATTEMPTS = 100  # of small families many instances, or all, are held out
+
+
+class TaskStream:
+    """records: of the training split."""
+
+    def __init__(self, config: QuasarConfig, records: Sequence[TaskRecord]):
+        self._config = config
+        # () where there are graph problems alone.
+        self.names = config.dataset.tasks if config.dataset.ranges else ()
+        self._cells = dict(zip(config.dataset.ranges, cells_of(config.dataset), strict=True))
+        self._records: dict[str, dict[TaskCell, list[TaskRecord]]] = {n: {} for n in self._cells}
+        for record in records:
+            problem = record.problem
+            cell = TaskCell(problem.task, problem.family, problem.num_qubits)
+            self._records.setdefault(cell.task, {}).setdefault(cell, []).append(record)
+
+    def drawn(self, rng: np.random.Generator) -> str:
+        """The task of the next example, graph problems among them."""
+        return self.names[int(rng.integers(len(self.names)))]
+
+    def example(self, name: str, rng: np.random.Generator) -> tuple[PromptMessages, str]:
+        """(messages, answer). Raises ProblemError where the task has no training example."""
+        kept = self._records[name]
+        if kept and rng.random() >= self._config.sft.stream.fresh:
+            cells = list(kept)
+            of_cell = kept[cells[int(rng.integers(len(cells)))]]
+            record = of_cell[int(rng.integers(len(of_cell)))]
+        else:
+            record = self._fresh(name, rng)
+        messages = record_messages(record, style=self._config.dataset.prompts)
+        return messages, record.problem.reference_circuit or ""
+
+    def _fresh(self, name: str, rng: np.random.Generator) -> TaskRecord:
+        settings, cells = self._config.dataset, self._cells[name]
+        for _ in range(_ATTEMPTS):
+            cell = cells[int(rng.integers(len(cells)))]
+            instance = cell.instance(rng)
+            split = split_of(
+                instance.key,
+                validation_fraction=settings.validation_fraction,
+                test_fraction=settings.test_fraction,
+            )
+            if split != "train":
+                continue
+            found = solved((cell, instance), settings=settings, seed=self._config.run.seed)
+            if not isinstance(found, str):
+                return found.record
+        raise ProblemError(
+            f"{name}: no training example in {_ATTEMPTS} draws; name larger families in "
+            "dataset.instances"
+        )
