@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from quasar.config import QuasarConfig, VerificationConfig
 from quasar.datasets.prompts import record_messages
-from quasar.datasets.records import ProblemRecord
+from quasar.datasets.task_records import Record
 from quasar.episodes.runner import EpisodeRunner, verifying
 from quasar.episodes.sampling import for_evaluation
 from quasar.episodes.task import EpisodeTask
@@ -27,7 +27,7 @@ def unshared(config: VerificationConfig) -> VerificationConfig:
 
 
 def require_prompts_fit(
-    chat: ChatFormat, records: Sequence[ProblemRecord], config: QuasarConfig, *, source: str
+    chat: ChatFormat, records: Sequence[Record], config: QuasarConfig, *, source: str
 ) -> None:
     """Raises InputError, which names the problem and its file, for a prompt over the limit."""
     limit = config.generation.max_prompt_tokens
@@ -47,7 +47,7 @@ def answering(engine: GenerationEngine, verify: Execute, config: QuasarConfig) -
 
 
 def answer(
-    runner: EpisodeRunner, records: Sequence[ProblemRecord], *, samples: int, config: QuasarConfig
+    runner: EpisodeRunner, records: Sequence[Record], *, samples: int, config: QuasarConfig
 ) -> list[list[str]]:
     """`samples` answers to each problem, in order. Raises InputError for too long a prompt."""
     tasks = []

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from quasar.config.task_names import GRAPH_TASK
 from quasar.episodes.task import EpisodeTask
 from quasar.episodes.turns import WrittenTurn
 from quasar.policy.legal import LegalTokens, concatenate
 from quasar.policy.sequence import TokenCounts, TokenSequence
+from quasar.tasks.base import task_of
 from quasar.verification.report import VerificationReport
 from quasar.verification.request import VerificationResult
 from quasar.verification.reward import Failed, ScoringResult
@@ -32,6 +34,7 @@ class Episode:
     outcome: ScoringResult  # Scored or Failed
     report: VerificationReport | None
     finished: bool  # False where the last turn was cut at a token limit
+    task: str = GRAPH_TASK
     primitive: str = ""
     num_qubits: int = 0
     problem_key: str = ""
@@ -119,6 +122,7 @@ class GrowingEpisode:
             outcome=outcome,
             report=None if isinstance(outcome, Failed) else report,
             finished=self.finished,
+            task=task_of(problem),
             primitive=problem.primitive,
             num_qubits=problem.num_qubits,
             problem_key=problem.key,

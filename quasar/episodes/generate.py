@@ -12,20 +12,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from quasar.config import QuasarConfig
-from quasar.datasets.io import read_problems, write_json_rows
-from quasar.datasets.records import ProblemRecord
+from quasar.datasets.io import read_records, write_json_rows
+from quasar.datasets.task_records import Record
 from quasar.episodes.answers import answer, answering, require_prompts_fit, unshared
 from quasar.episodes.tools import Execute
 from quasar.errors import InputError
 from quasar.policy.engines.loading import load_engine
 from quasar.policy.models import pick_device
 from quasar.policy.preflight import require_policy
+from quasar.policy.program_form import tell_unconstrained
 from quasar.system.locks import held_file
 from quasar.system.progress import progress_bar
 from quasar.system.resumable import RowLog, file_digest, model_digest, settings
 from quasar.system.run_paths import partial
 from quasar.verification.execution.process import GuardedVerifier
-from quasar.verification.request import VerificationRequest, VerificationResult
+from quasar.verification.request import ReportRequest, VerificationResult
 
 # Settings that the completions depend on; not how many are decoded together.
 _THAT_COUNT = (
@@ -66,10 +67,11 @@ def generate_file(
     """
     if samples < 1:
         raise InputError(f"--samples {samples}: give at least 1")
-    records = read_problems(problems, max_qubits=config.verification.max_qubits)
+    records = read_records(problems, max_qubits=config.verification.max_qubits)
     with held_file(output):
         chat = require_policy(checkpoint, config, turns=config.generation.max_turns)
         require_prompts_fit(chat, records, config, source=str(problems))
+        tell_unconstrained(records, config)
         fingerprint = {
             "model": model_digest(checkpoint),
             "problems": file_digest(problems),
@@ -84,7 +86,7 @@ def generate_file(
 
 def _draw(
     checkpoint: str | Path,
-    records: Sequence[ProblemRecord],
+    records: Sequence[Record],
     log: RowLog,
     *,
     samples: int,
@@ -122,5 +124,5 @@ def _verifier(config: QuasarConfig) -> Iterator[Execute]:
         yield guarded.verify
 
 
-def _nothing(checks: Sequence[VerificationRequest]) -> list[VerificationResult]:
+def _nothing(checks: Sequence[ReportRequest]) -> list[VerificationResult]:
     raise AssertionError("a single turn is not followed, and nothing rewrites it")

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from quasar.config.findings import finding_line
+from quasar.config.task_names import GRAPH_TASK
 from quasar.datasets.io import read_rows, write_json_rows
 from quasar.episodes.episode import Episode
 from quasar.errors import InputError
@@ -42,6 +43,8 @@ class Findings(BaseModel):
     approximation_ratio_before: float | None = None  # of the text, where a tool has optimised it
     most_probable: str | None = None  # bitstring, as in `Outcome`
     skipped: dict[str, str] = {}  # stage -> why
+    success: bool | None = None  # of a task other than graph problems, as the next
+    headline: str | None = None
 
     @classmethod
     def of(cls, report: VerificationReport) -> "Findings":
@@ -65,6 +68,8 @@ class Findings(BaseModel):
             and report.optimised.approximation_ratio_before,
             most_probable=d.most_probable[0].bitstring if d and d.most_probable else None,
             skipped=dict(report.skipped),
+            success=report.task and report.task.success,
+            headline=report.task and report.task.headline,
         )
 
 
@@ -75,6 +80,7 @@ class Rollout(BaseModel):
 
     group: int
     sample: int
+    task: str = GRAPH_TASK
     primitive: str
     num_qubits: int
     problem_key: str
@@ -101,7 +107,15 @@ class Rollout(BaseModel):
         else:
             scored = asdict(episode.outcome)
             grade = {"reward": scored.pop("value"), **scored}
-        names = ("group", "sample", "primitive", "num_qubits", "problem_key", "weights_version")
+        names = (
+            "group",
+            "sample",
+            "task",
+            "primitive",
+            "num_qubits",
+            "problem_key",
+            "weights_version",
+        )
         names += ("prompt", "texts", "observations", "turn_rewards", "finished")
         return cls(
             **{name: getattr(episode, name) for name in names},

@@ -132,14 +132,17 @@ class EpisodeLoop:
                 min(turn_tokens(generation), left),
                 generation.stop_at_program_end,
             ),
-            self._form(task) if generation.constrained else None,
+            self._form(task),
             turn,
             tuple(episode.ids),
             episode.observations[-1] if episode.observations else None,
         )
 
-    def _form(self, task: EpisodeTask) -> ProgramForm:
+    def _form(self, task: EpisodeTask) -> ProgramForm | None:
+        """None where the turn is free."""
         form = task.form or ProgramForm(task.problem.num_qubits)
+        if not self.generation.constrained or form.style == "free":
+            return None
         varied = self.generation.plan_order == "varied" and task.sample > 0
         return form.in_order_of(task.seed(0)) if varied else form
 
@@ -192,6 +195,8 @@ class EpisodeLoop:
         report = episode.result
         if isinstance(report, Failed):
             return False
+        if report is not None and report.task is not None:
+            return not report.task.success
         found = None if report is None else report.distribution
         return found is None or found.enrichment < self.generation.satisfied_at
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from quasar.policy.engines.protocol import stream_seed
 from quasar.policy.program_form import ProgramForm
-from quasar.problems.base import ProblemInstance
+from quasar.tasks.base import AnyInstance
 
 
 @dataclass(frozen=True, slots=True)
 class EpisodeTask:
     """One episode to make: a problem, its prompt, and where it stands among the others."""
 
-    problem: ProblemInstance
+    problem: AnyInstance
     messages: Sequence[dict[str, str]]
     group: int  # index of the prompt within the step
     sample: int  # index within the group

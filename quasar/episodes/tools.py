@@ -14,9 +14,10 @@ from typing import Protocol
 from quasar.config import GenerationConfig, RewardConfig
 from quasar.episodes.task import EpisodeTask
 from quasar.policy.tool_calls import OPTIMISE_NAME, TOOL_NAME, called_circuit
+from quasar.tasks.base import TaskInstance
 from quasar.verification.observation import observation_text
 from quasar.verification.optimiser import OptimisationRequest
-from quasar.verification.request import VerificationRequest, VerificationResult
+from quasar.verification.request import ReportRequest, VerificationResult, request_of
 from quasar.verification.reward import (
     Failed,
     Scored,
@@ -48,7 +49,7 @@ class Tool(Protocol):
         """The argument of the turn's call of this tool; None where it calls it not."""
         ...
 
-    def check(self, task: EpisodeTask, argument: str, *, may_follow: bool) -> VerificationRequest:
+    def check(self, task: EpisodeTask, argument: str, *, may_follow: bool) -> ReportRequest:
         """What is to be carried out. may_follow: another turn may read of it."""
         ...
 
@@ -84,8 +85,8 @@ class VerifyTool:
     def called_with(self, text: str) -> str | None:
         return called_circuit(text, self.name)
 
-    def check(self, task: EpisodeTask, argument: str, *, may_follow: bool) -> VerificationRequest:
-        return VerificationRequest(task.problem, argument, diagnose=may_follow, draw=self.draw)
+    def check(self, task: EpisodeTask, argument: str, *, may_follow: bool) -> ReportRequest:
+        return request_of(task.problem, argument, diagnose=may_follow, draw=self.draw)
 
     def submitted(self, argument: str, result: VerificationResult) -> str:
         return argument
@@ -117,7 +118,9 @@ class OptimiseTool:
     def called_with(self, text: str) -> str | None:
         return called_circuit(text, self.name)
 
-    def check(self, task: EpisodeTask, argument: str, *, may_follow: bool) -> VerificationRequest:
+    def check(self, task: EpisodeTask, argument: str, *, may_follow: bool) -> ReportRequest:
+        if isinstance(task.problem, TaskInstance):  # verified as it stands: nothing is optimised
+            return request_of(task.problem, argument, diagnose=may_follow, draw=self.draw)
         return OptimisationRequest(
             task.problem,
             argument,
@@ -157,11 +160,11 @@ class ToolCall:
     tool: Tool
     sample: int  # of the episode, as in its `TurnRequest`
     argument: str
-    check: VerificationRequest
+    check: ReportRequest
 
 
 # Gives a report or a fault for each check, in order.
-Execute = Callable[[Sequence[VerificationRequest]], Sequence[VerificationResult]]
+Execute = Callable[[Sequence[ReportRequest]], Sequence[VerificationResult]]
 
 
 @dataclass(frozen=True, slots=True)

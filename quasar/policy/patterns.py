@@ -7,6 +7,7 @@ one adds comments of a plan and statements on the whole register, or is QAOA's p
 and cost terms left open. Whatever belongs to either is accepted by our reader.
 """
 
+from collections.abc import Collection
 from itertools import combinations
 
 from quasar.circuits.canonical import HEADER, MEASURE_ALL, qaoa_program
@@ -23,15 +24,17 @@ def form_pattern(form: ProgramForm) -> str:
     """The pattern of a form's style."""
     if form.style == "canonical":
         return canonical_pattern(form)
-    return program_pattern(form.num_qubits)
+    return program_pattern(form.num_qubits, form.gates)
 
 
-def program_pattern(num_qubits: int) -> str:
-    """Of all programs in the published style on `num_qubits` ≥ 1 qubits."""
+def program_pattern(num_qubits: int, gates: Collection[str] = ()) -> str:
+    """Of all programs in the published style on `num_qubits` ≥ 1 qubits; gates: of these names
+    alone, where some are given.
+    """
     bit_by_bit = r"\n".join(rf"c\[{i}\] = measure q\[{i}\];" for i in range(num_qubits))
     return (
         f"{_literal(HEADER + _registers(num_qubits))}"
-        rf"({_gate(num_qubits)};\n)*({MEASURE_ALL}|{bit_by_bit})"
+        rf"({_gate(num_qubits, gates)};\n)*({MEASURE_ALL}|{bit_by_bit})"
     )
 
 
@@ -82,21 +85,23 @@ def _term(form: ProgramForm, order: int) -> str:
     return rf"{name}\(g\*-?{_NUMBER}\) ({operands})"
 
 
-def _gate(num_qubits: int) -> str:
-    """A standard gate on one or two of the qubits."""
+def _gate(num_qubits: int, names: Collection[str] = ()) -> str:
+    """A standard gate on one or two of the qubits; names: of these alone, some on each number."""
     indices = range(num_qubits)
-    one = rf"{_gates(1)} q\[({'|'.join(map(str, indices))})\]"
+    one = rf"{_gates(1, names)} q\[({'|'.join(map(str, indices))})\]"
     pairs = "|".join(rf"{a}\], q\[({'|'.join(str(b) for b in indices if b != a)})" for a in indices)
-    two = rf"{_gates(2)} q\[({pairs})\]"
+    two = rf"{_gates(2, names)} q\[({pairs})\]"
     return f"({one}|{two})" if num_qubits > 1 else one
 
 
-def _gates(num_qubits: int) -> str:
+def _gates(num_qubits: int, of: Collection[str] = ()) -> str:
     """Names of the standard gates on so many qubits, with their angles."""
     heads = []
     for num_params in sorted({params for params, _ in STANDARD_GATES.values()}):
         names = [
-            name for name, arity in STANDARD_GATES.items() if arity == (num_params, num_qubits)
+            name
+            for name, arity in STANDARD_GATES.items()
+            if arity == (num_params, num_qubits) and (not of or name in of)
         ]
         angles = rf"\({', '.join([_ANGLE] * num_params)}\)" if num_params else ""
         if names:

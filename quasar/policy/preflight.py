@@ -7,14 +7,19 @@ not after the dataset is made. Of weights only headers are read.
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from quasar.config import QuasarConfig
+from quasar.config.task_names import GRAPH_TASK
 from quasar.datasets.generation.candidates import Cell, make_candidate
 from quasar.datasets.generation.planning import sizes_of
+from quasar.datasets.generation.task_examples import cells_of
 from quasar.datasets.prompts import build_messages
 from quasar.errors import CheckpointError, ConfigError, InputError
 from quasar.policy.chat import ChatFormat
 from quasar.policy.model_files import require_model_files
 from quasar.policy.models import MAX_POSITIONS, load_chat, load_network, load_shape
+from quasar.tasks import get_task
 
 Messages = Sequence[dict[str, str]]
 _SAMPLED = 4  # candidates of a primitive whose prompts are looked at before there is a dataset
@@ -84,6 +89,12 @@ def require_training(config: QuasarConfig) -> None:
 
 def _foreseen(config: QuasarConfig) -> Iterator[Messages]:
     settings = config.dataset
+    for cells in cells_of(settings):
+        for cell in cells:
+            instance = cell.instance(np.random.default_rng([config.run.seed, cell.num_qubits]))
+            yield get_task(cell.task).prompt(instance, style=settings.prompts)
+    if GRAPH_TASK not in settings.tasks:
+        return
     for primitive in settings.primitives:
         cell = Cell(primitive, sizes_of(primitive, settings)[-1], settings.encoding)
         for index in range(_SAMPLED):

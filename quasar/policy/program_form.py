@@ -3,35 +3,45 @@
 Takes a problem and what its prompt asks for; gives plain values that may cross a process.
 """
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from quasar.circuits.canonical import NormalisedTerm, normalised_terms
-from quasar.config import DatasetConfig
+from quasar.config import DatasetConfig, QuasarConfig
 from quasar.datasets.prompts import named_form
-from quasar.datasets.records import ProblemRecord
+from quasar.datasets.task_records import Record, TaskRecord
 from quasar.problems.base import ProblemInstance
 from quasar.problems.hamiltonian import IsingHamiltonian
+from quasar.tasks import get_task
+from quasar.tasks.base import task_of
+
+logger = logging.getLogger(__name__)
+
+MAX_GRAMMAR_QUBITS = 20  # the pattern of a gate on two qubits grows with their square
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramForm:
-    """The programs that a turn is held to.
+    """The programs that a turn is held to; of the style "free", none.
 
-    num_qubits ≥ 1. All others are of canonical programs alone: ansatz: the family that the prompt
-    names, None where it names none; terms: of the problem's Hamiltonian; decimals: of QAOA's
-    angles; order: in which a worked plan takes the qubits first, None: the largest field first.
+    num_qubits ≥ 1. gates: names of those that a published one may have; (): all. All others are of
+    canonical programs alone: ansatz: the family that the prompt names, None where it names none;
+    terms: of the problem's Hamiltonian; decimals: of QAOA's angles; order: in which a worked plan
+    takes the qubits first, None: the largest field first.
     """
 
     num_qubits: int
-    style: Literal["published", "canonical"] = "published"
+    style: Literal["published", "canonical", "free"] = "published"
     ansatz: str | None = None
     layers: int = 1
     terms: tuple[NormalisedTerm, ...] = ()
     decimals: int = 2
     order: tuple[int, ...] | None = None
+    gates: tuple[str, ...] = ()
 
     def in_order_of(self, seed: int) -> "ProgramForm":
         """The same with an order that is drawn from a seed."""
@@ -61,7 +71,28 @@ def canonical_form(
     )
 
 
-def record_form(record: ProblemRecord, settings: DatasetConfig) -> ProgramForm:
-    """Of the answers to the prompt of a record."""
+def record_form(record: Record, settings: DatasetConfig) -> ProgramForm:
+    """Of the answers to the prompt of a record. Tasks other than graph problems have the layout of
+    `Circuit.to_qasm`, or what the grammar does not write.
+    """
+    if isinstance(record, TaskRecord):
+        n = record.problem.num_qubits
+        task = get_task(record.problem.task)
+        held = task.in_grammar and n <= MAX_GRAMMAR_QUBITS
+        return ProgramForm(n, gates=task.gates) if held else ProgramForm(n, "free")
     ansatz, layers = named_form(record, style=settings.prompts)
     return program_form(record.problem, ansatz=ansatz, layers=layers, settings=settings)
+
+
+def tell_unconstrained(records: Sequence[Record], config: QuasarConfig) -> None:
+    """Warn of records whose answers are decoded freely although `generation.constrained` is set."""
+    if not config.generation.constrained:
+        return
+    free = [r for r in records if record_form(r, config.dataset).style == "free"]
+    if free:
+        names = ", ".join(sorted({task_of(record.problem) for record in free}))
+        logger.warning(
+            "%d of %d problems (%s) are decoded freely: the grammar has no programs of their kind, "
+            "or none on more than %d qubits",
+            len(free), len(records), names, MAX_GRAMMAR_QUBITS,
+        )  # fmt: skip

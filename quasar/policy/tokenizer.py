@@ -18,6 +18,7 @@ from quasar.circuits.circuit import format_angle
 from quasar.config import DatasetConfig
 from quasar.datasets import prompts
 from quasar.policy.pieces import Piece, canonical_pieces, compact_pieces, number_pieces
+from quasar.policy.program_form import MAX_GRAMMAR_QUBITS
 
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 _DIGITS = r"\d|[^\d\s]+|\s+"
@@ -48,6 +49,30 @@ def language_pieces(*, max_qubits: int, decimals: int) -> Iterator[str]:
     yield from (" + ", " layer.", " layers.", " qubits.", " with ", "qaoa")
 
 
+def task_pieces(*, max_qubits: int) -> Iterator[Piece]:
+    """Those of prompts and programs of tasks other than graph problems: one gate a line."""
+    for n in range(1, max_qubits + 1):
+        yield Piece(f"bit[{n}] c;\nqubit[{n}] q;\n", ("registers", f"n {n}"))
+        yield Piece(f"\nQubits: {n}\n", ("size", f"n {n}"))
+    for q in range(max_qubits):
+        for gate in ("h", "x", "y", "z", "s", "sdg"):
+            yield Piece(f"{gate} q[{q}];\n", ("gate", f"gate {gate}", f"q {q}"))
+        yield Piece(f") q[{q}];\n", ("only wire", f"q {q}"))
+        for end in ("\n", ""):  # the program's last line has no line break
+            yield Piece(f"c[{q}] = measure q[{q}];{end}", ("measure", f"q {q}"))
+        for letter in "XYZ":
+            yield Piece(f"*{letter}{q}", ("factor", f"factor {letter}", f"q {q}"))
+    for gate in ("rx", "ry", "rz"):
+        yield Piece(f"{gate}(", ("rotation", f"gate {gate}"))
+    for a, b in permutations(range(max_qubits), 2):
+        for gate in ("cx", "cz"):
+            yield Piece(
+                f"{gate} q[{a}], q[{b}];\n",
+                ("pair", f"gate {gate}", f"control {a}", f"target {b}"),
+            )
+    yield Piece(" + ", ("sum",))
+
+
 def angle_pieces(*, decimals: int) -> list[str]:
     """Every emitted angle in [−π, π] at up to two decimals (finer ones are spelt by the BPE)."""
     steps = min(decimals, 2)
@@ -64,6 +89,8 @@ def whole_pieces(config: DatasetConfig) -> list[Piece]:
         pieces = [*map(Piece, _TURNS), *number_pieces()]
         pieces += compact_pieces(max_qubits=config.max_qubits)
         pieces += canonical_pieces(max_qubits=config.max_qubits)
+    if config.ranges:
+        pieces += task_pieces(max_qubits=min(config.largest, MAX_GRAMMAR_QUBITS))
     return list({p.text: p for p in reversed(pieces) if len(p.text) > 1}.values())[::-1]
 
 

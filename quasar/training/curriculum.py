@@ -3,17 +3,18 @@
 Takes the training records and `grpo.curriculum`; gives row numbers by a `Position`, which is the
 whole state: a resumed run goes on with the prompt that would have been next. Pure Python.
 
-Rows are sorted into cells (all in one, or by primitive, number of qubits, or both). Each round
-takes one prompt of every cell, in a seeded order; each cell shows all its rows before it shows one
-again. A level is a largest size; where a level begins, rounds and epochs start anew.
+Rows are sorted into cells (all in one, or by any of task, primitive and number of qubits). Each
+round takes one prompt of every cell, in a seeded order; each cell shows all its rows before it
+shows one again. A level is a largest size; where a level begins, rounds and epochs start anew.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from quasar.config import CurriculumConfig
-from quasar.datasets.records import ProblemRecord
+from quasar.datasets.task_records import Record
 from quasar.errors import ConfigError
+from quasar.tasks.base import task_of
 from quasar.training.sampler import shuffled
 
 
@@ -29,7 +30,7 @@ class Position:
 class PromptSampler:
     """Row numbers of training problems, level by level."""
 
-    def __init__(self, records: Sequence[ProblemRecord], config: CurriculumConfig, *, seed: int):
+    def __init__(self, records: Sequence[Record], config: CurriculumConfig, *, seed: int):
         """Raises ConfigError where no problem is small enough to start with."""
         sizes = sorted({record.problem.num_qubits for record in records})
         small = [size for size in sizes if size <= config.start_qubits]
@@ -86,14 +87,16 @@ class PromptSampler:
         return rows[shuffled(len(rows), self._seed, epoch, level, cell)[place]]
 
 
-def _cells(
-    records: Sequence[ProblemRecord], balance: Sequence[str], most_qubits: int
-) -> list[list[int]]:
+def _cells(records: Sequence[Record], balance: Sequence[str], most_qubits: int) -> list[list[int]]:
     """Row numbers by cell, in the order of the cells' names."""
     cells: dict[tuple, list[int]] = {}
     for index, record in enumerate(records):
         problem = record.problem
         if problem.num_qubits <= most_qubits:
-            facts = {"primitive": problem.primitive, "qubits": problem.num_qubits}
+            facts = {
+                "task": task_of(problem),
+                "primitive": problem.primitive,
+                "qubits": problem.num_qubits,
+            }
             cells.setdefault(tuple(facts[name] for name in balance), []).append(index)
     return [cells[name] for name in sorted(cells)]

@@ -14,8 +14,8 @@ import numpy as np
 from quasar.config import QuasarConfig
 from quasar.datasets.generation.traces import Trace
 from quasar.datasets.prompts import record_messages
-from quasar.datasets.records import ProblemRecord
 from quasar.datasets.stream import Example, ExampleStream
+from quasar.datasets.task_records import Record, TaskRecord
 from quasar.errors import TrainingError
 from quasar.policy.chat import ChatFormat
 from quasar.policy.grammar import TokenGrammar
@@ -23,6 +23,7 @@ from quasar.policy.legal import LegalTokens
 from quasar.policy.models import load_chat
 from quasar.policy.program_form import ProgramForm, canonical_form, record_form
 from quasar.policy.sequence import TokenSequence
+from quasar.tasks.base import PromptStyle
 from quasar.training.algorithm.packing import TrainingSequence
 from quasar.training.sampler import EpochSampler
 
@@ -33,10 +34,10 @@ _ATTEMPTS = 20  # for an example that fits the configured lengths
 
 
 def supervised_sequence(
-    record: ProblemRecord,
+    record: Record,
     chat: ChatFormat,
     *,
-    style: str = "structured",
+    style: PromptStyle = "structured",
     legal: LegalTokens | None = None,
 ) -> TrainingSequence:
     """Prompt and reference circuit of an example.
@@ -65,9 +66,10 @@ class Choices:
 
 
 def supervised_sequences(
-    records: Sequence[ProblemRecord], chat: ChatFormat, config: QuasarConfig
+    records: Sequence[Record], chat: ChatFormat, config: QuasarConfig
 ) -> list[TrainingSequence]:
-    """Of all records, those left out that the grammar of `sft.loss=choices` could not write.
+    """Of all records, those left out that the grammar of `sft.loss=choices` could not write; an
+    answer to another task than graph problems has no script, and all of its tokens are learned.
 
     Raises TrainingError where it could write none.
     """
@@ -76,6 +78,9 @@ def supervised_sequences(
         return [supervised_sequence(record, chat, style=style) for record in records]
     choices, sequences = Choices(chat), []
     for record in records:
+        if isinstance(record, TaskRecord):
+            sequences.append(supervised_sequence(record, chat, style=style))
+            continue
         answer = record.problem.reference_circuit or ""
         legal = choices.of(answer, record_form(record, config.dataset))
         if legal is not None:
@@ -129,7 +134,7 @@ class StreamedExamples:
     def __init__(
         self,
         config: QuasarConfig,
-        records: Sequence[ProblemRecord],
+        records: Sequence[Record],
         *,
         model: Path,
         first: int,
@@ -180,7 +185,7 @@ class StreamedExamples:
 
 def teacher_examples(
     config: QuasarConfig,
-    records: Sequence[ProblemRecord],
+    records: Sequence[Record],
     traces: Sequence[Trace] = (),
     *,
     model: Path,
@@ -203,7 +208,7 @@ def teacher_examples(
 
 
 class _ExampleWorker:
-    def __init__(self, config: QuasarConfig, records: Sequence[ProblemRecord], model: Path):
+    def __init__(self, config: QuasarConfig, records: Sequence[Record], model: Path):
         self._stream = ExampleStream(config, records)
         self._chat = load_chat(model)
         self._dataset = config.dataset
@@ -219,7 +224,7 @@ class _ExampleWorker:
             prompt = self._chat.prompt_ids(example.messages)
             answer = self._chat.answer_ids(example.answer)
             legal = self._legal(example)
-            if legal is None and (self._loss == "choices" or example.mistakes):
+            if legal is None and self._is_scripted(example):
                 continue
             if len(prompt) <= self._limits[0] and len(answer) <= self._limits[1]:
                 mask = np.ones(len(answer), np.int8)
@@ -232,10 +237,16 @@ class _ExampleWorker:
             "sft.loss=all and sft.stream.improving=0"
         )
 
+    def _is_scripted(self, example: Example) -> bool:
+        """Whether it is known, and matters, what the answer was chosen from."""
+        matters = self._loss == "choices" or bool(example.mistakes)
+        return matters and example.hamiltonian is not None
+
     def _legal(self, example: Example) -> LegalTokens | None:
         """What the answer was chosen from, where that matters."""
-        if self._loss == "all" and not example.mistakes:
+        if not self._is_scripted(example):
             return None
+        assert example.hamiltonian is not None
         form = canonical_form(example.hamiltonian, example.ansatz, example.layers, self._dataset)
         return self._choices.of(example.answer, form)
 

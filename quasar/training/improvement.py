@@ -243,7 +243,7 @@ class _Improvement:
 
     def _trivial_on_validation(self) -> dict[str, float]:
         """What answers that take no learning reach on the validation problems."""
-        records = self.validation.records
+        records = [r for r in self.validation.records if isinstance(r, ProblemRecord)]
         answers = [(r, [t]) for r in records if (t := self.yardsticks.trivial(r)) is not None]
         if not answers:
             return {}

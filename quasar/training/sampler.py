@@ -10,7 +10,7 @@ import numpy as np
 
 from quasar.config import DatasetConfig
 from quasar.datasets.prompts import record_messages
-from quasar.datasets.records import ProblemRecord
+from quasar.datasets.task_records import Record
 from quasar.episodes.task import EpisodeTask
 from quasar.policy.engines.protocol import stream_seed
 from quasar.policy.program_form import record_form
@@ -38,7 +38,7 @@ def shuffled(size: int, *key: int) -> list[int]:
 
 
 def rollout_tasks(
-    records: Sequence[ProblemRecord],
+    records: Sequence[Record],
     indices: Sequence[int],
     *,
     step: int,

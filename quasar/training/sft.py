@@ -11,7 +11,7 @@ from pathlib import Path
 
 from quasar.config import QuasarConfig
 from quasar.datasets.generation.traces import read_traces
-from quasar.datasets.io import read_problems
+from quasar.datasets.io import read_records
 from quasar.errors import ConfigError, InputError
 from quasar.training.algorithm.packing import TrainingSequence
 from quasar.training.algorithm.schedules import supervised_rate
@@ -45,7 +45,7 @@ def train_supervised(
 
     `on_step(step, metrics)` is called after each of the steps 1…total. Ray must be up.
     """
-    records = read_problems(problems_file, max_qubits=config.verification.max_qubits)
+    records = read_records(problems_file, max_qubits=config.verification.max_qubits)
     if not records:
         raise InputError(
             f"{problems_file}: no training examples; in a new run raise dataset.num_examples"

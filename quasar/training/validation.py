@@ -11,15 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from quasar.config import QuasarConfig, WeightsChoice
-from quasar.datasets.io import read_problems
-from quasar.datasets.records import ProblemRecord
+from quasar.datasets.io import read_records
+from quasar.datasets.task_records import Record
 from quasar.training.rllib.grpo import GRPO
 from quasar.training.state import RunState
 from quasar.verification.request import VerificationClient
 
 # Values by metric name (`quasar.evaluation.summary`) of answers to problems; None: not defined.
 Grade = Callable[
-    [Sequence[tuple[ProblemRecord, Sequence[str]]], VerificationClient],
+    [Sequence[tuple[Record, Sequence[str]]], VerificationClient],
     Mapping[str, float | None],
 ]
 
@@ -38,7 +38,7 @@ class Validation:
         self.settings = settings or config.grpo.validation
         self._every = config.grpo.validation.every
         self._last = config.grpo.iterations
-        records = read_problems(problems_file, max_qubits=config.verification.max_qubits)
+        records = read_records(problems_file, max_qubits=config.verification.max_qubits)
         self.records = records[: self.settings.num_problems]
         self.grade = grade
 

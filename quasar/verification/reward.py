@@ -213,6 +213,13 @@ def _hierarchical(report: VerificationReport, weights: RewardWeights) -> Scored:
     return _scored(parts, weighted)
 
 
+def is_success(report: VerificationReport) -> bool:
+    """What pass@k counts: of a graph problem that what is read off the circuit is an optimum."""
+    if report.task is not None:
+        return report.task.success
+    return report.distribution is not None and _optimum_leads(report.distribution)
+
+
 def parts_of(report: VerificationReport) -> Mapping[str, float]:
     """The parts of the report's task, unweighted, of a valid program."""
     if report.task is not None:

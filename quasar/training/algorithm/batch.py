@@ -12,7 +12,10 @@ from quasar.errors import TrainingError
 from quasar.training.algorithm.advantages import advantages_of, flat_groups, overlong_penalty
 from quasar.training.algorithm.losses import token_weights
 from quasar.training.algorithm.packing import TrainingSequence
-from quasar.verification.reward import Failed, Scored
+from quasar.verification.reward import Failed, Scored, is_success
+
+# Of the means over the episodes of one task; parts of the reward beside them.
+_OF_A_TASK = ("reward", "reward_std", "valid_fraction", "success", "response_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +102,26 @@ def _shaped(
     return np.array(rewards) + penalties, penalties
 
 
-def episode_metrics(episodes: Sequence[Episode]) -> dict[str, float]:
+def episode_metrics(episodes: Sequence[Episode], *, by_task: bool = False) -> dict[str, float]:
     """Means over the graded episodes: reward, its parts raw and weighted, validity, quality.
 
-    An invalid circuit counts 0 in approximation ratio and probability of an optimum.
+    An invalid circuit counts 0 in approximation ratio and probability of an optimum, which graph
+    problems alone have; a part counts 0 where the task does not have it, so that the weighted ones
+    add up to the reward. by_task: with the same of each task, as `ground_state/reward`.
     """
+    metrics = _means(episodes)
+    if by_task:
+        for task in sorted({e.task for e in episodes}):
+            own = _means([e for e in episodes if e.task == task])
+            metrics |= {f"{task}/{name}": own[name] for name in own if _is_of_a_task(name)}
+    return metrics
+
+
+def _is_of_a_task(name: str) -> bool:
+    return name in _OF_A_TASK or name.startswith(("reward_part/", "reward_weighted/"))
+
+
+def _means(episodes: Sequence[Episode]) -> dict[str, float]:
     graded = [e for e in episodes if isinstance(e.outcome, Scored)]
     reports = [e.report for e in graded if e.report is not None]  # each has one
     if not graded:
@@ -125,6 +143,10 @@ def episode_metrics(episodes: Sequence[Episode]) -> dict[str, float]:
         for name in names:
             values = [getattr(e.outcome, kind).get(name, 0.0) for e in graded]
             metrics[f"{label}/{name}"] = float(np.mean(values))
+    metrics["success"] = float(np.mean([is_success(report) for report in reports]))
+    reports = [report for report in reports if report.task is None]
+    if not reports:
+        return metrics
     metrics["approximation_ratio"] = float(
         np.mean(
             [

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray.exceptions import RayError
 
-from quasar.datasets.records import ProblemRecord
+from quasar.datasets.task_records import Record
 from quasar.episodes.episode import Episode
 from quasar.episodes.task import EpisodeTask
 from quasar.errors import TrainingError
@@ -107,7 +107,7 @@ class RolloutCollector:
                 seconds[phase] = max(seconds.get(phase, 0.0), value)
         return Collected(episodes, len(tasks), remade, seconds)
 
-    def complete(self, records: Sequence[ProblemRecord], *, samples: int) -> list[list[str]]:
+    def complete(self, records: Sequence[Record], *, samples: int) -> list[list[str]]:
         """`samples` answers to each problem by the current weights, in order."""
         made, _ = self._spread(
             records,

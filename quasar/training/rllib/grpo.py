@@ -22,12 +22,15 @@ from ray.tune import PlacementGroupFactory
 from ray.util.placement_group import get_current_placement_group
 
 from quasar.config import QuasarConfig, with_overrides
-from quasar.datasets.io import read_problems
-from quasar.datasets.records import ProblemRecord
+from quasar.config.task_names import GRAPH_TASK
+from quasar.datasets.io import read_records
+from quasar.datasets.task_records import Record
 from quasar.episodes.episode import Episode
 from quasar.errors import ConfigError, TrainingError
+from quasar.policy.program_form import tell_unconstrained
 from quasar.runtime import MAIN_PROCESS_CPUS, on_nodes
 from quasar.system.run_paths import WEIGHTS
+from quasar.tasks.base import task_of
 from quasar.training.algorithm.batch import TrainingBatch, assign, episode_metrics
 from quasar.training.algorithm.schedules import grpo_rate
 from quasar.training.capacity.usage import object_store_bytes, rss_bytes
@@ -143,9 +146,12 @@ class GRPO(Algorithm):
         """The verifier pool, then learners and rollout workers (RLlib); weights to all workers."""
         settings = self.settings = self.config.quasar
         # Read before anything is started for it.
-        self.records = read_problems(
+        self.records = read_records(
             self.config.problems_file, max_qubits=settings.verification.max_qubits
         )
+        tell_unconstrained(self.records, settings)
+        # Of graph problems alone there is one task, and its figures are those of all.
+        self.by_task = any(task_of(record.problem) != GRAPH_TASK for record in self.records)
         # First, because RLlib lets learners take any bundle: those of the others must be taken.
         self.verifiers = VerifierPool(
             settings.verification,
@@ -206,7 +212,7 @@ class GRPO(Algorithm):
         self.episodes, self.advantages = sampled.episodes, batch.advantages.tolist()
         self._record(sampled, batch, update, seconds)
 
-    def complete(self, records: Sequence[ProblemRecord], *, samples: int) -> list[list[str]]:
+    def complete(self, records: Sequence[Record], *, samples: int) -> list[list[str]]:
         """`samples` answers of the current weights to each problem, as `quasar generate` draws
         them; by the rollout workers, which are idle between steps."""
         self.collector.revive()
@@ -255,7 +261,7 @@ class GRPO(Algorithm):
     def _record(self, sampled: StepRollouts, batch, update, seconds) -> None:
         tokens = sum(e.counts.response for e in sampled.episodes)
         self.last_metrics = {
-            **episode_metrics(sampled.episodes),
+            **episode_metrics(sampled.episodes, by_task=self.by_task),
             **update,
             "learning_rate": grpo_rate(self.settings.grpo, self.run_state.step - 1),
             "weights_version": self.run_state.weights_version,

@@ -15,7 +15,7 @@ from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.env import INPUT_ENV_SPACES
 from ray.rllib.env.env_runner import EnvRunner
 
-from quasar.datasets.records import ProblemRecord
+from quasar.datasets.task_records import Record
 from quasar.episodes.answers import answer, answering, unshared
 from quasar.episodes.episode import Episode
 from quasar.episodes.runner import EpisodeRunner, verifying
@@ -107,7 +107,7 @@ class RolloutRunner(EnvRunner):
         return Share(heads, self.training.take_seconds()), [e.tokens for e in episodes]
 
     def complete(
-        self, *, records: Sequence[ProblemRecord], samples: int, version: int
+        self, *, records: Sequence[Record], samples: int, version: int
     ) -> list[list[str]] | Stale | WorkerFault:
         """`samples` answers to each problem, drawn as `quasar generate` draws them."""
         if self.weights_version != version or self.answering is None:

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from quasar.config import QuasarConfig
-from quasar.datasets.records import ProblemRecord
+from quasar.datasets.task_records import Record
 from quasar.episodes.episode import Episode
 from quasar.episodes.task import EpisodeTask
 from quasar.training.algorithm.batch import num_informative
@@ -53,7 +53,7 @@ class RolloutSource:
     """Collects each step's rollouts. Weights may be published only when it is `settled`."""
 
     def __init__(
-        self, records: Sequence[ProblemRecord], config: QuasarConfig, collector: RolloutCollector
+        self, records: Sequence[Record], config: QuasarConfig, collector: RolloutCollector
     ):
         self.records, self.config, self.collector = records, config, collector
         self.sampler = PromptSampler(records, config.grpo.curriculum, seed=config.run.seed)
