@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from quasar.config.task_names import GRAPH_TASK
 from quasar.errors import InputError
 from quasar.evaluation.metrics import best_of_k, bootstrap_intervals
 from quasar.evaluation.summary import (
@@ -24,6 +25,7 @@ from quasar.evaluation.summary import (
     Table,
     metric,
 )
+from quasar.evaluation.task_tables import TaskAggregator
 
 REPORTED_K = (1, 10)
 LONGEST_CURVE = 32
@@ -51,15 +53,17 @@ class Aggregator:
         self._curves: list[np.ndarray] = []
         self._counts: list[int] = []
         self._infinite = 0
+        self._tasks: dict[str, TaskAggregator] = {}
         self.failures: Counter[str] = Counter()
 
     def add(self, samples: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> None:
         """Add one problem.
 
         samples: dicts with the metric columns (None: undefined), `failure` and `valid`.
-        facts: `primitive`, `num_qubits`; where known also `family_group` (of the ansatz family
-        asked for), `uniform` (approximation ratio of uniform sampling), `reference_gates`,
-        `reference_depth`, and `worst`: the columns of a sample that is not valid.
+        facts: `primitive`, `num_qubits`; `task` of others than graph problems; where known also
+        `family_group` (of the ansatz family asked for), `uniform` (approximation ratio of uniform
+        sampling), `reference_gates`, `reference_depth`, and `worst`: the columns of a sample that
+        is not valid.
         """
         self.failures.update(s["failure"] for s in samples if s["failure"])
         self._facts.append({k: v for k, v in facts.items() if k != "worst"})
@@ -67,6 +71,9 @@ class Aggregator:
         self._infinite += sum(
             math.isinf(s["published_re"]) for s in samples if s["published_re"] is not None
         )
+        task = facts.get("task", GRAPH_TASK)
+        own = self._tasks.setdefault(task, TaskAggregator(seed=self._seed))
+        own.add(samples, family=facts["primitive"], num_qubits=facts["num_qubits"])
         values = _matrix(samples)
         depth = min(len(values), LONGEST_CURVE)
         self._curves.append(np.array([_at_k(values, k) for k in range(1, depth + 1)]))
@@ -83,8 +90,16 @@ class Aggregator:
         """Problems added so far."""
         return len(self._facts)
 
-    def finish(self, **more: Any) -> Summary:
-        """The summary of what was added; `more` are fields of `Summary` that are not computed."""
+    @property
+    def tasks(self) -> frozenset[str]:
+        """Of the problems added so far."""
+        return frozenset(self._tasks)
+
+    def finish(self, *, by_task: bool = False, **more: Any) -> Summary:
+        """The summary of what was added; `more` are fields of `Summary` that are not computed.
+
+        by_task: with a table for each task.
+        """
         if not self._facts:
             raise InputError("evaluation: no problem has generations; check sample_index")
         ks = [k for k in REPORTED_K if k == 1 or max(self._counts) >= k]
@@ -100,6 +115,9 @@ class Aggregator:
             tables=tables,
             structured=self._structured_tables(ks),
             by_family=self._by_family(),
+            tasks={
+                name: found.finish(ks) for name, found in sorted(self._tasks.items()) if by_task
+            },
             by_primitive=self._by(scores[1], [f["primitive"] for f in self._facts]),
             by_qubits=self._by(scores[1], [f["num_qubits"] for f in self._facts]),
             by_gates=self._by(scores[1], self._bins("reference_gates", GATE_EDGES)),

@@ -33,7 +33,9 @@ TRIVIAL = {
 # The family from random parameters, optimised with as many evaluations as the optimise tool has.
 RANDOM_STARTS = "random starts"
 TUNED = "tuned QAOA p = 1"  # one layer, for each problem its best angles
-REFERENCES = "references"
+REFERENCES = "references"  # of the rows; of tasks other than graph problems the teacher's
+BEST_TRIVIAL = "best trivial answer"  # of such tasks: what a part scores 0 at
+TASK_ROWS = (BEST_TRIVIAL, REFERENCES)  # the rows that such tasks have
 BASELINE_NAMES = (
     GUESSING,
     "one optimal bitstring",
@@ -43,6 +45,7 @@ BASELINE_NAMES = (
     FORMULA,
     TUNED,
     *TRIVIAL,
+    BEST_TRIVIAL,
     REFERENCES,
 )
 
@@ -52,10 +55,27 @@ def group_of(ansatz: str) -> str:
     return QAOA if ansatz in _QAOA_FAMILIES else OTHER
 
 
-def asked_for(names: Sequence[str], ansatze: Collection[str]) -> tuple[str, ...]:
-    """Those of the baselines that are for at least one of these families."""
+def asked_for(
+    names: Sequence[str], ansatze: Collection[str], *, other_tasks: bool = False
+) -> tuple[str, ...]:
+    """Those of the baselines that are for at least one of these families (of graph problems), or
+    for other tasks where there are problems of such.
+    """
     groups = {group_of(ansatz) for ansatz in ansatze}
-    return tuple(name for name in names if name not in TRIVIAL or TRIVIAL[name] in groups)
+
+    def is_asked(name: str) -> bool:
+        if name in TASK_ROWS and other_tasks:
+            return True
+        if not groups or not is_row_of(name, graph=True):
+            return False
+        return name not in TRIVIAL or TRIVIAL[name] in groups
+
+    return tuple(name for name in names if is_asked(name))
+
+
+def is_row_of(name: str, *, graph: bool) -> bool:
+    """Whether a baseline is for graph problems, or else for other tasks."""
+    return name != BEST_TRIVIAL if graph else name in TASK_ROWS
 
 
 def check_names(names: Sequence[str]) -> None:

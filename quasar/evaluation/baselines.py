@@ -24,6 +24,7 @@ from quasar.datasets.solver.constant_angles import constant_angles
 from quasar.datasets.solver.qaoa import START
 from quasar.errors import CircuitError, InputError, ProblemError
 from quasar.evaluation.baseline_names import (
+    BEST_TRIVIAL,
     BY_STRENGTH,
     CONSTANT_ANGLES,
     DESCENTS_OF_8,
@@ -293,5 +294,6 @@ BASELINES: dict[str, _Build] = {
     GREEDY_DESCENT: partial(_assigned, assign=_greedy_and_descent),
     DESCENTS_OF_8: partial(_assigned, assign=_best_descent),
     PLANS_OF_8: partial(_assigned, assign=_best_plan),
+    BEST_TRIVIAL: lambda given: None,  # for graph problems that is `GUESSING`
     REFERENCES: _reference,
 }

@@ -9,15 +9,18 @@ import logging
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from quasar.config import QuasarConfig
+from quasar.config.task_names import GRAPH_TASK
 from quasar.datasets.records import ProblemRecord
+from quasar.datasets.task_records import Record
 from quasar.evaluation.aggregate import Aggregator
-from quasar.evaluation.baseline_names import check_names, group_of
+from quasar.evaluation.baseline_names import check_names, group_of, is_row_of
 from quasar.evaluation.context import device_is_here
 from quasar.evaluation.grade import Graded, Job, grade_all
 from quasar.evaluation.hardware import HardwareView, summarise
@@ -25,13 +28,14 @@ from quasar.evaluation.progress import ProgressLog
 from quasar.evaluation.storage import SampleWriter, Showcase
 from quasar.evaluation.summary import Summary
 from quasar.system.progress import progress_bar
+from quasar.tasks.base import task_of
 from quasar.verification.execution.process import MAX_TRIES, GuardedVerifier, preload
 from quasar.verification.request import VerificationClient
 
 logger = logging.getLogger(__name__)
 preload("quasar.evaluation.measure", "qiskit.converters", "qiskit.quantum_info")
 
-AnsweredProblem = tuple[ProblemRecord, Sequence[str]]
+AnsweredProblem = tuple[Record, Sequence[str]]
 
 
 def evaluate_rows(
@@ -90,17 +94,17 @@ class _Result:
         self._showcase = Showcase(config.verification)
         self._hardware: list[Mapping[str, Any]] = []
 
-    def add(
-        self, record: ProblemRecord, texts: Sequence[str], graded: Graded
-    ) -> list[dict[str, Any]]:
+    def add(self, record: Record, texts: Sequence[str], graded: Graded) -> list[dict[str, Any]]:
         """Takes one problem; gives the rows of its samples, labelled."""
         rows = [_label(record, i, row) for i, row in enumerate(graded.rows)]
-        facts = {**graded.facts, "family_group": group_of(record.ansatz)}
+        facts = graded.facts
+        if isinstance(record, ProblemRecord):
+            facts = {**facts, "family_group": group_of(record.ansatz)}
         self._own.add(rows, facts)
         for name, aggregator in self._baselines.items():
             if name in graded.baselines:
                 aggregator.add([graded.baselines[name]], facts)
-            else:
+            elif isinstance(record, ProblemRecord) and is_row_of(name, graph=True):
                 self._unanswered[name][record.ansatz] += 1
         for row, text in zip(rows, texts, strict=True):
             self._showcase.offer(row, text)
@@ -111,10 +115,13 @@ class _Result:
         """Raises InputError where no problem was added."""
         evaluation = self._config.evaluation
         counted = device_is_here(evaluation.device)
+        # Of graph problems alone the figures of all are those of the task.
+        by_task = self._own.tasks != {GRAPH_TASK}
         return self._own.finish(
+            by_task=by_task,
             circuits=self._showcase.circuits(self._own.failures),
             baselines={
-                name: aggregator.finish()
+                name: aggregator.finish(by_task=by_task)
                 for name, aggregator in self._baselines.items()
                 if aggregator.num_problems
             },
@@ -132,7 +139,7 @@ def _graded(
     verifiers: VerificationClient,
     baselines: Sequence[str],
     log: ProgressLog | None,
-) -> Generator[tuple[ProblemRecord, Sequence[str], Graded], None, None]:
+) -> Generator[tuple[Record, Sequence[str], Graded], None, None]:
     """Each answer with what was graded, taken over from the log as far as that goes."""
     answers = iter(answers)
     if log is not None and log.num_done:
@@ -145,14 +152,7 @@ def _graded(
     def jobs() -> Iterator[Job]:
         for record, texts in answers:
             in_flight.append((record, texts))
-            yield Job(
-                record.problem,
-                tuple(texts),
-                family=record.ansatz,
-                layers=record.n_layers,
-                index=record.sample_index,
-                baselines=tuple(baselines),
-            )
+            yield _job(record, texts, baselines)
 
     for graded in grade_all(jobs(), client=verifiers, config=config):
         if log is not None:
@@ -160,13 +160,25 @@ def _graded(
         yield *in_flight.pop(0), graded
 
 
-def _label(record: ProblemRecord, sample: int, row: Mapping[str, Any]) -> dict[str, Any]:
+def _job(record: Record, texts: Sequence[str], baselines: Sequence[str]) -> Job:
+    graph = isinstance(record, ProblemRecord)
+    job = Job(
+        record.problem,
+        tuple(texts),
+        index=record.sample_index,
+        baselines=tuple(name for name in baselines if is_row_of(name, graph=graph)),
+    )
+    return replace(job, family=record.ansatz, layers=record.n_layers) if graph else job
+
+
+def _label(record: Record, sample: int, row: Mapping[str, Any]) -> dict[str, Any]:
     problem = record.problem
     top = row.get("most_probable") or [{"bitstring": None}]
     return {
         **row,
         "sample_index": record.sample_index,
         "sample": sample,
+        "task": task_of(problem),
         "primitive": problem.primitive,
         "num_qubits": problem.num_qubits,
         "most_probable_bitstring": top[0]["bitstring"],

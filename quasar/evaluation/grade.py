@@ -19,12 +19,14 @@ from quasar.evaluation.measure import (
     HardwareRequest,
     Measurements,
     SampleRequest,
+    TaskBaselineRequest,
 )
 from quasar.evaluation.measured_problem import known_facts
 from quasar.evaluation.rows import Row, RowMaker
 from quasar.problems.base import ProblemInstance
+from quasar.tasks.base import AnyInstance, TaskInstance
 from quasar.verification.report import Failed
-from quasar.verification.request import VerificationClient
+from quasar.verification.request import TaskRequest, VerificationClient
 
 MAX_THREADS = 64  # each waits for the verifiers on behalf of one problem
 
@@ -37,7 +39,7 @@ class Job:
     is drawn at random is the problem's own.
     """
 
-    problem: ProblemInstance
+    problem: AnyInstance
     texts: tuple[str, ...]
     family: str = "qaoa"
     layers: int = 1
@@ -67,6 +69,8 @@ class ProblemGrader:
 
     def grade(self, job: Job) -> Graded:
         """Everything that the configuration wants of one problem."""
+        if isinstance(job.problem, TaskInstance):
+            return self._grade_task(job, job.problem)
         wanted = replace(self._wanted, family=job.family, layers=job.layers)
         seed = (self._config.run.seed, job.index)
         evaluations = self._config.generation.optimise_evaluations
@@ -84,7 +88,29 @@ class ProblemGrader:
             rows=rows,
             baselines={n: self._rows.row(found) for n, found in baselines if found is not None},
             facts=self._facts(job.problem, facts),
-            hardware=self._hardware(job, rows) if self._config.evaluation.noise else None,
+            hardware=self._hardware(job.problem, job.texts, rows)
+            if self._config.evaluation.noise
+            else None,
+        )
+
+    def _grade_task(self, job: Job, instance: TaskInstance) -> Graded:
+        requests: list[Any] = [
+            *(TaskRequest(instance, text, clock="processor") for text in job.texts),
+            *(TaskBaselineRequest(instance, name) for name in job.baselines),
+        ]
+        results = self._client.verify(requests)
+        count = len(job.texts)
+        return Graded(
+            rows=[self._rows.row(result) for result in results[:count]],
+            baselines={
+                name: self._rows.row(found)
+                for name, found in zip(job.baselines, results[count:], strict=True)
+            },
+            facts={
+                "task": instance.task,
+                "primitive": instance.family,
+                "num_qubits": instance.num_qubits,
+            },
         )
 
     def _facts(self, problem: ProblemInstance, found: dict[str, Any] | Failed) -> Row:
@@ -92,13 +118,15 @@ class ProblemGrader:
             return known_facts(problem)
         return {**found, "worst": {**found["worst"], "reward": self._rows.worst_reward}}
 
-    def _hardware(self, job: Job, rows: Sequence[Row]) -> dict[str, Row | None]:
+    def _hardware(
+        self, problem: ProblemInstance, answers: Sequence[str], rows: Sequence[Row]
+    ) -> dict[str, Row | None]:
         """The first valid sample and the reference; None for a side that has none or failed."""
-        text = next((t for t, row in zip(job.texts, rows, strict=True) if row["valid"]), None)
+        text = next((t for t, row in zip(answers, rows, strict=True) if row["valid"]), None)
         texts = {"generated": text, "reference": None}
         asked = [side for side in SIDES if side == "reference" or text is not None]
         device = self._config.evaluation.device
-        requests: list[Any] = [HardwareRequest(job.problem, device, texts[side]) for side in asked]
+        requests: list[Any] = [HardwareRequest(problem, device, texts[side]) for side in asked]
         results = self._client.verify(requests)
         found = {
             s: None if isinstance(r, Failed) else r for s, r in zip(asked, results, strict=True)

@@ -16,15 +16,20 @@ from quasar.circuits.circuit import Circuit, Gate
 from quasar.circuits.extraction import extract_program
 from quasar.circuits.qasm import read_qasm
 from quasar.config import DeviceName
+from quasar.evaluation.baseline_names import REFERENCES
 from quasar.evaluation.baselines import build_baseline
 from quasar.evaluation.context import CompiledCost, RandomAngles, in_family
 from quasar.evaluation.hardware import HardwareView
 from quasar.evaluation.measured_problem import MeasuredProblem
 from quasar.problems.base import ProblemInstance
+from quasar.tasks import get_task
+from quasar.tasks.base import TaskInstance
 from quasar.verification.optimiser import EVALUATIONS, Bounds
 from quasar.verification.report import VerificationReport
-from quasar.verification.request import Clock, VerificationRequest
+from quasar.verification.request import Clock, TaskRequest, VerificationRequest
 from quasar.verification.verifier import Verifier
+
+_DECIMALS = 15  # of a trivial answer: it is read beside the teacher's, not written by anyone
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,29 @@ class BaselineRequest:
         return None if text is None else _measure(
             verifier, self.problem, text, self.wanted, draws=False
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class TaskBaselineRequest:
+    """Build the teacher's or the best trivial answer to a task, and verify it."""
+
+    problem: TaskInstance
+    name: str  # of `TASK_ROWS`
+    clock: Clock = "processor"
+
+    def warm_up(self, verifier: Verifier) -> None:
+        """As the task's verification."""
+        TaskRequest(self.problem, "").warm_up(verifier)
+
+    def answer(self, verifier: Verifier) -> VerificationReport:
+        """The report."""
+        instance, task = self.problem, get_task(self.problem.task)
+        facts = verifier.tasks.facts(instance)
+        if self.name == REFERENCES:
+            text = instance.reference_circuit or task.reference(instance, facts)
+        else:
+            text = task.baseline_circuits(facts)[task.baseline(facts)].to_qasm(decimals=_DECIMALS)
+        return TaskRequest(instance, text).answer(verifier)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from quasar.evaluation.measure import Measured
 from quasar.evaluation.metrics import enrichment_bits
 from quasar.evaluation.summary import FAILED, METRICS
 from quasar.verification.report import Failed, VerificationReport
-from quasar.verification.reward import score
+from quasar.verification.reward import GAINS, is_success, parts_of, score
 
 Row = dict[str, Any]
 NOT_GRADED: Row = {metric.column: None for metric in METRICS}
@@ -28,14 +28,36 @@ class RowMaker:
         """Of a sample that is not valid."""
         return 0.0 - self._reward.weights.syntax
 
-    def row(self, result: Measured | Failed) -> Row:
-        """The columns of one sample, `most_probable` (for the report) among them."""
+    def row(self, result: Measured | VerificationReport | Failed) -> Row:
+        """The columns of one sample, `most_probable` (for the report), `success` and `parts` (for
+        the figures by task) among them. A bare report: of a task other than graph problems.
+        """
         if isinstance(result, Failed):
             return failed_row(result)
+        if isinstance(result, VerificationReport):
+            return self._task_row(result)
         report = result.report
         signals = self._signals(report) if report.valid else {}
         reward = score(report, self._reward).value
-        return {**NOT_GRADED, **_describe(report), "reward": reward, **signals, **result.columns}
+        by_task = {"success": report.valid and is_success(report), "parts": _parts(report)}
+        return {
+            **NOT_GRADED,
+            **_describe(report),
+            "reward": reward,
+            **by_task,
+            **signals,
+            **result.columns,
+        }
+
+    def _task_row(self, report: VerificationReport) -> Row:
+        assert report.task is not None
+        return {
+            **NOT_GRADED,
+            **_describe(report),
+            "reward": score(report, self._reward).value,
+            "success": report.task.success,
+            "parts": dict(report.task.parts),
+        }
 
     def _signals(self, report: VerificationReport) -> Row:
         """Corrected metrics of a valid sample, as the report has them."""
@@ -69,6 +91,11 @@ class RowMaker:
 def failed_row(fault: Failed) -> Row:
     """The columns of a sample whose verification failed itself: no metric is defined."""
     return {**NOT_GRADED, "failure": f"{FAILED}: {fault.kind}", "failure_detail": fault.detail}
+
+
+def _parts(report: VerificationReport) -> dict[str, float]:
+    """Of a graph problem; all 0 where the program is not valid."""
+    return dict(parts_of(report)) if report.valid else dict.fromkeys(GAINS, 0.0)
 
 
 def _describe(report: VerificationReport) -> Row:

@@ -2,6 +2,7 @@
 samples that the report shows.
 """
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,9 +25,12 @@ SCHEMA = pa.schema(
     [
         ("sample_index", pa.int64()),
         ("sample", pa.int32()),
+        ("task", pa.string()),
         ("primitive", pa.string()),
         ("num_qubits", pa.int32()),
         *_METRIC_FIELDS,
+        ("success", pa.bool_()),
+        ("parts", pa.string()),  # of the reward, JSON
         ("failure", pa.string()),
         ("failure_detail", pa.string()),
         ("failure_line", pa.int32()),
@@ -61,6 +65,8 @@ class SampleWriter:
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Add one sample; missing columns are null."""
+        parts = row.get("parts")
+        row = {**row, "parts": None if parts is None else json.dumps(parts)}
         self._rows.append({name: row.get(name) for name in SCHEMA.names})
         if len(self._rows) >= ROWS_PER_GROUP:
             self._flush()
@@ -104,8 +110,10 @@ class Showcase:
         if row["valid"]:
             if self._best is None or row["reward"] > self._best[1]["reward"]:
                 self._best = ("Highest reward", row, text)
-            ratio = "approximation_ratio"
-            if self._weakest is None or row[ratio] < self._weakest[1][ratio]:
+            ratio = "approximation_ratio"  # graph problems alone have one
+            if row[ratio] is not None and (
+                self._weakest is None or row[ratio] < self._weakest[1][ratio]
+            ):
                 self._weakest = ("Lowest approximation ratio of the valid ones", row, text)
         elif row["failure"] not in self._failures:
             title = f"Not accepted, {row['failure'].replace('_', ' ')}"

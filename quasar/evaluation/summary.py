@@ -157,6 +157,37 @@ class SampleCircuit:
 
 
 @dataclass(frozen=True)
+class TaskTable:
+    """The figures of one task: success and validity in percent, mean of the parts, reward, parts.
+
+    tables: "pass@1", "pass@10" -> name -> estimate. by_family, by_qubits: one sample a problem.
+    """
+
+    num_problems: int
+    num_samples: int
+    tables: Mapping[str, Estimates]
+    by_family: Mapping[str, Estimates]
+    by_qubits: Mapping[str, Estimates]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {
+            "num_problems": self.num_problems,
+            "num_samples": self.num_samples,
+            **{name: _groups_to_dict(getattr(self, name)) for name in _TASK_GROUPS},
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "TaskTable":
+        """The inverse of `to_dict`."""
+        groups: dict[str, Any] = {name: _groups_from_dict(content[name]) for name in _TASK_GROUPS}
+        return cls(content["num_problems"], content["num_samples"], **groups)
+
+
+_TASK_GROUPS = ("tables", "by_family", "by_qubits")
+
+
+@dataclass(frozen=True)
 class Summary:
     """All numbers of one evaluation. `to_dict` is the layout of `summary.json`."""
 
@@ -166,6 +197,8 @@ class Summary:
     structured: Mapping[str, Estimates] = field(default_factory=dict)  # the same, corrected group
     # structured track, by the group of the ansatz family that is asked for
     by_family: Mapping[str, Estimates] = field(default_factory=dict)
+    # task -> its figures; empty where there are graph problems alone, whose figures are the tables
+    tasks: Mapping[str, TaskTable] = field(default_factory=dict)
     by_primitive: Mapping[str, Estimates] = field(default_factory=dict)
     by_qubits: Mapping[str, Estimates] = field(default_factory=dict)
     by_gates: Mapping[str, Estimates] = field(default_factory=dict)  # of the reference
@@ -201,6 +234,11 @@ class Summary:
                 for name, estimate in (estimates or {}).items():
                     if estimate.value is not None:
                         yield f"{at.replace('@', '_')}/{group}/{name}", estimate.value
+        for task, found in self.tasks.items():
+            for at, estimates in found.tables.items():
+                for name, estimate in estimates.items():
+                    if estimate.value is not None:
+                        yield f"{at.replace('@', '_')}/{task}/{name}", estimate.value
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON: per pass@k and group the values and, beside them, `interval_95`."""
@@ -238,6 +276,11 @@ class Summary:
             **{name: _groups_to_dict(table) for name, table in self.tables.items()},
             "structured": _groups_to_dict(self.structured),
             "by_family": _groups_to_dict(self.by_family),
+            **(
+                {"tasks": {name: found.to_dict() for name, found in self.tasks.items()}}
+                if self.tasks
+                else {}
+            ),
             "re_sweep": {name: dict(sweep) for name, sweep in self.re_sweep.items()},
             "energy_gap_quantiles": list(self.energy_gap_quantiles),
         }
@@ -310,6 +353,7 @@ def _tables_from_dict(content: Mapping[str, Any]) -> dict[str, Any]:
         },
         "structured": _groups_from_dict(content["structured"]),
         "by_family": _groups_from_dict(content.get("by_family", {})),
+        "tasks": {n: TaskTable.from_dict(t) for n, t in content.get("tasks", {}).items()},
         "re_sweep": content["re_sweep"],
         "energy_gap_quantiles": tuple(content["energy_gap_quantiles"]),
     }

@@ -12,11 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from quasar.config import QuasarConfig
-from quasar.datasets.io import iterate_generations, read_problems, write_text
+from quasar.datasets.io import iterate_generations, read_records, write_text
 from quasar.datasets.records import ProblemRecord
+from quasar.datasets.task_records import Record
 from quasar.errors import InputError
 from quasar.evaluation.aggregate import REPORTED_K
-from quasar.evaluation.baseline_names import BASELINE_NAMES, check_names
+from quasar.evaluation.baseline_names import BASELINE_NAMES, asked_for, check_names, is_row_of
 from quasar.evaluation.evaluate import evaluate_rows
 from quasar.evaluation.progress import ProgressLog
 from quasar.evaluation.summary import Summary
@@ -66,8 +67,14 @@ def evaluate_files(
     problems, generations, output = Path(problems), Path(generations), Path(output)
     records = {
         record.sample_index: record
-        for record in read_problems(problems, max_qubits=config.verification.max_qubits)
+        for record in read_records(problems, max_qubits=config.verification.max_qubits)
     }
+    of_graphs = [r for r in records.values() if isinstance(r, ProblemRecord)]
+    if len(of_graphs) < len(records):  # else those that have no answer are told of
+        ansatze = {record.ansatz for record in of_graphs}
+        baselines = asked_for(baselines, ansatze, other_tasks=True)
+    else:
+        baselines = [name for name in baselines if is_row_of(name, graph=True)]
     num_rows = _check(generations, records, problems, asked)
     fingerprint = {
         "problems": file_digest(problems),
@@ -114,7 +121,7 @@ def evaluate_files(
 
 def _check(
     generations: Path,
-    records: Mapping[int, ProblemRecord],
+    records: Mapping[int, Record],
     problems: Path,
     asked: int | None,
 ) -> int:

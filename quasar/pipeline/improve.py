@@ -64,6 +64,11 @@ def run_improvement(config: QuasarConfig) -> ImprovedRun:
 
 def require_improvement(config: QuasarConfig) -> None:
     """Raises ConfigError for what self-improvement does not carry out."""
+    if config.dataset.ranges:
+        raise ConfigError(
+            "self-improvement is of graph problems alone, and dataset.tasks names "
+            f"{', '.join(config.dataset.ranges)}; train them with quasar train"
+        )
     if config.generation.tool_format != "compact":
         raise ConfigError(
             "self-improvement imitates programs, not tool calls; set "

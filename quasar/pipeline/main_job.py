@@ -21,9 +21,17 @@ from typing import Any
 from rich.console import Console
 
 from quasar.config import QuasarConfig
-from quasar.datasets.io import read_problems, write_problems
+from quasar.datasets.io import read_records, write_problems
+from quasar.datasets.records import ProblemRecord
+from quasar.datasets.task_records import TaskRecord
 from quasar.episodes.generate import generate_file
-from quasar.evaluation.baseline_names import REFERENCES, TRIVIAL, TUNED, asked_for
+from quasar.evaluation.baseline_names import (
+    BEST_TRIVIAL,
+    REFERENCES,
+    TRIVIAL,
+    TUNED,
+    asked_for,
+)
 from quasar.evaluation.summary import FORMULA, GUESSING, Summary, read_summary
 from quasar.pipeline.evaluate import evaluate_files
 from quasar.pipeline.improve import improve_run
@@ -43,6 +51,7 @@ from quasar.reports.console import TABLED, compare_rows
 from quasar.reports.family_table import family_console, whole_rows
 from quasar.reports.html import main_report
 from quasar.reports.rollout_view import report_rollouts
+from quasar.reports.task_table import task_console
 from quasar.runtime import init_ray, warn_if_waiting
 from quasar.system.invocation import command
 from quasar.system.run_paths import WEIGHTS
@@ -50,7 +59,7 @@ from quasar.training.state import StepLog
 from quasar.verification.execution.pool import VerifierPool
 from quasar.verification.request import VerificationClient
 
-BASELINE_ROWS = (GUESSING, FORMULA, TUNED, *TRIVIAL, REFERENCES)  # of the final table
+BASELINE_ROWS = (GUESSING, FORMULA, TUNED, *TRIVIAL, BEST_TRIVIAL, REFERENCES)  # of the final table
 SUBJECT = "after GRPO"  # the row of the trained model
 
 
@@ -127,9 +136,11 @@ def _evaluate(
     """Held-out problems: each model's completions, and baselines, through one evaluation."""
     config, problems = run.config, run.evaluation_problems
     if not problems.is_file():
-        write_problems(problems, read_problems(run.split("test"))[: config.evaluation.num_problems])
-    ansatze = {record.ansatz for record in read_problems(problems)}
-    asked = asked_for(BASELINE_ROWS, ansatze)
+        write_problems(problems, read_records(run.split("test"))[: config.evaluation.num_problems])
+    records = read_records(problems)
+    ansatze = {record.ansatz for record in records if isinstance(record, ProblemRecord)}
+    others = any(isinstance(record, TaskRecord) for record in records)
+    asked = asked_for(BASELINE_ROWS, ansatze, other_tasks=others)
     rows: dict[str, Summary] = {}
     for name, model in models.items():
         place = run.evaluation(name)
@@ -183,6 +194,11 @@ def _report(run: Run, rows: dict[str, Summary], tracker: Tracker) -> Path:
     for name, summary in rows.items():
         label = name.replace(" ", "_").lower()
         values = {m: summary.get(m).value for m in TABLED}
+        values |= {
+            f"{task}/{m}": estimate.value
+            for task, table in summary.tasks.items()
+            for m, estimate in table.tables["pass@1"].items()
+        }
         tracker.log_metrics(
             {f"evaluation/{label}/{m}": v for m, v in values.items() if v is not None}, 0
         )
@@ -200,6 +216,9 @@ def _print_end(run: Run, rows: dict[str, Summary], report: Path, seconds: float)
     families = family_console(rows)
     if families is not None and len(whole_rows(rows)) < len(rows):
         console.print(families)
+    tasks = task_console(rows)
+    if tasks is not None:
+        console.print(tasks)
     problem = json.dumps(_example_problem(run), separators=(",", ":"))
     console.print(f"report: {_relative(report)}")
     console.print("next:", highlight=False)
@@ -222,7 +241,12 @@ def _print_end(run: Run, rows: dict[str, Summary], report: Path, seconds: float)
 
 
 def _example_problem(run: Run) -> dict[str, Any]:
-    problem = read_problems(run.split("test"))[0].problem
+    records = read_records(run.split("test"))
+    record = next((r for r in records if isinstance(r, ProblemRecord)), records[0])
+    if isinstance(record, TaskRecord):
+        row = record.to_dict()
+        return {"row": {name: row[name] for name in ("task", "family", "n_qubits", "instance")}}
+    problem = record.problem
     return {
         "problem": {
             "primitive": problem.primitive,

@@ -16,11 +16,12 @@ from rich.progress import TextColumn, TimeElapsedColumn
 from quasar.config import QuasarConfig, with_overrides
 from quasar.datasets.generation.generate import SPLITS, generate_dataset
 from quasar.datasets.generation.traces import read_traces, write_traces
-from quasar.datasets.io import read_problems
+from quasar.datasets.io import read_records
 from quasar.datasets.prompts import record_messages
-from quasar.datasets.records import ProblemRecord
+from quasar.datasets.task_records import Record
 from quasar.errors import ConfigError
 from quasar.evaluation.evaluate import evaluate_rows
+from quasar.evaluation.task_tables import FIGURES
 from quasar.pipeline.run import Run
 from quasar.pipeline.tracking import Tracker
 from quasar.policy.models import build_policy, load_chat
@@ -54,12 +55,12 @@ def make_dataset_and_model(run: Run) -> Path:
 def _prompts(run: Run) -> Iterator[list[dict[str, str]]]:
     """Of all problems of the dataset."""
     for split in SPLITS:
-        for record in read_problems(run.split(split)):
+        for record in read_records(run.split(split)):
             yield record_messages(record, style=run.config.dataset.prompts)
 
 
 def _corpus(run: Run) -> Iterator[str]:
-    for record in read_problems(run.split("train")):
+    for record in read_records(run.split("train")):
         messages = record_messages(record, style=run.config.dataset.prompts)
         yield from (message["content"] for message in messages)
         yield record.problem.reference_circuit or ""
@@ -92,7 +93,7 @@ def is_fine_tuned(run: Run) -> bool:
 
 def _num_updates(run: Run, traces: Path | None) -> int:
     """Of supervised fine-tuning."""
-    examples = len(read_problems(run.split("train"))) + (len(read_traces(traces)) if traces else 0)
+    examples = len(read_records(run.split("train"))) + (len(read_traces(traces)) if traces else 0)
     return num_steps(run.config, examples)
 
 
@@ -164,7 +165,7 @@ def reinforce(run: Run, model: Path, tracker: Tracker, console: Console) -> Path
 def _validation(run: Run, console: Console) -> Validation | None:
     if not run.config.grpo.validation.every:
         return None
-    if not read_problems(run.split("validation")):
+    if not read_records(run.split("validation")):
         console.print(
             "GRPO: no validation, its split is empty; in a new run raise dataset.num_examples"
         )
@@ -184,12 +185,18 @@ def grading(config: QuasarConfig, metric: str) -> Grade:
     names = dict.fromkeys([*COMPARED, metric])
 
     def grade(
-        answers: Sequence[tuple[ProblemRecord, Sequence[str]]], verifiers: VerificationClient
+        answers: Sequence[tuple[Record, Sequence[str]]], verifiers: VerificationClient
     ) -> dict[str, float | None]:
         summary = evaluate_rows(answers, config=config, verifiers=verifiers)
         found = {name: summary.get(name) for name in names}
         error = {f"{metric}_error": found[metric].standard_error}
-        return {name: estimate.value for name, estimate in found.items()} | error
+        by_task = {
+            f"{task}/{name}": estimate.value
+            for task, table in summary.tasks.items()
+            for name, estimate in table.tables["pass@1"].items()
+            if name in FIGURES
+        }
+        return {name: estimate.value for name, estimate in found.items()} | error | by_task
 
     return grade
 

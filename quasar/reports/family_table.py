@@ -20,13 +20,17 @@ _Figures = dict[str, float]  # metric -> mean
 
 
 def whole_rows(rows: Mapping[str, Summary]) -> dict[str, Summary]:
-    """The rows without the trivial answers that are not there for every problem.
+    """The rows without the trivial answers that are not there for every problem; with several tasks
+    without all rows of one task.
 
-    A mean over other problems stands in the table of families only.
+    A mean over other problems stands in the tables of families and tasks only.
     """
     most = max((row.num_problems for row in rows.values()), default=0)
+    mixed = any(row.tasks for row in rows.values())
     return {
-        name: row for name, row in rows.items() if name not in TRIVIAL or row.num_problems == most
+        name: row
+        for name, row in rows.items()
+        if row.num_problems == most or not (mixed or name in TRIVIAL)
     }
 
 

@@ -149,8 +149,12 @@ def breakdown_chart(summary: Summary) -> Chart | None:
 
 
 def qubits_chart(summary: Summary) -> Chart | None:
-    """Approximation ratio and valid share against the number of qubits."""
-    groups = {int(n): values for n, values in summary.by_qubits.items()}
+    """Approximation ratio and valid share by number of qubits, where there are graph problems."""
+    groups = {
+        int(n): values
+        for n, values in summary.by_qubits.items()
+        if values["approximation_ratio"].value is not None
+    }
     if len(groups) < 2:
         return None
     sizes = sorted(groups)

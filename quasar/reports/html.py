@@ -21,6 +21,7 @@ from quasar.evaluation.summary import (
     format_value,
     metric,
 )
+from quasar.evaluation.task_tables import SUCCESS
 from quasar.reports.charts import Chart, write_figures
 from quasar.reports.console import beaten, format_estimate
 from quasar.reports.family_table import family_table, whole_rows
@@ -31,6 +32,7 @@ from quasar.reports.tables import (
     published_table,
     tracks_table,
 )
+from quasar.reports.task_table import task_tables
 from quasar.reports.training_figures import training_charts
 from quasar.system.plain_text import strip_credentials
 from quasar.system.run_paths import RunPaths
@@ -135,6 +137,7 @@ def _render(
         charts=charts,
         comparison=_comparison(whole),
         families=family_table(rows),
+        tasks=task_tables(rows),
         tracks=tracks_table(whole),
         as_published=published_table(whole),
         hardware=hardware_table(summary),
@@ -167,9 +170,19 @@ def _lead(name: str, summary: Summary) -> str:
     told = beaten(rows, name, (*YARDSTICKS, *TRIVIAL))
     ratio = summary.get("approximation_ratio").value
     uniform = summary.uniform_approximation_ratio
-    return (
+    begin = (
         f"{summary.num_samples} circuits for {summary.num_problems} problems: "
-        f"{summary.get('valid').value:.1f} % are valid, the mean approximation ratio (0 for "
+        f"{format_value(summary.get('valid').value, 'valid')} are valid"
+    )
+    by_task = [
+        f"{task.replace('_', ' ')} succeeds in "
+        f"{format_value(table.tables['pass@1'][SUCCESS].value, 'valid')}"
+        for task, table in summary.tasks.items()
+    ]
+    if by_task:
+        return f"{begin}; {', '.join(by_task)}."
+    return (
+        f"{begin}, the mean approximation ratio (0 for "
         f"invalid ones) is {ratio:.3f} (uniform sampling: {uniform:.3f}), and an optimum is "
         f"measured with probability {summary.get('optimum_probability').value:.3f}."
         + (f" {told}" if told else "")

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from quasar.circuits.qasm import Limits
 from quasar.config import VerificationConfig
+from quasar.config.task_names import GRAPH_TASK
 from quasar.episodes.log import Rollout, RolloutLog, extremes
 from quasar.evaluation.drawings import draw_answer
 from quasar.evaluation.storage import shown_text
@@ -62,7 +63,7 @@ def turns_of(rollout: Rollout, limits: Limits, *, width: int = -1) -> Iterator[T
 def facts_of(rollout: Rollout) -> str:
     """One line on a rollout: problem, size, how it ended, what it earned."""
     parts = [
-        f"{rollout.primitive.replace('_', ' ')} on {rollout.num_qubits} qubits",
+        f"{_kind(rollout)} on {rollout.num_qubits} qubits",
         f"{len(rollout.texts)} turn{'s' if len(rollout.texts) > 1 else ''}",
         f"{rollout.tokens} tokens{'' if rollout.finished else ', cut at a limit'}",
         f"weights {rollout.weights_version}",
@@ -70,6 +71,11 @@ def facts_of(rollout: Rollout) -> str:
     if rollout.reward is None:
         return ", ".join([*parts, f"not graded ({rollout.fault})"])
     return ", ".join([*parts, f"reward {rollout.reward:.3f}, advantage {rollout.advantage:+.3f}"])
+
+
+def _kind(rollout: Rollout) -> str:
+    family = rollout.primitive.replace("_", " ")
+    return family if rollout.task == GRAPH_TASK else f"{rollout.task.replace('_', ' ')}: {family}"
 
 
 def findings_of(rollout: Rollout) -> list[tuple[str, str]]:
@@ -82,6 +88,8 @@ def findings_of(rollout: Rollout) -> list[tuple[str, str]]:
         return [*rows, ("fault", found.error)]
     gates = f"{found.num_gates}, {found.num_two_qubit_gates} of them on two or more qubits"
     rows.append(("gates", f"{gates}; depth {found.depth}"))
+    if found.headline:
+        rows.append(("success" if found.success else "no success", found.headline))
     if found.optimum_probability is not None:
         uniform = found.uniform_optimum_probability
         rows.append(("P(optimum)", f"{found.optimum_probability:.4f} (uniform {uniform:.4f})"))

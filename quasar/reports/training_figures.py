@@ -2,9 +2,10 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from quasar.config.task_names import task_names
 from quasar.reports.charts import SERIES, Chart, draw_line
 
 _PART = "reward_weighted/"  # what a part adds to the reward, in the step log
@@ -62,6 +63,8 @@ def _stage_panels(stage: str, steps: Sequence[Mapping[str, Any]]) -> dict[str, d
         ("reward", rewards),
         ("reward by part", parts),
         ("valid fraction", ["valid_fraction"]),
+        ("reward by task", _by_task(names, "reward")),
+        ("success by task", _by_task(names, "success")),
         ("validation reward", ["validation/reward"]),
         ("loss", ["loss"]),
     ):
@@ -79,10 +82,18 @@ def _stage_panels(stage: str, steps: Sequence[Mapping[str, Any]]) -> dict[str, d
     return panels
 
 
+def _by_task(names: Iterable[str], figure: str) -> list[str]:
+    """Metrics of a figure that are of one task each."""
+    return [name for name in names if name.removesuffix(f"/{figure}") in task_names()]
+
+
 def _series(name: str, shown: Sequence[str]) -> str:
     """What a metric is called among those of its panel; "" where it is the only one."""
     if name.startswith(_PART):
         return name.removeprefix(_PART)
+    task, _, figure = name.partition("/")
+    if figure and task in task_names():
+        return task
     return _REWARDS.get(name, "") if len(shown) > 1 else ""
 
 

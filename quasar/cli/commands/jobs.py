@@ -104,6 +104,7 @@ def evaluate(arguments: Namespace) -> None:
     from quasar.pipeline.tracking import tracked_output
     from quasar.reports.console import rows_table, summary_table
     from quasar.reports.family_table import family_console
+    from quasar.reports.task_table import task_console
     from quasar.verification.clients import open_verifiers
 
     paths = EvaluationPaths(arguments.output)
@@ -131,6 +132,9 @@ def evaluate(arguments: Namespace) -> None:
     families = family_console({"this evaluation": summary, **summary.baselines})
     if families is not None:
         console.print(families)
+    tasks = task_console({"this evaluation": summary, **summary.baselines})
+    if tasks is not None:
+        console.print(tasks)
     print(f"report: {paths.report}")
 
 
