@@ -6,6 +6,7 @@ from pydantic import BaseModel
 class TrainedRange(BaseModel):
     """What a model was trained on; what lies outside is answered with a warning."""
 
+    tasks: list[str] = ["ising"]  # ising: graph problems
     primitives: list[str]
     min_qubits: int
     max_qubits: int

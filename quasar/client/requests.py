@@ -108,12 +108,12 @@ def verify_body(circuit: Any, problem: Any, **options: Any) -> bytes:
 
 
 def _stated(problem: Any) -> dict[str, Any]:
-    """A problem as its field; a row of a problem file, known by its `problem_type`, as a row.
+    """A problem as its field; a row of a file, known by `problem_type` or `task`, so.
 
     Words, a path and objects of other libraries are read here (`quasar.read_problem`).
     """
     if isinstance(problem, Mapping):
-        name = "row" if "problem_type" in problem else "problem"
+        name = "row" if {"problem_type", "task"} & problem.keys() else "problem"
         return {name: dict(problem)}
     if isinstance(problem, Problem) or (
         type(problem).__module__ == "builtins" and not isinstance(problem, str)

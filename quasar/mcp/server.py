@@ -1,6 +1,7 @@
 """The verification tool over the Model Context Protocol, for any agent.
 
-Three tools of the one schema: `verify_circuit`, `list_problems`, `describe_problem`. Circuits are
+Tools of the one schema: `verify_circuit`, `list_problems`, `describe_problem`, `list_tasks`,
+`describe_task`. Circuits are
 verified in a guarded child process, so that a hostile one ends the child and not the server. What a
 caller did wrong comes back as an error result with one line that says so.
 """
@@ -29,7 +30,17 @@ import quasar
 from quasar.config import QuasarConfig
 from quasar.errors import QuasarError
 from quasar.runtime import require_free_port
-from quasar.schema.catalogue import DescribedProblem, ProblemList, describe_problem, list_problems
+from quasar.schema.catalogue import (
+    DescribedProblem,
+    DescribedTask,
+    ProblemList,
+    TaskList,
+    TaskQuestion,
+    describe_problem,
+    describe_task,
+    list_problems,
+    list_tasks,
+)
 from quasar.schema.verify import (
     Part,
     Question,
@@ -44,10 +55,13 @@ from quasar.verification.execution.process import GuardedVerifier
 logger = logging.getLogger(__name__)
 
 INSTRUCTIONS = (
-    "Write OpenQASM 3 circuits whose measured bitstrings solve a graph problem, and verify them "
-    "here. list_problems names the problems with an example each; describe_problem gives qubit "
-    "order and Hamiltonian; verify_circuit simulates a circuit exactly and answers with energy, "
-    "probability of an optimum, most probable answers, a reward, and what to fix."
+    "Write OpenQASM 3 circuits whose measured bitstrings solve a graph problem, or that do another "
+    "task (a ground state, a named state, a stabiliser circuit), and verify them here. "
+    "list_problems names the problems with an example each; describe_problem gives qubit order and "
+    "Hamiltonian; "
+    "list_tasks names the other tasks; describe_task takes a row or words and gives the row to "
+    "verify; verify_circuit simulates a circuit exactly and answers with energy, probability of an "
+    "optimum, most probable answers or the task's figures, a reward, and what to fix."
 )
 
 
@@ -77,7 +91,8 @@ def create_server(verifier: GuardedVerifier, config: QuasarConfig) -> Server[Any
 
     tools = {
         "verify_circuit": ServedTool(
-            "Verify one OpenQASM 3 circuit for one graph problem: report, reward, what to fix.",
+            "Verify one OpenQASM 3 circuit for one graph problem, or for an instance of another "
+            "task given as row: report, reward, what to fix.",
             VerifyRequest,
             VerifyAnswer,
             verify_circuit,
@@ -93,6 +108,18 @@ def create_server(verifier: GuardedVerifier, config: QuasarConfig) -> Server[Any
             Question,
             DescribedProblem,
             lambda question: describe_problem(question, max_qubits=max_qubits),
+        ),
+        "list_tasks": ServedTool(
+            "The other tasks that a circuit can be asked for: families, and parts of the reward.",
+            NoQuestion,
+            TaskList,
+            lambda _: list_tasks(),
+        ),
+        "describe_task": ServedTool(
+            "An instance of another task, from words or a row: the row to verify, what is asked.",
+            TaskQuestion,
+            DescribedTask,
+            describe_task,
         ),
     }
 

@@ -6,13 +6,19 @@ Takes names and questions; gives plain answers of the tool's schema.
 from functools import cache
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
+from quasar.config.task_names import GRAPH_TASK, task_names
 from quasar.datasets.prompts import ENCODING
+from quasar.datasets.task_records import TaskRecord
+from quasar.errors import InputError
 from quasar.problems import get_problem, problem_names
 from quasar.problems.base import AnswerForm, Attribute
 from quasar.problems.description import describe
-from quasar.schema.verify import Problem, Question, to_problem
+from quasar.schema.verify import Part, Problem, Question, to_problem
+from quasar.schema.words.tasks import read_task
+from quasar.tasks import get_task
+from quasar.tasks.words import AskedInstance
 
 MAX_TERMS = 2000
 
@@ -57,6 +63,95 @@ class DescribedProblem(BaseModel):
     )
     num_terms: int
     attributes: dict[str, Any]
+
+
+class TaskPart(BaseModel):
+    """A part of a task's reward."""
+
+    meaning: str
+    weight: float = Field(description="where nothing else is configured")
+
+
+class ListedTask(BaseModel):
+    """One task other than graph problems."""
+
+    task: str
+    summary: str
+    families: dict[str, str] = Field(description="each with one sentence")
+    parts: dict[str, TaskPart] = Field(
+        description="of the reward, each in [0, 1]; the best answer without skill has 0"
+    )
+    max_qubits: int
+
+
+class TaskList(BaseModel):
+    """The tasks that a row or words may ask for."""
+
+    tasks: list[ListedTask]
+
+
+class TaskQuestion(Part):
+    """An instance of a task, stated in one of two ways."""
+
+    row: dict[str, Any] | None = Field(
+        default=None, description="task, family, n_qubits and instance, as a problem file has them"
+    )
+    text: str | None = Field(
+        default=None,
+        max_length=4000,
+        description="or in words, e.g. prepare a GHZ state on five qubits",
+    )
+
+    @model_validator(mode="after")
+    def _one_instance(self):
+        if (self.row is None) == (self.text is None):
+            raise ValueError("give either 'row' or 'text'")
+        return self
+
+
+class DescribedTask(BaseModel):
+    """An instance of a task as a circuit's writer sees it."""
+
+    row: dict[str, Any] = Field(description="as verify_circuit takes it")
+    question: str = Field(description="what is asked, with all conventions")
+    baseline: str = Field(description="the best answer without skill: each part of it is 0")
+    notes: list[str] = Field(description="what the words left open, and how it was taken")
+
+
+@cache
+def list_tasks() -> TaskList:
+    """Every task but the graph problems, which are listed one by one."""
+    return TaskList(tasks=[_listed_task(name) for name in task_names() if name != GRAPH_TASK])
+
+
+def describe_task(question: TaskQuestion) -> DescribedTask:
+    """What an instance asks. Raises InputError or TaskError."""
+    if question.row is not None:
+        row = {"sample_index": 0, **question.row}
+        stated: AskedInstance | None = AskedInstance(TaskRecord.from_dict(row).problem)
+    else:
+        stated = read_task(question.text or "")
+    if stated is None:
+        raise InputError("the text asks for none of the tasks; list_tasks names them")
+    instance, task = stated.instance, get_task(stated.instance.task)
+    written = TaskRecord(0, instance).to_dict()
+    return DescribedTask(
+        row={name: written[name] for name in ("task", "family", "n_qubits", "instance")},
+        question="\n".join(message["content"] for message in task.prompt(instance)),
+        baseline=task.baseline(task.facts(instance)),
+        notes=list(stated.notes),
+    )
+
+
+def _listed_task(name: str) -> ListedTask:
+    task = get_task(name)
+    return ListedTask(
+        task=name,
+        summary=task.summary,
+        families=dict(task.families),
+        parts={n: TaskPart(meaning=p.meaning, weight=p.weight) for n, p in task.parts.items()},
+        max_qubits=task.max_qubits,
+    )
 
 
 @cache

@@ -58,14 +58,14 @@ class CircuitRequest(Part):
     row: dict[str, Any] | None = Field(
         default=None,
         description="or as a row of a problem file, as /v1/verify takes it; its encoding, ansatz "
-        "and layers are kept",
+        "and layers are kept; rows of other tasks, too",
     )
     text: str | None = Field(
         default=None,
         min_length=1,
         max_length=MAX_TEXT,
         description="or in words: names a primitive and holds the graph, as JSON or as edges "
-        "such as 0-1 1-2:3",
+        "such as 0-1 1-2:3; or a task as in `prepare a GHZ state on five qubits`",
     )
     samples: int | None = Field(
         default=None, ge=1, description="candidates to draw a turn; the best is answered"
@@ -177,6 +177,7 @@ class Candidate(BaseModel):
     reward: float | None = None
     approximation_ratio: float | None = None
     optimum_probability: float | None = None
+    success: bool | None = Field(default=None, description="of a task other than graph problems")
     num_gates: int | None = None
     two_qubit_gates: int | None = None
     depth: int | None = None
@@ -195,7 +196,8 @@ class TurnSummary(BaseModel):
 class ProblemSummary(BaseModel):
     """The problem as it was understood."""
 
-    primitive: str
+    task: str = "ising"
+    primitive: str = Field(description="of another task than graph problems: the family")
     num_qubits: int
 
 
@@ -217,6 +219,14 @@ class CircuitAnswer(BaseModel):
     message: str
     reward: float | None = Field(description="hierarchical reward of the circuit")
     reward_parts: dict[str, float] = Field(description="its unweighted parts, each in [0, 1]")
+    success: bool | None = Field(
+        default=None,
+        description="whether the task asked for is done; null for a graph problem, whose answer is "
+        "feasible and optimal or not",
+    )
+    headline: str | None = Field(
+        default=None, description="the task's figures in one line; null for a graph problem"
+    )
     best_bitstring: str | None = Field(
         description=(
             "lowest-energy bitstring among those that the circuit measures most often; "

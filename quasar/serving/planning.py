@@ -5,22 +5,27 @@ Takes the request and the endpoint's configuration; gives a `SearchPlan`, or rai
 """
 
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from quasar.circuits.ansatz import get_ansatz
 from quasar.config import QuasarConfig, ToolName
-from quasar.datasets.prompts import build_messages, named_form
+from quasar.datasets.prompts import build_messages, named_form, record_messages
 from quasar.datasets.records import ProblemRecord
+from quasar.datasets.task_records import TaskRecord, is_task_row
 from quasar.episodes.sampling import for_turns
-from quasar.errors import InputError, ProblemError
-from quasar.policy.program_form import program_form
+from quasar.errors import InputError, ProblemError, TaskError
+from quasar.policy.program_form import program_form, record_form
 from quasar.problems import ProblemInstance
 from quasar.schema.circuits import MAX_SEED, CircuitRequest
 from quasar.schema.verify import to_instance
 from quasar.schema.words.reader import read_problem
+from quasar.schema.words.tasks import read_task
 from quasar.serving.errors import RequestRefused, bad_problem, over_limit
 from quasar.serving.search import SearchPlan
-from quasar.serving.trained_range import outside_training
+from quasar.serving.trained_range import outside_training, task_outside_training
+from quasar.tasks.base import AnyInstance, TaskInstance, task_of
+from quasar.tasks.words import AskedInstance
 from quasar.verification.facts import MAX_ENUMERATED_QUBITS
 
 
@@ -45,19 +50,18 @@ def plan_search(request: CircuitRequest, config: QuasarConfig, *, stream: bool) 
             raise RequestRefused(
                 422, str(error), field="ansatz", hint="name one of these"
             ) from error
-    record = _record(request, config)
-    problem = _problem(request, config) if record is None else record.problem
+    stated = _stated_task(request)
+    record = None if stated else _record(request, config)
+    if stated is not None:
+        problem: AnyInstance = stated.instance
+    else:
+        problem = _problem(request, config) if record is None else record.problem
+    _require_trained(problem, request, config)
     tools = _tools(request, problem, config)
     constrained = _constrained(request, config)
-    own = (None, None) if record is None else named_form(record, style=dataset.prompts)
-    ansatz = _first(request.ansatz, own[0], serving.ansatz)
-    layers = _first(request.layers, own[1], serving.layers)
-    messages = build_messages(problem, ansatz=ansatz, layers=layers, style=dataset.prompts)
-    return SearchPlan(
-        problem=problem,
-        messages=tuple(messages),
-        samples=samples,
-        generation=for_turns(config.generation, request.turns).model_copy(
+    common: dict[str, Any] = {
+        "samples": samples,
+        "generation": for_turns(config.generation, request.turns).model_copy(
             update={
                 "temperature": _first(request.temperature, serving.temperature),
                 "top_p": serving.top_p,
@@ -66,18 +70,83 @@ def plan_search(request: CircuitRequest, config: QuasarConfig, *, stream: bool) 
                 "plan_order": "varied",  # the best of the candidates is answered
             }
         ),
-        seed=secrets.randbelow(MAX_SEED) if request.seed is None else request.seed,
-        limit_s=_first(request.budget_s, serving.request_timeout_s),
-        device=request.device,
-        alternatives=request.alternatives,
-        draw=request.draw,
+        "seed": secrets.randbelow(MAX_SEED) if request.seed is None else request.seed,
+        "limit_s": _first(request.budget_s, serving.request_timeout_s),
+        "device": request.device,
+        "alternatives": request.alternatives,
+        "draw": request.draw,
+        "stream": stream,
+    }
+    if stated is not None:
+        return _task_plan(stated, request, config, common)
+    assert isinstance(problem, ProblemInstance)
+    own = (None, None) if record is None else named_form(record, style=dataset.prompts)
+    ansatz = _first(request.ansatz, own[0], serving.ansatz)
+    layers = _first(request.layers, own[1], serving.layers)
+    messages = build_messages(problem, ansatz=ansatz, layers=layers, style=dataset.prompts)
+    return SearchPlan(
+        problem=problem,
+        messages=tuple(messages),
+        **common,
         form=program_form(problem, ansatz=ansatz, layers=layers, settings=dataset),
         style=request.style,
-        stream=stream,
         ansatz=request.ansatz,
         warnings=tuple(
             outside_training(config, problem, ansatz=ansatz, layers=layers, constrained=constrained)
         ),
+    )
+
+
+def _stated_task(request: CircuitRequest) -> AskedInstance | None:
+    """What a request asks of a task other than graph problems; None where it is of those."""
+    try:
+        if request.text is not None:
+            return read_task(request.text)
+        if is_task_row(request.row):
+            record = TaskRecord.from_dict({"sample_index": 0, **(request.row or {})})
+            return AskedInstance(record.problem)
+    except (TaskError, InputError) as error:
+        field = "row" if request.text is None else "text"
+        raise RequestRefused(
+            422, str(error), field=field, hint="quasar tasks show NAME tells what a task takes"
+        ) from error
+    return None
+
+
+def _require_trained(problem: AnyInstance, request: CircuitRequest, config: QuasarConfig) -> None:
+    """Raises RequestRefused where the model was not trained on the task at all."""
+    task, known = task_of(problem), config.dataset.tasks
+    if task not in known:
+        field = next(n for n in ("problem", "row", "text") if getattr(request, n) is not None)
+        raise RequestRefused(
+            422,
+            f"this model was not trained on {task} (it was on {', '.join(known)})",
+            field=field,
+            hint="use a checkpoint that was, e.g. of quasar train --config laptop-tasks",
+        )
+
+
+def _task_plan(
+    stated: AskedInstance, request: CircuitRequest, config: QuasarConfig, common: Mapping[str, Any]
+) -> SearchPlan:
+    """As `plan_search`, of a task other than graph problems. Raises RequestRefused for what such a
+    request does not have.
+    """
+    for name in ("ansatz", "layers", "style"):
+        if getattr(request, name) is not None:
+            raise RequestRefused(
+                422,
+                f"{name}: is of graph problems, {stated.instance.task} has none",
+                field=name,
+                hint="ask without it",
+            )
+    record = TaskRecord(0, stated.instance)
+    return SearchPlan(
+        problem=stated.instance,
+        messages=tuple(record_messages(record, style=config.dataset.prompts)),
+        **common,
+        form=record_form(record, config.dataset),
+        warnings=(*stated.notes, *task_outside_training(config, stated.instance)),
     )
 
 
@@ -97,10 +166,19 @@ def _constrained(request: CircuitRequest, config: QuasarConfig) -> bool:
 
 
 def _tools(
-    request: CircuitRequest, problem: ProblemInstance, config: QuasarConfig
+    request: CircuitRequest, problem: AnyInstance, config: QuasarConfig
 ) -> tuple[ToolName, ...]:
     """Those asked for. Raises RequestRefused for one that cannot be used here."""
     generation = config.generation
+    if isinstance(problem, TaskInstance):
+        if request.tools is not None and "optimise" in request.tools:
+            raise RequestRefused(
+                422,
+                f"tools: optimise is of graph problems, not of {problem.task}",
+                field="tools",
+                hint="ask for verify alone",
+            )
+        return ("verify",)
     if request.tools is None:
         return generation.tools
     if generation.tool_format == "chat_template" and not set(request.tools) <= {*generation.tools}:

@@ -31,6 +31,7 @@ from quasar.schema.circuits import (
     Stopped,
     TurnSummary,
 )
+from quasar.tasks.base import AnyInstance, task_of
 from quasar.verification.optimiser import SKIPPED
 from quasar.verification.report import Outcome, VerificationReport
 from quasar.verification.request import VerificationResult
@@ -44,7 +45,7 @@ class SearchPlan:
     generation: turns, limits and how to draw. limit_s: seconds.
     """
 
-    problem: ProblemInstance
+    problem: AnyInstance
     messages: tuple[dict[str, str], ...]
     samples: int
     generation: GenerationConfig
@@ -80,7 +81,7 @@ class ScoredCandidate:
 
     sample: int
     text: str
-    hamiltonian: IsingHamiltonian
+    hamiltonian: IsingHamiltonian | None  # of a graph problem
     turn: int
     result: VerificationResult
     scored: Scored | None
@@ -104,6 +105,8 @@ class ScoredCandidate:
     @cached_property
     def ansatz(self) -> str | None:
         """Of a valid one: the name of its family or template, None where it has none."""
+        if self.hamiltonian is None:
+            return None
         found = recognise(self.circuit, self.hamiltonian)
         return None if found is None else found.ansatz.name
 
@@ -122,6 +125,7 @@ class ScoredCandidate:
             reward=self.scored.value,
             approximation_ratio=report.expectation and report.expectation.approximation_ratio,
             optimum_probability=report.distribution and report.distribution.optimum_probability,
+            success=report.task and report.task.success,
             num_gates=report.num_gates,
             two_qubit_gates=report.num_two_qubit_gates,
             depth=report.depth,
@@ -148,12 +152,12 @@ class Search:
         self, calls: Sequence[ToolCall], results: Sequence[VerificationResult]
     ) -> list[ScoredCandidate]:
         """Take in one turn: a result for each call."""
-        turn = len(self.turns) + 1
+        turn, problem = len(self.turns) + 1, self.plan.problem
         new = [
             ScoredCandidate(
                 call.sample,
                 call.tool.submitted(call.argument, result),
-                self.plan.problem.hamiltonian,
+                problem.hamiltonian if isinstance(problem, ProblemInstance) else None,
                 turn,
                 result,
                 self._score(result),
@@ -254,6 +258,8 @@ class Search:
             message=message,
             reward=best and best.grade.value,
             reward_parts=dict(best.grade.parts) if best else {},
+            success=report and report.task and report.task.success,
+            headline=report and report.task and report.task.headline,
             **(best_outcome(problem, report) if report else _no_outcome()),
             turn=best and best.turn,
             sample=best and best.sample,
@@ -285,9 +291,11 @@ class Search:
         )
 
 
-def facts(problem: ProblemInstance) -> ProblemSummary:
+def facts(problem: AnyInstance) -> ProblemSummary:
     """The problem in short."""
-    return ProblemSummary(primitive=problem.primitive, num_qubits=problem.num_qubits)
+    return ProblemSummary(
+        task=task_of(problem), primitive=problem.primitive, num_qubits=problem.num_qubits
+    )
 
 
 def _no_outcome() -> dict[str, Any]:
@@ -295,10 +303,11 @@ def _no_outcome() -> dict[str, Any]:
     return dict.fromkeys(names)
 
 
-def best_outcome(problem: ProblemInstance, report: VerificationReport) -> dict[str, Any]:
+def best_outcome(problem: AnyInstance, report: VerificationReport) -> dict[str, Any]:
     """Fields of the lowest-energy outcome among the most probable ones; ties: more probable."""
     if report.distribution is None or not report.distribution.most_probable:
         return _no_outcome()
+    assert isinstance(problem, ProblemInstance)
 
     def energy(outcome: Outcome) -> float:
         # binary variable q is 1 where Z_q = +1; term by term, because the whole diagonal is 2**n

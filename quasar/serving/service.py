@@ -24,6 +24,7 @@ from quasar.episodes.turns import (
 )
 from quasar.errors import InputError, ProblemError, VerificationError
 from quasar.policy.tool_calls import submitted_circuit
+from quasar.problems import ProblemInstance
 from quasar.schema.catalogue import DescribedProblem, describe_problem
 from quasar.schema.circuits import (
     CircuitAnswer,
@@ -242,7 +243,8 @@ class CircuitService:
         Where that cannot be, the best stays as the model wrote it, and the answer says why.
         """
         plan, best, started = search.plan, search.best(), time.perf_counter()
-        if best is None or plan.style is None:
+        problem = plan.problem
+        if best is None or plan.style is None or not isinstance(problem, ProblemInstance):
             return
         try:
             async with asyncio.timeout_at(deadline):
@@ -250,12 +252,12 @@ class CircuitService:
                     restate,
                     [candidate.circuit for candidate in search.distinct()],
                     plan.style,
-                    hamiltonian=plan.problem.hamiltonian,
+                    hamiltonian=problem.hamiltonian,
                     limits=program_limits(self.config.verification),
                 )
                 if best.circuit in search.restated:
                     check = VerificationRequest(
-                        plan.problem,
+                        problem,
                         search.restated[best.circuit],
                         diagnose=best.report.diagnosis is not None,
                         draw=plan.draw,

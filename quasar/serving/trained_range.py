@@ -9,6 +9,7 @@ from typing import Any
 from quasar.circuits.ansatz import ansatz_names, get_ansatz
 from quasar.config import QuasarConfig
 from quasar.problems import ProblemInstance
+from quasar.tasks.base import TaskInstance
 
 
 def trained_families(config: QuasarConfig) -> tuple[str, ...]:
@@ -28,6 +29,7 @@ def trained_range(config: QuasarConfig) -> dict[str, Any]:
     """
     dataset = config.dataset
     return {
+        "tasks": list(dataset.tasks),
         "primitives": list(dataset.primitives),
         "min_qubits": dataset.min_qubits,
         "max_qubits": dataset.max_qubits,
@@ -36,6 +38,23 @@ def trained_range(config: QuasarConfig) -> dict[str, Any]:
         "prompts": dataset.prompts,
         "style": dataset.style,
     }
+
+
+def task_outside_training(config: QuasarConfig, instance: TaskInstance) -> list[str]:
+    """As `outside_training`, of an instance of a task that the model was trained on."""
+    dataset = config.dataset
+    ranges, n = dataset.ranges[instance.task], instance.num_qubits
+    if not any(r.min_qubits <= n <= r.max_qubits for r in ranges):
+        told = sorted({(r.min_qubits, r.max_qubits) for r in ranges})
+        sizes = ", ".join(f"{a} to {b}" if a != b else str(a) for a, b in told)
+        return [f"the instance has {n} qubits, the model was trained on {sizes}"]
+    here = [r.family for r in ranges if r.min_qubits <= n <= r.max_qubits]
+    if None in here or instance.family in here:
+        return []
+    return [
+        f"the instance is of {instance.family} on {n} qubits, the model was trained there on "
+        f"{', '.join(name for name in here if name)}"
+    ]
 
 
 def outside_training(

@@ -12,6 +12,7 @@ from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.streamable_http import create_mcp_http_client, streamable_http_client
 
 from quasar.cli.main import main
+from quasar.config.task_names import task_names
 from quasar.problems import problem_names
 from quasar.schema.verify import (
     GRAPH_EXAMPLE,
@@ -75,13 +76,19 @@ def answers():
         "no problem": call("verify_circuit", {"circuit": "x"}),
         "misspelt": call("list_problems", {"name": "x"}),
         "unknown": call("describe_problem", {"problem": {"primitive": "cut", "graph": {}}}),
+        "tasks": call("list_tasks"),
+        "in words": call("describe_task", {"text": "prepare a GHZ state on three qubits"}),
+        "no task": call("describe_task", {"text": "max cut of 0-1 1-2"}),
+        "unclear task": call("describe_task", {"text": "prepare a GHZ state"}),
         "no tool": no_such_tool,
     }
     return dict(zip(asked, talk(*asked.values()), strict=True))
 
 
 async def no_such_tool(client):
-    with pytest.raises(MCPError, match="valid: verify_circuit, list_problems, describe_problem"):
+    with pytest.raises(
+        MCPError, match="valid: verify_circuit, list_problems, describe_problem, list_tasks"
+    ):
         await client.call_tool("simulate", {})
 
 
@@ -94,7 +101,8 @@ def structured(answer) -> dict:
 
 def test_tools_are_listed_with_the_one_schema(answers):
     tools = {tool.name: tool for tool in answers["tools"].tools}
-    assert list(tools) == ["verify_circuit", "list_problems", "describe_problem"]
+    problems = ["verify_circuit", "list_problems", "describe_problem"]
+    assert list(tools) == [*problems, "list_tasks", "describe_task"]
     assert all(tool.description and tool.output_schema for tool in tools.values())
     verify = tools["verify_circuit"]
     assert verify.input_schema == VerifyRequest.model_json_schema()
@@ -128,6 +136,8 @@ def test_an_invalid_circuit_is_an_answer(answers):
         ("no problem", "give either 'problem' or 'row'"),
         ("misspelt", "unknown field 'name'"),
         ("unknown", "unknown primitive 'cut'"),
+        ("no task", "the text asks for none of the tasks"),
+        ("unclear task", "the number of qubits is not said"),
     ],
 )
 def test_bad_input_is_one_line_that_says_what_is_wrong(answers, name, part):
@@ -143,6 +153,19 @@ def test_problems_are_listed_with_examples_that_build(answers):
     for problem in problems:
         built = to_instance(Problem(**problem["example"]), max_qubits=16)
         assert built.num_qubits in problem["qubits"]
+
+
+def test_a_task_in_words_is_a_row_that_is_verified(answers):
+    listed = {task["task"]: task for task in structured(answers["tasks"])["tasks"]}
+    assert list(listed) == [name for name in task_names() if name != "ising"]
+    assert listed["stabiliser"]["parts"]["exact"]["weight"] == 0.4
+    described = structured(answers["in words"])
+    assert described["row"]["family"] == "ghz"
+    assert "GHZ state" in described["question"]
+    circuit = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nbit[3] c;\nqubit[3] q;\nh q[0];\n'
+    circuit += "cx q[0], q[1];\ncx q[1], q[2];\nc = measure q;"
+    (answer,) = talk(call("verify_circuit", {"row": described["row"], "circuit": circuit}))
+    assert structured(answer)["report"]["task"]["success"] is True
 
 
 def test_a_problem_is_described_as_the_verifier_has_it(answers):

@@ -127,7 +127,8 @@ def test_events_tell_each_turn(asked):
     names = [name for name, _ in events]
     assert names == ["start", "written", "verified", "written", "verified", "answer"]
     start, _, first, _, second, answer = (data for _, data in events)
-    assert start["problem"] == {"primitive": "vertex_cover", "num_qubits": 3}
+    problem = {"task": "ising", "primitive": "vertex_cover", "num_qubits": 3}
+    assert start["problem"] == problem
     assert [c["valid"] for c in first["candidates"]] == [False, True]
     assert first["candidates"][0]["error"]["kind"]
     assert second["improved"]

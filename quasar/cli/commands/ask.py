@@ -144,14 +144,15 @@ def _problem(arguments: Namespace) -> dict[str, Any] | str:
     if index is None:
         raise InputError(f"--problems {file}: name a row by --index")
     from quasar.datasets.io import find_row
-    from quasar.datasets.records import CORE_FIELDS, ProblemRecord
+    from quasar.datasets.records import CORE_FIELDS
+    from quasar.datasets.task_records import TASK_FIELDS, is_task_row, read_record
 
     line, row = find_row(existing(file, "--problems"), index)
     try:
-        ProblemRecord.from_dict(row)  # said here, with the line
+        read_record(row)  # said here, with the line
     except InputError as error:
         raise InputError(f"{file} line {line}: {error}") from error
-    sent = set(CORE_FIELDS) - {"reference_circuit"}
+    sent = {*(TASK_FIELDS if is_task_row(row) else CORE_FIELDS)} - {"reference_circuit"}
     return {name: value for name, value in row.items() if name in sent}
 
 

@@ -73,9 +73,14 @@ def _request(arguments: Namespace, circuit: str) -> "tuple[VerifyRequest, str]":
         return VerifyRequest(row=dict(row), circuit=circuit), f"{arguments.problems} line {line}"
     stated, where = problem_argument(arguments, arguments.problem), arguments.problem
     if isinstance(stated, str):
+        from quasar.datasets.task_records import TaskRecord
         from quasar.schema.words.reader import read_problem
+        from quasar.schema.words.tasks import read_task
 
-        stated, where = read_problem(stated), "the problem in words"
+        where = "the problem in words"
+        if (task := read_task(stated)) is not None:
+            return VerifyRequest(row=TaskRecord(0, task.instance).to_dict(), circuit=circuit), where
+        stated = read_problem(stated)
     return VerifyRequest(problem=stated, circuit=circuit), where
 
 

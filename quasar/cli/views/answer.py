@@ -79,7 +79,13 @@ def answer_text(answer: CircuitAnswer, verification: VerificationConfig, *, widt
 
 def _facts(answer: CircuitAnswer) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
-    facts = {"answer": f"{json.dumps(answer.answer, ensure_ascii=False)}: {_quality(answer)}"}
+    if answer.success is not None:
+        found = "done" if answer.success else "not done"
+        table.add_row(_plain(answer.problem.task.replace("_", " ")), _plain(found))
+        table.add_row("found", _plain(answer.headline or ""))
+        facts: dict[str, str] = {}
+    else:
+        facts = {"answer": f"{json.dumps(answer.answer, ensure_ascii=False)}: {_quality(answer)}"}
     if answer.best_bitstring is not None:
         facts["measured"] = f"as {answer.best_bitstring}"
         if answer.probability is not None:
