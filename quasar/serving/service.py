@@ -70,6 +70,11 @@ Write = Callable[[WriteRequest], AsyncGenerator[TextDeltas | Written, None]]
 Verify = Callable[[Sequence[ReportRequest]], Awaitable[list[VerificationResult]]]
 Compile = Callable[[DeviceName, str], Awaitable[Compiled]]
 Item = TypeVar("Item")
+_SHORTER = {  # what a prompt is made of -> what to do where it is too long
+    "problem.graph": "give a smaller graph",
+    "row.instance": "ask for one on fewer qubits",
+    "messages": "send shorter messages",
+}
 
 
 async def compile_here(device: DeviceName, circuit: str) -> Compiled:
@@ -179,6 +184,8 @@ class CircuitService:
 
     async def _search(self, plan: SearchPlan) -> AsyncIterator[Event]:
         search, episodes = Search(plan, self._reward), plan.episodes(self._reward)
+        of_graph = isinstance(plan.problem, ProblemInstance)
+        stated = "problem.graph" if of_graph else "row.instance"
         assert self._write is not None
         assert self.model is not None
         yield Started(
@@ -203,7 +210,7 @@ class CircuitService:
                             if isinstance(item, TextDeltas):
                                 yield _grown(turn, item)
                             else:
-                                answer = written = _that_fit(item, field="problem.graph")
+                                answer = written = _that_fit(item, field=stated)
                     event: Event = _written(turn, written, time.perf_counter() - started)
                     search.seconds["generation"] += event.seconds
                 else:
@@ -338,5 +345,5 @@ def _that_fit(written: Written, *, field: str) -> list[WrittenTurn]:
         f"the problem takes {written.num_tokens} tokens to state, "
         f"the model reads at most {written.limit}",
         field=field,
-        hint="give a smaller graph" if field == "problem.graph" else "send shorter messages",
+        hint=_SHORTER[field],
     )

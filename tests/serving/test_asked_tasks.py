@@ -9,6 +9,7 @@ from quasar.circuits.circuit import Circuit, Gate
 from quasar.cli.main import main
 from quasar.config import load_config
 from quasar.datasets.task_records import TaskRecord
+from quasar.episodes.turns import PromptTooLong
 from quasar.serving.trained_range import task_outside_training
 from quasar.tasks import get_task
 
@@ -97,6 +98,16 @@ def test_what_is_outside_the_training_is_said_and_what_was_left_open():
     config = load_config("published", TRAINED)
     clifford = stated(REPETITION, "stabiliser").instance
     assert task_outside_training(config, clifford) == []
+
+
+def test_a_prompt_that_is_too_long_is_refused():
+    async def write(request):
+        yield PromptTooLong(0, 300, 256)
+
+    answer = Endpoint([], *TRAINED, write=write).ask({"text": GHZ5})
+    assert answer.status_code == 422
+    assert error_of(answer)["field"] == "row.instance"
+    assert error_of(answer)["hint"] == "ask for one on fewer qubits"
 
 
 @pytest.mark.parametrize(
