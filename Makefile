@@ -74,6 +74,7 @@ lint: setup
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	.venv/bin/oxlint --deny-warnings quasar/serving/playground
+	.venv/bin/hadolint cluster/Dockerfile.cpu cluster/Dockerfile.gpu
 
 types: setup
 	.venv/bin/basedpyright --pythonpath $(PYTHON)

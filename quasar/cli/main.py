@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None, *, prepare: commands.Prepare | None 
         parser.print_help()
         return 0
     if given[0] == "help":  # of a command as `quasar COMMAND --help`
-        given = [*given[1:], "--help"]
+        given = ["--help"] if given[1:] == ["help"] else [*given[1:], "--help"]
     arguments = parser.parse_args(given)
     set_up_logging(arguments.verbose)
     put_environment_on_path()
@@ -158,6 +158,15 @@ def build_parser() -> argparse.ArgumentParser:
     service.add_keys(subparsers.add_parser("keys", help="make API keys of the endpoint"), command)
     training.add_plan(command)
     subparsers.add_parser("help", help="show this, or the help of a command")
+    completion = command(
+        "completion",
+        print_completion,
+        "print a script with which a shell completes commands, options and files",
+        'eval "$(quasar completion bash)" (in ~/.bashrc; docs: Shell completion)',
+    )
+    completion.add_argument(
+        "shell", choices=("bash", "zsh", "tcsh"), metavar="SHELL", help="%(choices)s"
+    )
     command(
         "doctor",
         commands.doctor,
@@ -165,6 +174,13 @@ def build_parser() -> argparse.ArgumentParser:
         "quasar doctor --config single-gpu",
     )
     return parser
+
+
+def print_completion(arguments: argparse.Namespace) -> None:
+    """The script on stdout."""
+    from quasar.cli.completion import completion_script
+
+    print(completion_script(build_parser(), arguments.shell))
 
 
 def _common_options() -> argparse.ArgumentParser:

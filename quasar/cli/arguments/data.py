@@ -85,7 +85,7 @@ def add_problems(group: argparse.ArgumentParser, command: Callable) -> None:
         "quasar problems show max_flow",
         under=under,
     )
-    show.add_argument("name", metavar="NAME", help="as `quasar problems list` gives it")
+    show.add_argument("primitive", metavar="NAME", help="as `quasar problems list` gives it")
     read = command(
         "read",
         source_commands.problems_read,

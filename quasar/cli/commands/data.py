@@ -94,7 +94,7 @@ def problems_show(arguments: Namespace) -> None:
     load(arguments)
     from quasar.problems.description import describe
 
-    shown = describe(arguments.name)
+    shown = describe(arguments.primitive)
     if arguments.json:
         print(json.dumps(shown, indent=1, ensure_ascii=False))
         return
