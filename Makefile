@@ -1,6 +1,7 @@
 # make setup   environment in .venv, with everything that training needs
 # make train   the main job on this machine: dataset, fine-tuning, GRPO, evaluation, report
 # make test    all tests            make check  lint, types and the fast tests, in two minutes
+# make docs    the documentation as a site in build/site, links checked, nothing fetched
 # make lint    style                make types  the type checker   make clean   remove what was made
 #
 # Variables: CONFIG=laptop|single-gpu|cluster-4b|FILE   ARGS="--set grpo.iterations=10"
@@ -9,7 +10,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := setup
-.PHONY: setup train test lint types check fast clean
+.PHONY: setup train test docs lint types check fast clean
 
 CONFIG ?= laptop
 ARGS ?=
@@ -69,6 +70,10 @@ train: setup
 
 test: setup
 	$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
+
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet
+	@echo "== build/site/index.html"
 
 lint: setup
 	$(PYTHON) -m ruff check .

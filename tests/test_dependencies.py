@@ -49,6 +49,7 @@ ROOMS = {
     "ray_jobs": OPTIONS,
     "examples": (),
     "tests": (*OPTIONS, "dev"),
+    "docs": ("serve", "docs"),
     "benchmarks": (*OPTIONS, "dev", "benchmarks", "chemistry"),
 }
 
@@ -84,8 +85,10 @@ def imports_of_room(room: str) -> dict[str, str]:
     """Module of others -> a file that imports it."""
     paths = sorted((ROOT / room).rglob("*.py"))
     # Tests and benchmarks lie on the path themselves; those of the package are imported as its own.
-    flat = [path for name in ("tests", "benchmarks") for path in (ROOT / name).rglob("*.py")]
-    own = {*ROOMS, *(path.stem for path in flat if room in ("tests", "benchmarks"))}
+    flat = [
+        path for name in ("tests", "benchmarks", "docs") for path in (ROOT / name).rglob("*.py")
+    ]
+    own = {*ROOMS, *(path.stem for path in flat if room in ("tests", "benchmarks", "docs"))}
     found: dict[str, str] = {}
     for path in paths:
         for name in imports_of(path.read_text("utf-8")) - own - sys.stdlib_module_names:

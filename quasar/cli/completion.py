@@ -1,4 +1,4 @@
-"""Scripts with which bash, zsh and tcsh complete `quasar`: commands, options, choices, files, names.
+"""Scripts with which bash, zsh and tcsh complete `quasar`: commands, options, files, names.
 
 Takes the parser of all commands; gives the text of a script, made by shtab. Arguments that are
 paths complete as files or directories, names of presets and problems from what there is now.
