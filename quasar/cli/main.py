@@ -143,6 +143,7 @@ def build_parser() -> argparse.ArgumentParser:
     tasks.add_tasks(subparsers.add_parser("tasks", help="see what can be asked for"), command)
     data.add_solve(command)
     service.add_verify(command)
+    service.add_run(command)
     service.add_convert(command)
     service.add_mcp(command)
     training.add_sft(command)

@@ -17,6 +17,7 @@ from quasar.cli.arguments.types import (
 from quasar.cli.commands import ask as ask_command
 from quasar.cli.commands import convert as convert_command
 from quasar.cli.commands import jobs as commands
+from quasar.cli.commands import run as run_command
 from quasar.cli.commands import verify as verify_commands
 
 
@@ -28,21 +29,70 @@ def add_verify(command: Callable) -> None:
         "verify one circuit under limits and say what to fix (exit 1: the circuit is not valid)",
         'quasar verify circuit.qasm "max cut of 0-1:3 1-2:1 2-0:2"',
     )
-    verify.add_argument(
+    _add_circuit_and_problem(verify)
+
+
+def add_run(command: Callable) -> None:
+    """`quasar run`."""
+    run = command(
+        "run",
+        run_command.run,
+        "run one circuit on a backend of Qiskit: Aer, a device's snapshot, IBM Quantum",
+        'quasar run circuit.qasm "max cut of 0-1:3 1-2:1 2-0:2" --backend fake_torino --dry-run',
+    )
+    _add_circuit_and_problem(run)
+    run.add_argument(
+        "--backend",
+        required=True,
+        metavar="NAME",
+        help="aer (no noise), fake_torino and other snapshots, MODULE:CALLABLE that gives a "
+        "BackendV2, else one of IBM Quantum by the account that its package has stored",
+    )
+    run.add_argument(
+        "--shots", type=positive, default=1024, metavar="N", help="of each circuit; default: 1024"
+    )
+    run.add_argument(
+        "--mitigation",
+        choices=("none", "readout", "linear", "richardson"),
+        default="none",
+        metavar="NAME",
+        help="%(choices)s; the last two extrapolate to zero noise from three circuits, readout "
+        "errors inverted; default: none",
+    )
+    run.add_argument(
+        "--dry-run", action="store_true", help="compile, tell the cost, submit nothing"
+    )
+    run.add_argument(
+        "--max-seconds",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="submit nothing that takes a remote device longer; default: 60",
+    )
+    run.add_argument(
+        "--price", type=float, metavar="P", help="of a second of the device, to be told"
+    )
+    run.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="of simulated backends; default: 0"
+    )
+
+
+def _add_circuit_and_problem(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
         "circuit",
         metavar="CIRCUIT.qasm",
         help="an OpenQASM 3 or 2 program or a chat answer; -: stdin",
     )
-    verify.add_argument(
+    command.add_argument(
         "problem",
         nargs="?",
         metavar="PROBLEM",
         help="in words, or a file that `quasar problems read` understands",
     )
-    add_source(verify)
-    verify.add_argument("--problems", type=Path, metavar="FILE", help="or a row of a problem file")
-    verify.add_argument("--index", type=int, metavar="I", help="sample_index of that row")
-    verify.add_argument("--json", action="store_true", help="print JSON")
+    add_source(command)
+    command.add_argument("--problems", type=Path, metavar="FILE", help="or a row of a problem file")
+    command.add_argument("--index", type=int, metavar="I", help="sample_index of that row")
+    command.add_argument("--json", action="store_true", help="print JSON")
 
 
 def add_convert(command: Callable) -> None:

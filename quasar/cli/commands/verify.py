@@ -17,7 +17,7 @@ STANDARD_INPUT = "-"
 
 def verify(arguments: Namespace) -> int:
     config = load(arguments)
-    _require_one_problem(arguments)
+    require_one_problem(arguments)
     # One byte more than the verifier takes, so that it can say what is too long.
     text = read_circuit(arguments.circuit, max_bytes=config.verification.max_text_bytes + 1)
     from quasar.circuits.foreign import program_of
@@ -26,7 +26,7 @@ def verify(arguments: Namespace) -> int:
 
     with GuardedVerifier(config.verification, config.reward.formula, forked=True) as verifier:
         # read while the verifier's process starts
-        request, where = _request(arguments, program_of(text))
+        request, where = read_request(arguments, program_of(text))
         try:
             check = to_check(request, max_qubits=config.verification.max_qubits)
         except (InputError, ProblemError) as error:
@@ -44,7 +44,7 @@ def verify(arguments: Namespace) -> int:
     return 0 if answer.report.valid else 1
 
 
-def _require_one_problem(arguments: Namespace) -> None:
+def require_one_problem(arguments: Namespace) -> None:
     """Refuse none and two problems, before the verifier starts."""
     words, file, index = arguments.problem, arguments.problems, arguments.index
     if (words is None) == (file is None):
@@ -62,7 +62,7 @@ def _require_one_problem(arguments: Namespace) -> None:
             )
 
 
-def _request(arguments: Namespace, circuit: str) -> "tuple[VerifyRequest, str]":
+def read_request(arguments: Namespace, circuit: str) -> "tuple[VerifyRequest, str]":
     """What is asked, and where its problem stands."""
     from quasar.schema.verify import VerifyRequest
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
@@ -90,25 +91,23 @@ class DepolarizingDevice:
         return None
 
 
-class SnapshotDevice:
-    """A device as it was calibrated on one day: coupling map, error rates, gate times."""
+class BackendDevice:
+    """A backend of Qiskit, as it was last calibrated: coupling map, error rates, gate times."""
 
-    def __init__(self, name: str):
-        if find_spec("qiskit_ibm_runtime") is None:
-            raise ConfigError(f"noise model {name!r} needs: pip install 'quasar-rl[devices]'")
-        from qiskit_ibm_runtime import fake_provider
-
-        self.name = name
-        self._backend = getattr(fake_provider, SNAPSHOTS[name])()
-        self._target: Target = self._backend.target
-        self._properties = self._backend.properties()
+    def __init__(self, backend: Any, name: str | None = None):
+        """backend: of Qiskit's interface BackendV2. name: what it is called here."""
+        self.name = name or backend.name
+        self.backend = backend
+        self._target: Target = backend.target
+        # a backend need not have any
+        self._properties = getattr(backend, "properties", lambda: None)()
         self._errors: dict[PlacedGate, QuantumError | None] = {}
 
     @cached_property
     def passes(self) -> PassManager:
         """From any circuit to one that the device runs; the same one each time."""
         return generate_preset_pass_manager(
-            OPTIMIZATION_LEVEL, backend=self._backend, seed_transpiler=0
+            OPTIMIZATION_LEVEL, backend=self.backend, seed_transpiler=0
         )
 
     def gate_errors(self, steps: Iterable[PlacedGate]) -> dict[PlacedGate, QuantumError]:
@@ -121,8 +120,8 @@ class SnapshotDevice:
 
     def assignment(self, qubit: int) -> np.ndarray:
         """P(read | prepared), rows the value read."""
-        values = self._properties.qubit_property(qubit)
-        error = self._target["measure"][(qubit,)].error
+        values = self._properties.qubit_property(qubit) if self._properties else {}
+        error = getattr(self._target["measure"].get((qubit,)), "error", None) or 0.0
         one_as_zero, zero_as_one = (
             values.get(name, (error,))[0] for name in ("prob_meas0_prep1", "prob_meas1_prep0")
         )
@@ -136,6 +135,10 @@ class SnapshotDevice:
                 "name a larger device"
             )
 
+    def error(self, name: str, qubits: tuple[int, ...]) -> float:
+        """Probability that a gate, or "measure", goes wrong, as calibrated; 0 where untold."""
+        return getattr(self._target[name].get(qubits), "error", None) or 0.0
+
     def duration_s(self, compiled: QuantumCircuit) -> float:
         """Seconds from the first pulse to the end of the measurement, gates as soon as they can."""
         ready: dict = {}
@@ -144,7 +147,8 @@ class SnapshotDevice:
             qubits = tuple(compiled.find_bit(bit).index for bit in step.qubits)
             length = 0.0
             if step.operation.name not in VIRTUAL:
-                length = self._target[step.operation.name][qubits].duration or 0.0
+                told = self._target[step.operation.name].get(qubits)
+                length = getattr(told, "duration", None) or 0.0
             ready |= dict.fromkeys(step.qubits, start + length)
         return max(ready.values(), default=0.0)
 
@@ -162,7 +166,7 @@ class SnapshotDevice:
         return {(name, tuple(qubits)): error for name, qubits, error in errors}
 
 
-Device = DepolarizingDevice | SnapshotDevice
+Device = DepolarizingDevice | BackendDevice
 
 
 @lru_cache
@@ -172,7 +176,20 @@ def load_device(noise: NoiseConfig) -> Device:
         raise ConfigError("noise.model is none; set it to a noise model")
     if noise.model == "depolarizing":
         return DepolarizingDevice(noise.one_qubit_error, noise.two_qubit_error, noise.readout_error)
-    return SnapshotDevice(noise.model)
+    return BackendDevice(snapshot(noise.model), noise.model)
+
+
+def snapshot(name: str) -> Any:
+    """The backend `fake_…` of IBM's runtime package, read offline. Raises ConfigError."""
+    if find_spec("qiskit_ibm_runtime") is None:
+        raise ConfigError(f"{name!r} needs: pip install 'quasar-rl[devices]'")
+    from qiskit_ibm_runtime import fake_provider
+
+    camel = "".join(part.capitalize() for part in name.split("_"))
+    for known in (SNAPSHOTS.get(name), f"{camel}V2", camel):
+        if known and (found := getattr(fake_provider, known, None)) is not None:
+            return found()
+    raise ConfigError(f"there is no snapshot {name!r}; take one of: {', '.join(SNAPSHOTS)}")
 
 
 def compile_for(device: Device, circuit: Circuit) -> CompiledCircuit:

@@ -4,15 +4,20 @@ Takes what was measured, or a compiled circuit to be run with its noise scaled u
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from qiskit import QuantumCircuit
 
 from quasar.errors import SimulationError
-from quasar.simulation.base import Estimate
+from quasar.problems.hamiltonian import IsingHamiltonian
+from quasar.simulation.base import Estimate, Samples
+from quasar.simulation.distributions import mean_energy
 
 SCALES = (1, 3, 5)  # noise is scaled by these
 ORDERS = {"linear": 1, "richardson": len(SCALES) - 1}  # degree of the polynomial through them
+# Gates that are folded by `fold`; rz stays single.
+FOLDED = frozenset(("cx", "cz", "ecr", "x", "sx", "rz", "id"))
 _LEAST_CONTRAST = 0.05  # P(1 read | 1) − P(1 read | 0) below this tells nothing
 
 
@@ -80,3 +85,58 @@ def extrapolate(estimates: Sequence[Estimate], order: str) -> Estimate:
     value = weights @ [e.value for e in estimates]
     error = np.sqrt(weights**2 @ [e.standard_error**2 for e in estimates])
     return Estimate(float(value), float(error))
+
+
+@dataclass(frozen=True, slots=True)
+class Mitigated:
+    """⟨H⟩ as it was read, with readout errors inverted, and extrapolated; None: left out.
+
+    zero_noise extrapolates the readout-mitigated values where there are any.
+    """
+
+    raw: Estimate
+    readout_mitigated: Estimate | None
+    zero_noise: Estimate | None
+
+    @property
+    def best(self) -> Estimate:
+        """The one with the most mitigation."""
+        return self.zero_noise or self.readout_mitigated or self.raw
+
+
+def mitigate(
+    outcomes: Sequence[np.ndarray | Samples],
+    hamiltonian: IsingHamiltonian,
+    *,
+    inverses: np.ndarray | None,
+    order: str,
+) -> Mitigated:
+    """What was read at each of `SCALES` (or once, with order "none") as one estimate.
+
+    outcomes: distributions, (2**n,), or samples. inverses: of `inverse_assignments`; None: no
+    readout mitigation. order: "none", "linear" or "richardson".
+    """
+    raw = [energy(outcome, hamiltonian) for outcome in outcomes]
+    mitigated = None
+    if inverses is not None:
+        mitigated = [_mitigated_energy(outcome, hamiltonian, inverses) for outcome in outcomes]
+    return Mitigated(
+        raw=raw[0],
+        readout_mitigated=mitigated[0] if mitigated else None,
+        zero_noise=None if order == "none" else extrapolate(mitigated or raw, order),
+    )
+
+
+def energy(outcome: np.ndarray | Samples, hamiltonian: IsingHamiltonian) -> Estimate:
+    """⟨H⟩ of a distribution or of samples."""
+    if isinstance(outcome, Samples):
+        return outcome.estimate(hamiltonian)
+    return Estimate(mean_energy(outcome.copy(), hamiltonian))
+
+
+def _mitigated_energy(
+    outcome: np.ndarray | Samples, hamiltonian: IsingHamiltonian, inverses: np.ndarray
+) -> Estimate:
+    if isinstance(outcome, Samples):
+        return outcome.estimate(hamiltonian, spins=mitigated_spins(inverses))
+    return Estimate(mean_energy(read_out(outcome, inverses), hamiltonian))

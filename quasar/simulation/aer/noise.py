@@ -24,15 +24,16 @@ from quasar.problems.pauli import PauliSum
 from quasar.simulation.aer.devices import CompiledCircuit, Device, compile_for, load_device
 from quasar.simulation.aer.mitigation import (
     SCALES,
-    extrapolate,
+    Mitigated,
+    energy,
     fold,
     inverse_assignments,
-    mitigated_spins,
+    mitigate,
     read_out,
 )
 from quasar.simulation.aer.statevector import run, usable_device
 from quasar.simulation.base import Estimate, Samples, require_same_size
-from quasar.simulation.distributions import draw, mean_energy
+from quasar.simulation.distributions import draw
 from quasar.simulation.memory import require
 
 # Qubits that the compiled circuit uses. A density matrix takes 16·4**k bytes, a trajectory 16·2**k.
@@ -44,26 +45,17 @@ _TO_Z = {"X": ("h",), "Y": ("sdg", "h"), "Z": (), "I": ()}
 
 
 @dataclass(frozen=True, slots=True)
-class NoisyEstimate:
+class NoisyEstimate(Mitigated):
     """⟨H⟩ on a device, and what running there costs.
 
-    readout_mitigated and zero_noise are None where the configuration leaves them out; zero_noise
-    extrapolates the readout-mitigated values where there are any. method: "density_matrix" (no
+    method: "density_matrix" (no
     sampling error) or "trajectories". The compiled circuit's figures are of `CompiledCircuit`.
     """
 
-    raw: Estimate
-    readout_mitigated: Estimate | None
-    zero_noise: Estimate | None
     method: str
     depth: int
     num_two_qubit_gates: int
     duration_s: float | None
-
-    @property
-    def best(self) -> Estimate:
-        """The one with the most mitigation."""
-        return self.zero_noise or self.readout_mitigated or self.raw
 
 
 class NoisySimulator:
@@ -104,7 +96,7 @@ class NoisySimulator:
         require_same_size(circuit.num_qubits, hamiltonian)
         if isinstance(hamiltonian, PauliSum):
             return self._over_bases(circuit, hamiltonian).raw
-        return _energy(self._outcome(self.compile(circuit), seed=0), hamiltonian)
+        return energy(self._outcome(self.compile(circuit), seed=0), hamiltonian)
 
     def sample(self, circuit: Circuit, *, shots: int, seed: int) -> Samples:
         """So many readouts."""
@@ -128,17 +120,11 @@ class NoisySimulator:
             inverses = inverse_assignments(self._assignments(compiled))
         scales = SCALES if self.noise.zero_noise != "none" else SCALES[:1]
         outcomes = [self._outcome(compiled, seed=scale, scale=scale) for scale in scales]
-        mitigated = None
-        if inverses is not None:
-            mitigated = [_mitigated_energy(o, hamiltonian, inverses) for o in outcomes]
-        raw = [_energy(outcome, hamiltonian) for outcome in outcomes]
-        zero_noise = None
-        if self.noise.zero_noise != "none":
-            zero_noise = extrapolate(mitigated or raw, self.noise.zero_noise)
+        found = mitigate(outcomes, hamiltonian, inverses=inverses, order=self.noise.zero_noise)
         return NoisyEstimate(
-            raw=raw[0],
-            readout_mitigated=mitigated[0] if mitigated else None,
-            zero_noise=zero_noise,
+            raw=found.raw,
+            readout_mitigated=found.readout_mitigated,
+            zero_noise=found.zero_noise,
             method=_method(compiled),
             depth=compiled.depth,
             num_two_qubit_gates=compiled.num_two_qubit_gates,
@@ -225,17 +211,3 @@ def _summed(estimates: Sequence[Estimate | None], constant: float) -> Estimate |
         constant + math.fsum(e.value for e in given),
         standard_error=math.hypot(*(e.standard_error for e in given)),
     )
-
-
-def _energy(outcome: np.ndarray | Samples, hamiltonian: IsingHamiltonian) -> Estimate:
-    if isinstance(outcome, Samples):
-        return outcome.estimate(hamiltonian)
-    return Estimate(mean_energy(outcome.copy(), hamiltonian))
-
-
-def _mitigated_energy(
-    outcome: np.ndarray | Samples, hamiltonian: IsingHamiltonian, inverses: np.ndarray
-) -> Estimate:
-    if isinstance(outcome, Samples):
-        return outcome.estimate(hamiltonian, spins=mitigated_spins(inverses))
-    return Estimate(mean_energy(read_out(outcome, inverses), hamiltonian))
