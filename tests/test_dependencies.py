@@ -20,6 +20,10 @@ ROOT = Path(__file__).parents[1]
 # Distributions of modules that an environment need not have: extras beside `dev`.
 OPTIONAL = {
     "datasets": "datasets",
+    "openenv": "openenv-core",
+    "openrlhf": "openrlhf",
+    "verifiers": "verifiers",
+    "verl": "verl",
     "pennylane": "pennylane",
     "pytket": "pytket",
     "pyscf": "pyscf",
@@ -39,6 +43,8 @@ OPTIONS = (
     "vllm",
     "formats",
     "circuits",
+    "openenv",
+    "verifiers",
     "s3",
     "gcs",
     "postgres",
@@ -47,7 +53,7 @@ OPTIONS = (
 ROOMS = {
     "quasar": OPTIONS,
     "ray_jobs": OPTIONS,
-    "examples": (),
+    "examples": ("verifiers",),
     "tests": (*OPTIONS, "dev"),
     "docs": ("serve", "docs"),
     "benchmarks": (*OPTIONS, "dev", "benchmarks", "chemistry"),

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from quasar.config import RewardConfig, VerificationConfig
-from quasar.errors import InputError, ProblemError
+from quasar.errors import InputError, ProblemError, VerificationError
 from quasar.problems.base import ProblemInstance
 from quasar.schema.verify import Problem, Question, to_problem
 from quasar.verification.execution.process import GuardedVerifier
@@ -106,6 +106,12 @@ class Grader:
 
                 question = Question(problem=read_problem_from(data))
         return to_problem(question, max_qubits=self.config.max_qubits)
+
+
+def unverified(fault: Any, advice: str = "") -> VerificationError:
+    """The error of an answer that has no grade, for trainers that have no other word for it."""
+    kind, detail = getattr(fault, "kind", "error"), getattr(fault, "detail", "")
+    return VerificationError(kind, f"an answer was not verified: {detail}{advice}")
 
 
 def completion_text(completion: Any) -> str:
