@@ -108,7 +108,6 @@ def run_verl() -> None:
     """verl's loader and reward manager on a batch of two answers."""
     import numpy as np
     import torch
-    from omegaconf import OmegaConf
     from verl import DataProto
     from verl.trainer.ppo.reward import get_custom_reward_fn
     from verl.workers.reward_manager import get_reward_manager_cls
@@ -117,7 +116,7 @@ def run_verl() -> None:
 
     _, tokenizer = _shipped()
     named = {"path": adapter.__file__, "name": "compute_score", "reward_kwargs": {}}
-    config = OmegaConf.create({"reward": {"custom_reward_function": named}})
+    config = SimpleNamespace(reward={"custom_reward_function": named})
     row = adapter.circuit_row(PROBLEM)
     prompts = tokenizer(["prompt"] * 2, return_tensors="pt")["input_ids"]
     answers = tokenizer([GOOD, POOR], return_tensors="pt", padding=True, padding_side="right")

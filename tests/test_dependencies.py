@@ -56,7 +56,7 @@ ROOMS = {
     "examples": ("verifiers",),
     "tests": (*OPTIONS, "dev"),
     "docs": ("serve", "docs"),
-    "benchmarks": (*OPTIONS, "dev", "benchmarks", "chemistry"),
+    "benchmarks": (*OPTIONS, "dev", "benchmarks", "chemistry", "trainers"),
 }
 
 

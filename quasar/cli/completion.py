@@ -7,6 +7,7 @@ paths complete as files or directories, names of presets and problems from what 
 import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import shtab
 
@@ -36,7 +37,8 @@ def completion_script(parser: argparse.ArgumentParser, shell: str) -> str:
         elif action.type is Path or action.dest in _TEXT_PATHS:
             kind = shtab.DIRECTORY if action.metavar == "DIR" else shtab.FILE
             action.complete = kind  # pyright: ignore[reportAttributeAccessIssue]  # shtab reads it
-    return shtab.complete(parser, shell, preamble={"bash": _bash(), "zsh": _zsh()})
+    preamble: Any = {"bash": _bash(), "zsh": _zsh()}  # shtab takes one for each shell
+    return shtab.complete(parser, shell, preamble=preamble)
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:

@@ -112,10 +112,12 @@ class BackendRun:
         has its readout errors inverted. Raises SimulationError where the circuit does not fit, or
         cannot be folded.
         """
-        plain = isinstance(backend, AerSimulator) and backend.options.noise_model is None
+        options: Any = getattr(backend, "options", None)
+        plain = isinstance(backend, AerSimulator) and options.noise_model is None
         # Aer's own gates are many; with those of the devices it compiles and folds as they do
         self._device = DepolarizingDevice(0.0, 0.0, 0.0) if plain else BackendDevice(backend)
         self._backend = backend
+        self._width: int = getattr(backend.target, "num_qubits", 0)
         self._mitigation = mitigation
         self.compiled: CompiledCircuit = compile_for(self._device, circuit)
         strange = {step.operation.name for step in self.compiled.circuit.data} - FOLDED
@@ -188,7 +190,7 @@ class BackendRun:
 
         compiled = self.compiled
         simple = isinstance(self._device, DepolarizingDevice)
-        width = circuit.num_qubits if simple else self._backend.target.num_qubits
+        width = circuit.num_qubits if simple else self._width
         measured = ClassicalRegister(len(compiled.measured), _REGISTER)
         whole = QuantumCircuit(QuantumRegister(width), measured)
         for step in circuit.data:
