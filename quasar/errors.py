@@ -25,6 +25,10 @@ class CheckpointError(QuasarError):
     """A directory that should hold a model or a run does not."""
 
 
+class EngineError(QuasarError):
+    """A model behind a server gives no answer: no connection, a refusal, nothing that is one."""
+
+
 class StorageError(QuasarError):
     """A copy of a run cannot be written or read: credentials, network, a full disk."""
 

@@ -22,6 +22,7 @@ from quasar.config import PRESETS
 from quasar.errors import QuasarError
 from quasar.system.disk import full_disk, is_full
 from quasar.system.extras import missing_extra
+from quasar.system.plain_text import strip_credentials
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 logger = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def main(argv: Sequence[str] | None = None, *, prepare: commands.Prepare | None 
     try:
         return arguments.run(arguments) or 0
     except QuasarError as error:
-        print(f"quasar: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"quasar: {strip_credentials(' '.join(str(error).split()))}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except ModuleNotFoundError as error:
         told = missing_extra(error, given[0])

@@ -12,9 +12,10 @@ from pydantic import BaseModel, ValidationError
 
 from quasar.client.errors import EndpointError, EndpointUnavailable, not_ours, refusal, told_refusal
 from quasar.client.requests import Answer, Ask
-from quasar.client.retries import Attempts, retry_after_s
+from quasar.client.retries import Attempts
 from quasar.schema.circuits import EVENT_NAMES, CircuitAnswer, Event, StreamError
 from quasar.schema.verify import explain
+from quasar.system.backoff import retry_after_s
 
 MAX_ANSWER_BYTES = 64 * 2**20  # of an answer or an event
 _EVENTS = {name: model for model, name in EVENT_NAMES.items()}

@@ -31,6 +31,7 @@ from quasar.config.learning import (
 from quasar.config.policy import (
     GenerationConfig,
     PolicyConfig,
+    RemoteConfig,
     ToolName,
     checked_tools,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "NoiseConfig",
     "PolicyConfig",
     "QuasarConfig",
+    "RemoteConfig",
     "RewardConfig",
     "RewardWeights",
     "RolloutConfig",

@@ -17,7 +17,15 @@ from quasar.config.tree import QuasarConfig
 from quasar.config.verification import RewardWeights
 from quasar.errors import ConfigError
 
-PRESETS = ("laptop", "single-gpu", "cluster-4b", "policy", "published", "laptop-tasks")
+PRESETS = (
+    "laptop",
+    "single-gpu",
+    "cluster-4b",
+    "policy",
+    "published",
+    "laptop-tasks",
+    "remote",
+)
 _RELATIVE_SQLITE = "sqlite:///"  # with one slash more the path is absolute
 _MLFLOW_NAMES = ("databricks", "databricks-uc", "uc")  # stores without a scheme
 

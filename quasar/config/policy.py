@@ -1,12 +1,14 @@
 """Settings of the language model, and of what it writes."""
 
 from typing import Literal, get_args
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
 from quasar.config.section import PLACE, RESUMES, Section
 
 ToolName = Literal["verify", "optimise"]
+OmittedName = Literal["temperature", "top_p", "seed", "max_tokens"]
 
 
 def checked_tools(names: tuple[ToolName, ...]) -> tuple[ToolName, ...]:
@@ -75,6 +77,62 @@ class PolicyConfig(Section):
                 "rotations of pairs, so it must be even"
             )
         return self
+
+
+class RemoteConfig(Section):
+    url: str | None = Field(
+        default=None,
+        description="address of an OpenAI-compatible server, e.g. http://127.0.0.1:8000/v1",
+        min_length=1,
+    )
+    model: str = Field(default="", description="the model's name there", max_length=500)
+    api_key_env: str = Field(
+        default="OPENAI_API_KEY",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="environment variable with the server's key, if it asks for one; the key itself stands in no file",
+    )
+    concurrency: int = Field(default=8, ge=1, le=256, description="requests that are under way")
+    timeout_s: float = Field(
+        default=120.0, gt=0, le=3600, description="longest time of one request, seconds"
+    )
+    max_retries: int = Field(
+        default=5,
+        ge=0,
+        le=20,
+        description="times that a request is made again (no answer, 408, 429, 5xx, not an answer)",
+    )
+    max_answer_bytes: int = Field(
+        default=4_000_000, ge=1000, description="largest answer that is read, bytes"
+    )
+    omit: tuple[OmittedName, ...] = Field(
+        default=(), description="fields of a request that the server does not take"
+    )
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = Field(
+        default="max_tokens", description="what the server calls the limit of a turn"
+    )
+    input_price: float | None = Field(
+        default=None,
+        ge=0,
+        description="price of a million tokens read, in the currency you count in",
+    )
+    output_price: float | None = Field(
+        default=None, ge=0, description="price of a million tokens written"
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _address_without_a_key(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{value!r} is no address; write it as http://HOST:PORT/v1")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError(
+                "the address has more than host, port and path; a key belongs into the environment "
+                "variable that remote.api_key_env names"
+            )
+        return value.rstrip("/").removesuffix("/chat/completions")
 
 
 class GenerationConfig(Section):

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from quasar.config.dataset import DatasetConfig
 from quasar.config.improvement import ImproveConfig
 from quasar.config.learning import GrpoConfig, LearnerConfig, RolloutConfig, SftConfig
-from quasar.config.policy import GenerationConfig, PolicyConfig
+from quasar.config.policy import GenerationConfig, PolicyConfig, RemoteConfig
 from quasar.config.section import RESUMES, Section
 from quasar.config.services import (
     ClusterConfig,
@@ -30,6 +30,11 @@ class QuasarConfig(Section):
     policy: PolicyConfig = Field(default_factory=PolicyConfig, description="the language model")
     generation: GenerationConfig = Field(
         default_factory=GenerationConfig, description="rollouts: sampling and limits"
+    )
+    remote: RemoteConfig = Field(
+        default_factory=RemoteConfig,
+        description="a model behind an OpenAI-compatible server (quasar generate --endpoint)",
+        json_schema_extra=RESUMES,
     )
     verification: VerificationConfig = Field(
         default_factory=VerificationConfig, description="the quantum verification tool"

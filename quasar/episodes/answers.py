@@ -15,7 +15,7 @@ from quasar.episodes.task import EpisodeTask
 from quasar.episodes.tools import Execute
 from quasar.errors import InputError
 from quasar.policy.chat import ChatFormat
-from quasar.policy.engines.protocol import GenerationEngine
+from quasar.policy.engines.protocol import ChatEngine, GenerationEngine
 from quasar.policy.program_form import record_form
 
 
@@ -40,7 +40,9 @@ def require_prompts_fit(
             )
 
 
-def answering(engine: GenerationEngine, verify: Execute, config: QuasarConfig) -> EpisodeRunner:
+def answering(
+    engine: GenerationEngine | ChatEngine, verify: Execute, config: QuasarConfig
+) -> EpisodeRunner:
     """What answers as `config.evaluation` says. verify: of an `unshared` verifier."""
     tools = verifying(verify, config.reward, config.generation)
     return EpisodeRunner(engine, tools, generation=for_evaluation(config))
@@ -50,6 +52,14 @@ def answer(
     runner: EpisodeRunner, records: Sequence[Record], *, samples: int, config: QuasarConfig
 ) -> list[list[str]]:
     """`samples` answers to each problem, in order. Raises InputError for too long a prompt."""
+    texts = runner.answers(answer_tasks(records, samples=samples, config=config))
+    return [texts[i : i + samples] for i in range(0, len(texts), samples)]
+
+
+def answer_tasks(
+    records: Sequence[Record], *, samples: int, config: QuasarConfig
+) -> list[EpisodeTask]:
+    """An episode for each sample of each problem, in order."""
     tasks = []
     for group, record in enumerate(records):
         messages = record_messages(record, style=config.dataset.prompts)
@@ -60,5 +70,4 @@ def answer(
             )
             for s in range(samples)
         ]
-    texts = runner.answers(tasks)
-    return [texts[i : i + samples] for i in range(0, len(texts), samples)]
+    return tasks

@@ -70,11 +70,12 @@ class GrowingEpisode:
     result: VerificationResult | None = None  # of what was graded last
     finished: bool = False  # the last turn ended by itself
     answered: bool = False  # the last turn was a final answer, not a call
+    counted_tokens: int = 0  # of turns whose ids are not known
 
     @property
     def num_sampled(self) -> int:
         """Tokens that the policy sampled."""
-        return sum(self.mask)
+        return sum(self.mask) + self.counted_tokens
 
     def write(self, turn: WrittenTurn) -> None:
         """Append what was read before the turn, then the turn, ids as they were sampled."""
@@ -84,6 +85,7 @@ class GrowingEpisode:
         self._append(completion.token_ids, 1, completion.log_probs, completion.legal)
         self.texts.append(completion.text)
         self.finished = completion.finished
+        self.counted_tokens += completion.counted_tokens
 
     def _append(
         self,

@@ -1,7 +1,8 @@
 """Completions for a whole problem file: `quasar generate`.
 
 Writes one JSON line a problem, `{"sample_index": int, "completions": [str, …]}`, as it goes; an
-interrupted call goes on behind the last whole line. Streams are keyed by (seed, sample_index,
+interrupted call goes on with what is missing. The model is a checkpoint, or behind a server
+(`remote`). Streams are keyed by (seed, sample_index,
 sample), so the file does not depend on where it was interrupted. With `generation.max_turns` above
 1 an answer is what the model submits last, after it has read what the verifier found; with the
 optimise tool it is the optimised program.
@@ -14,7 +15,14 @@ from pathlib import Path
 from quasar.config import QuasarConfig
 from quasar.datasets.io import read_records, write_json_rows
 from quasar.datasets.task_records import Record
-from quasar.episodes.answers import answer, answering, require_prompts_fit, unshared
+from quasar.episodes.answers import (
+    answer,
+    answer_tasks,
+    answering,
+    require_prompts_fit,
+    unshared,
+)
+from quasar.episodes.remote import answer_remotely, remote_engine, told_usage
 from quasar.episodes.tools import Execute
 from quasar.errors import InputError
 from quasar.policy.engines.loading import load_engine
@@ -23,13 +31,13 @@ from quasar.policy.preflight import require_policy
 from quasar.policy.program_form import tell_unconstrained
 from quasar.system.locks import held_file
 from quasar.system.progress import progress_bar
-from quasar.system.resumable import RowLog, file_digest, model_digest, settings
+from quasar.system.resumable import Fingerprint, RowLog, file_digest, model_digest, settings
 from quasar.system.run_paths import partial
 from quasar.verification.execution.process import GuardedVerifier
 from quasar.verification.request import ReportRequest, VerificationResult
 
 # Settings that the completions depend on; not how many are decoded together.
-_THAT_COUNT = (
+THAT_COUNT = (
     "run.seed",
     "dataset.prompts",
     "dataset.style",
@@ -76,12 +84,53 @@ def generate_file(
             "model": model_digest(checkpoint),
             "problems": file_digest(problems),
             "samples": samples,
-            **settings(config, *_THAT_COUNT),
+            **settings(config, *THAT_COUNT),
         }
         with RowLog(partial(output), fingerprint) as log:
             _draw(checkpoint, records, log, samples=samples, config=config, show=progress)
             write_json_rows(output, log.rows())
             log.remove()
+
+
+def generate_remotely(
+    problems: Path, *, samples: int, output: Path, config: QuasarConfig, progress: bool = True
+) -> str:
+    """As `generate_file`, by the model of `config.remote`; what it took, in one line.
+
+    Raises EngineError in one line where the server gives no answer; the answers that it gave are
+    kept, and the same call goes on from them.
+    """
+    if samples < 1:
+        raise InputError(f"--samples {samples}: give at least 1")
+    records = read_records(problems, max_qubits=config.verification.max_qubits)
+    with held_file(output), remote_engine(config) as engine:
+        fingerprint = {
+            **remote_fingerprint(config),
+            "problems": file_digest(problems),
+            "samples": samples,
+        }
+        with RowLog(partial(output), fingerprint) as log, verifier_of_turns(config) as verify:
+            tasks = answer_tasks(records, samples=samples, config=config)
+            texts, used = answer_remotely(
+                engine, tasks, log, verify=verify, config=config, progress=progress
+            )
+            rows = (
+                {
+                    "sample_index": record.sample_index,
+                    "completions": texts[i * samples : (i + 1) * samples],
+                }
+                for i, record in enumerate(records)
+            )
+            write_json_rows(output, rows)
+            log.remove()
+    return told_usage(used, config)
+
+
+def remote_fingerprint(config: QuasarConfig) -> Fingerprint:
+    """What the answers of a model behind a server depend on."""
+    remote = config.remote
+    named = {"url": remote.url, "model": remote.model, "omit": list(remote.omit)}
+    return {"remote": named, **settings(config, *THAT_COUNT)}
 
 
 def _draw(
@@ -100,7 +149,7 @@ def _draw(
     per_batch = max(1, config.generation.batch_size // samples)
     with (
         progress_bar("generate", len(records), done=log.num_done, show=show) as advance_to,
-        _verifier(config) as verify,
+        verifier_of_turns(config) as verify,
     ):
         runner = answering(engine, verify, config)
         for start in range(log.num_done, len(records), per_batch):
@@ -113,7 +162,7 @@ def _draw(
 
 
 @contextmanager
-def _verifier(config: QuasarConfig) -> Iterator[Execute]:
+def verifier_of_turns(config: QuasarConfig) -> Iterator[Execute]:
     """What a further turn reads of, and what optimises; with one turn and no such tool nothing is
     verified, and nothing is started.
     """

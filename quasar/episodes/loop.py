@@ -136,6 +136,7 @@ class EpisodeLoop:
             turn,
             tuple(episode.ids),
             episode.observations[-1] if episode.observations else None,
+            tuple(zip(episode.texts, episode.observations, strict=True)),
         )
 
     def _form(self, task: EpisodeTask) -> ProgramForm | None:

@@ -13,7 +13,7 @@ from quasar.episodes.tools import BoundTool, Execute, execute, make_tools
 from quasar.episodes.turns import PromptTooLong, TurnRequest, WrittenTurn
 from quasar.episodes.writer import write_turns
 from quasar.errors import InputError
-from quasar.policy.engines.protocol import GenerationEngine
+from quasar.policy.engines.protocol import ChatEngine, GenerationEngine
 from quasar.verification.reward import Failed
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class EpisodeRunner:
 
     def __init__(
         self,
-        engine: GenerationEngine,
+        engine: GenerationEngine | ChatEngine,
         tools: Sequence[BoundTool],
         *,
         generation: GenerationConfig,

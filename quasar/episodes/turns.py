@@ -29,6 +29,7 @@ class TurnRequest:
     turn: int = 0
     ids: tuple[int, ...] = ()
     observation: str | None = None
+    earlier: tuple[tuple[str, str], ...] = ()  # texts of the turns so far, and their observations
 
 
 @dataclass(frozen=True, slots=True)

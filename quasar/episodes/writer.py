@@ -19,7 +19,12 @@ from quasar.episodes.turns import (
     Written,
     WrittenTurn,
 )
-from quasar.policy.engines.protocol import Completion, GenerationEngine, SamplingRequest
+from quasar.policy.engines.protocol import (
+    ChatEngine,
+    Completion,
+    GenerationEngine,
+    SamplingRequest,
+)
 
 DELTAS_EVERY_S = 0.1  # between two looks at how texts have grown
 _CUT_CHARACTER = "\ufffd"  # stands for a character whose bytes are not all written yet
@@ -159,9 +164,13 @@ class TurnWriter:
 
 
 def write_turns(
-    engine: GenerationEngine, turns: Sequence[TurnRequest], generation: GenerationConfig
+    engine: GenerationEngine | ChatEngine,
+    turns: Sequence[TurnRequest],
+    generation: GenerationConfig,
 ) -> Written:
     """These turns, written to their ends with nothing beside them."""
+    if isinstance(engine, ChatEngine):
+        return [_complete(engine, turn) for turn in turns]
     writer = TurnWriter(engine, generation)
     too_long = writer.begin(0, WriteRequest(tuple(turns)))
     if too_long is not None:
@@ -171,3 +180,10 @@ def write_turns(
             if not isinstance(written, TextDeltas):
                 return written
     return []
+
+
+def _complete(engine: ChatEngine, turn: TurnRequest) -> WrittenTurn:
+    completion = engine.complete(
+        turn.messages, earlier=turn.earlier, seed=turn.seed, sampling=turn.sampling
+    )
+    return WrittenTurn(turn.sample, completion)

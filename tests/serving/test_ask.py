@@ -217,7 +217,7 @@ def test_bad_input_is_one_line_and_exit_code_2(ask, arguments, part):
 
 
 def test_nothing_answers(ask, monkeypatch):
-    monkeypatch.setattr("quasar.client.retries.FIRST_BACKOFF_S", 0.01)
+    monkeypatch.setattr("quasar.system.backoff.FIRST_BACKOFF_S", 0.01)
     code, out, err = ask(WORDS, "--url", "http://127.0.0.1:9")
     assert (code, out) == (2, "")
     last = err.splitlines()[-1]

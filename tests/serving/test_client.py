@@ -27,10 +27,10 @@ from quasar.client import (
     EndpointUnavailable,
     RateLimited,
 )
-from quasar.client import retries as retries_module
 from quasar.errors import InputError, QuasarError
 from quasar.schema.circuits import CircuitAnswer, Started, TurnVerified, TurnWritten
 from quasar.serving.keys import ApiKeys, new_key, read_keys
+from quasar.system import backoff as backoff_module
 from tests.support.machine import scaled, wait_until
 
 TEXTS = (GOOD, WORSE, "nonsense")
@@ -56,7 +56,7 @@ def _no_settings(monkeypatch):
 @pytest.fixture
 def quick(monkeypatch):
     """Retries without a wait worth the name."""
-    monkeypatch.setattr(retries_module, "FIRST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(backoff_module, "FIRST_BACKOFF_S", 0.01)
 
 
 @pytest.fixture(params=["Client", "AsyncClient"])

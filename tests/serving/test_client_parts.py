@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from quasar.client.errors import EndpointError, EndpointUnavailable
 from quasar.client.readings import EventLines
-from quasar.client.retries import (
+from quasar.client.retries import Attempts
+from quasar.system.backoff import (
     FIRST_BACKOFF_S,
     MAX_BACKOFF_S,
     MAX_RETRY_AFTER_S,
-    Attempts,
     backoff_s,
     retry_after_s,
 )

@@ -1,5 +1,6 @@
 """Arguments of the commands that sample and measure: generate, evaluate, compare."""
 
+from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ def add_generate(command: Callable) -> None:
         "quasar generate --checkpoint runs/laptop --problems data/test.jsonl "
         "--samples 10 --output g.jsonl",
     )
-    generate.add_argument("--checkpoint", type=Path, metavar="DIR", help=CHECKPOINT)
+    add_model(generate)
     generate.add_argument("--problems", required=True, type=Path, metavar="FILE")
     generate.add_argument("--samples", required=True, type=positive, metavar="K")
     generate.add_argument("--output", required=True, type=Path, metavar="FILE.jsonl")
@@ -29,6 +30,29 @@ def add_generate(command: Callable) -> None:
         action="store_true",
         default=None,
         help="only valid programs; the same as --set generation.constrained=true",
+    )
+
+
+def add_model(command: ArgumentParser) -> None:
+    """Which model answers: a checkpoint, or one behind a server."""
+    command.add_argument("--checkpoint", type=Path, metavar="DIR", help=CHECKPOINT)
+    command.add_argument(
+        "--endpoint",
+        metavar="URL",
+        help="an OpenAI-compatible server that writes the answers, e.g. http://127.0.0.1:8000/v1; "
+        "the same as --set remote.url=URL",
+    )
+    command.add_argument("--model", metavar="NAME", help="the model's name at --endpoint")
+    command.add_argument(
+        "--api-key-env",
+        metavar="VARIABLE",
+        help="environment variable with the key of --endpoint; default: OPENAI_API_KEY",
+    )
+    command.add_argument(
+        "--concurrency",
+        type=positive,
+        metavar="N",
+        help="requests under way at --endpoint; the same as --set remote.concurrency=N",
     )
 
 

@@ -72,17 +72,26 @@ def train(arguments: Namespace) -> None:
 
 
 def generate(arguments: Namespace) -> None:
-    take_model(arguments)
+    remote = remote_settings(arguments)
+    if remote is None:
+        take_model(arguments)
     config = load(
         arguments,
         **{
             "evaluation.temperature": arguments.temperature,
             "generation.constrained": arguments.constrained,
         },
+        **(remote or {}),
     )
     problems = existing(arguments.problems, "--problems")
-    from quasar.episodes.generate import generate_file
+    from quasar.episodes.generate import generate_file, generate_remotely
 
+    if remote is not None:
+        used = generate_remotely(
+            problems, samples=arguments.samples, output=arguments.output, config=config
+        )
+        print(f"{arguments.output}: {used}")
+        return
     generate_file(
         model_directory(arguments.checkpoint),
         problems,
@@ -265,6 +274,29 @@ def doctor(arguments: Namespace) -> int:
     return 0 if all(check.ok for check in checks) else 1
 
 
+def remote_settings(arguments: Namespace) -> dict[str, Any] | None:
+    """The settings of a model behind a server, where the arguments name one.
+
+    Raises ConfigError where they name a checkpoint too, or options of a server without one.
+    """
+    options = {
+        "remote.model": arguments.model,
+        "remote.api_key_env": arguments.api_key_env,
+        "remote.concurrency": arguments.concurrency,
+    }
+    if arguments.endpoint is None:
+        for name, value in options.items():
+            if value is not None:
+                option = name.removeprefix("remote.").replace("_", "-")
+                raise ConfigError(f"--{option} goes with --endpoint URL; give both")
+        return None
+    if arguments.checkpoint is not None:
+        raise ConfigError("--checkpoint and --endpoint: name one of them")
+    if arguments.model is None:
+        raise ConfigError("--endpoint goes with --model NAME; the server lists its own at /models")
+    return {"remote.url": arguments.endpoint, **options}
+
+
 def take_model(arguments: Namespace) -> None:
     """Where no checkpoint is named: `policy.model` if it is set, else the model of the package."""
     if arguments.checkpoint is None:
@@ -288,6 +320,8 @@ def load(arguments: Namespace, **options: Any) -> QuasarConfig:
     own = None if run is None else str(run.config_file)
     strange = getattr(arguments, "checkpoint", None) is not None and own is None
     preset = "published" if strange else "laptop"
+    if getattr(arguments, "endpoint", None) is not None:
+        preset = "remote"
     config = load_config(arguments.config or own or preset, arguments.overrides)
     if own is not None:
         _say_what_clashes(config, load_config(own), own)

@@ -16,7 +16,7 @@ is the one truncation that is not renormalised.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -50,6 +50,7 @@ class Completion:
     log_probs: tuple[float, ...]
     finished: bool
     legal: LegalTokens | None = None  # what each token was drawn from; None: the whole vocabulary
+    counted_tokens: int = 0  # written, of an answer whose ids are not known: as its server counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,27 @@ class GenerationEngine(Protocol):
 
     def load_weights(self, weights: Mapping[str, "torch.Tensor"]) -> None:
         """Take weights by their Hugging Face names. Nothing computed with the old ones is kept."""
+        ...
+
+
+@runtime_checkable
+class ChatEngine(Protocol):
+    """A model that is known by its texts alone: messages in, text out, no token ids. It can answer
+    and be measured, not be trained. Safe to use from several threads.
+    """
+
+    def complete(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        *,
+        earlier: Sequence[tuple[str, str]],
+        seed: int,
+        sampling: Sampling,
+    ) -> Completion:
+        """The next turn. earlier: the turns so far with what was observed after each.
+
+        Raises EngineError in one line where there is none.
+        """
         ...
 
 
