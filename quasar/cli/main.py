@@ -154,6 +154,7 @@ def build_parser() -> argparse.ArgumentParser:
     evaluation.add_generate(command)
     evaluation.add_evaluate(command)
     evaluation.add_compare(command)
+    evaluation.add_bench(command)
     training.add_sweep(command)
     service.add_serve(command)
     service.add_ask(command)

@@ -37,7 +37,7 @@ from quasar.verification.execution.process import GuardedVerifier
 from quasar.verification.request import ReportRequest, VerificationResult
 
 # Settings that the completions depend on; not how many are decoded together.
-THAT_COUNT = (
+_THAT_COUNT = (
     "run.seed",
     "dataset.prompts",
     "dataset.style",
@@ -84,7 +84,7 @@ def generate_file(
             "model": model_digest(checkpoint),
             "problems": file_digest(problems),
             "samples": samples,
-            **settings(config, *THAT_COUNT),
+            **setting_fingerprint(config),
         }
         with RowLog(partial(output), fingerprint) as log:
             _draw(checkpoint, records, log, samples=samples, config=config, show=progress)
@@ -130,7 +130,12 @@ def remote_fingerprint(config: QuasarConfig) -> Fingerprint:
     """What the answers of a model behind a server depend on."""
     remote = config.remote
     named = {"url": remote.url, "model": remote.model, "omit": list(remote.omit)}
-    return {"remote": named, **settings(config, *THAT_COUNT)}
+    return {"remote": named, **setting_fingerprint(config)}
+
+
+def setting_fingerprint(config: QuasarConfig) -> Fingerprint:
+    """The settings that completions depend on, by dotted path."""
+    return settings(config, *_THAT_COUNT)
 
 
 def _draw(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from quasar.cli.arguments.types import CHECKPOINT, DEVICES, positive
+from quasar.cli.commands import bench as bench_commands
 from quasar.cli.commands import jobs as commands
 from quasar.evaluation.baseline_names import BASELINE_NAMES
 
@@ -54,6 +55,49 @@ def add_model(command: ArgumentParser) -> None:
         metavar="N",
         help="requests under way at --endpoint; the same as --set remote.concurrency=N",
     )
+
+
+def add_bench(command: Callable) -> None:
+    """`quasar bench`."""
+    bench = command(
+        "bench",
+        bench_commands.bench,
+        "measure any model on fixed problem sets beside baselines, or check a result file",
+        "quasar bench ising-v1 --endpoint http://127.0.0.1:8000/v1 --model NAME --output r.json",
+    )
+    add_model(bench)
+    bench.add_argument("--baseline", metavar="NAME", help="a baseline by name, in place of a model")
+    bench.add_argument(
+        "sets",
+        nargs="*",
+        metavar="SET",
+        help="sets (--list names them; published goes with --data); default: ising-v1",
+    )
+    bench.add_argument(
+        "--data",
+        type=Path,
+        metavar="FILE",
+        help="rows of the published benchmark (quasar dataset import), for the set 'published'",
+    )
+    bench.add_argument("--samples", type=positive, default=1, metavar="K", help="answers a problem")
+    bench.add_argument(
+        "--temperature", type=float, metavar="T", help="the same as --set evaluation.temperature=T"
+    )
+    bench.add_argument(
+        "--baselines", nargs="*", metavar="NAME", help="rows beside it; default: those of the set"
+    )
+    bench.add_argument(
+        "--workers", type=positive, default=1, metavar="N", help="verifying processes"
+    )
+    bench.add_argument("--output", type=Path, metavar="FILE.json", help="where the result goes")
+    bench.add_argument("--list", action="store_true", help="name the sets")
+    bench.add_argument(
+        "--submit",
+        type=Path,
+        metavar="FILE.json",
+        help="check a result: set, every answer verified again, every figure worked out anew",
+    )
+    bench.add_argument("--schema", action="store_true", help="print the JSON schema of a result")
 
 
 def add_evaluate(command: Callable) -> None:
