@@ -10,7 +10,7 @@ from quasar.evaluation.bench.result import BenchResult, BenchRow, FigureRow, Set
 
 _RATES = ("valid", "success", "in_family")  # shown in percent
 _WITHOUT_INTERVAL = ("valid", "in_family")
-_PIPED_WIDTH = 132  # characters, where no terminal says how wide it is
+_PIPED_WIDTH = 150  # characters, where no terminal says how wide it is
 _PUBLISHED = ("scr", "re", "srev", "hqcr")
 
 

@@ -110,7 +110,9 @@ def read_result(path: Path) -> BenchResult:
     except IsADirectoryError:
         raise InputError(f"{path}: is a directory; name the result file in it") from None
     except ValidationError as error:
-        raise InputError(f"{path}: not a result of quasar bench: {finding_line(error)}") from None
+        first = error.errors()[0]
+        told = finding_line(".".join(map(str, first["loc"])), first)
+        raise InputError(f"{path}: not a result of quasar bench: {told}") from None
     names = [entry.set for entry in found.sets]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:

@@ -1,5 +1,6 @@
 """`quasar bench`: a model's row on fixed sets, and the check of a row that somebody else made."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def run_bench(
             quasar=__version__,
             model=answerer.model,
             samples=samples,
-            settings=dict(setting_fingerprint(config)),
+            settings=json.loads(json.dumps(dict(setting_fingerprint(config)))),  # as it is read
             sets=entries,
         )
         write_result(output, result)
@@ -90,10 +91,14 @@ def check_result(
     set and the figure where they do not agree.
     """
     result = read_result(path)
+    told = []
+    for entry in result.sets:
+        problems = _set_of(entry, path, data)
+        told.append((entry, problems, _answers_of(entry, problems, result, path)))
+        if entry.as_published != _published_rows(problems):
+            raise InputError(f"{path}: set {entry.set}: as_published is not as published")
     with _verifiers(workers) as client:
-        for entry in result.sets:
-            problems = _set_of(entry, path, data)
-            answers = _answers_of(entry, problems, result, path)
+        for entry, problems, answers in told:
             found = BenchRow.of(score_answers(problems, answers, client=client))
             _require_equal(entry.row, found, f"{path}: set {entry.set}: the model's row")
             again = _baseline_rows(problems, list(entry.baselines), client, progress=progress)
@@ -101,8 +106,6 @@ def check_result(
                 if name not in again:
                     raise InputError(f"{path}: set {entry.set}: baseline {name!r} has no answers")
                 _require_equal(row, again[name], f"{path}: set {entry.set}: baseline {name!r}")
-            if entry.as_published != _published_rows(problems):
-                raise InputError(f"{path}: set {entry.set}: as_published is not as published")
     return result
 
 

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 _AGAIN = frozenset((408, 409, 425, 429, 500, 502, 503, 504, 529))
 _CONNECT_S = 10.0
+_TELL_EVERY_S = 10.0  # between two log lines on requests that are made again
 _SEEDS = 2**31  # some servers take no larger ones
 _SAID = 200  # characters of a server's own words in a message
 _CALL_ID = "call_{}"  # of the call that a turn made
@@ -119,6 +121,7 @@ class RemoteEngine(ChatEngine):
         self._key = _key(settings.api_key_env)
         self._usage = threading.local()
         self._lock, self._closed = threading.Lock(), False
+        self._told_next = 0.0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -233,7 +236,11 @@ class RemoteEngine(ChatEngine):
             wait = backoff_s(attempt - 1)
             if fault.wait_s is not None:
                 wait += fault.wait_s
-            logger.info("%s: %s; asked again in %.1f s", self.name, fault, wait)
+            now = time.monotonic()
+            level = logging.INFO if now >= self._told_next else logging.DEBUG
+            if level == logging.INFO:  # all that are under way meet the same fault
+                self._told_next = now + _TELL_EVERY_S
+            logger.log(level, "%s: %s; asked again in %.1f s", self.name, fault, wait)
             await asyncio.sleep(wait)
 
     async def _attempt(self, body: Mapping[str, Any]) -> _Answer:
