@@ -10,7 +10,7 @@ from quasar.evaluation.bench.result import BenchResult, BenchRow, FigureRow, Set
 
 _RATES = ("valid", "success", "in_family")  # shown in percent
 _WITHOUT_INTERVAL = ("valid", "in_family")
-_PIPED_WIDTH = 150  # characters, where no terminal says how wide it is
+_PIPED_WIDTH = 120  # characters, where no terminal says how wide it is
 _PUBLISHED = ("scr", "re", "srev", "hqcr")
 
 
@@ -27,7 +27,8 @@ def bench_tables(result: BenchResult) -> Iterator[Table]:
     """One table a set; of the published set one more, with the published metrics."""
     for entry in result.sets:
         own = f"{result.model.name} ({result.model.kind})"
-        rows = {own: entry.row, **entry.baselines}
+        others = {n: row for n, row in entry.baselines.items() if n != result.model.name}
+        rows = {own: entry.row, **others}
         names = [name for name in entry.row.figures if name not in _PUBLISHED]
         title = f"{entry.set} ({entry.num_problems} problems, digest {entry.digest})"
         yield _table(title, names, rows)
@@ -40,7 +41,7 @@ def _table(title: str, names: list[str], rows: Mapping[str, BenchRow]) -> Table:
     table.add_column("", overflow="fold", min_width=20)
     table.add_column("n", justify="right")
     for name in names:
-        table.add_column(name.replace("_", " "), justify="right", no_wrap=True)
+        table.add_column(name.replace("_", " "), justify="right")
     for place, (row, found) in enumerate(rows.items()):
         cells = [_cell(name, found.figures.get(name)) for name in names]
         style = "bold" if place == 0 else None
@@ -72,7 +73,7 @@ def _cell(name: str, figure: FigureRow | None) -> str:
     shown = f"{value:.{digits}f}" + (" %" if scale > 1 else "")
     if name in _WITHOUT_INTERVAL:
         return shown
-    return f"{shown} [{low:.{digits}f}, {high:.{digits}f}]"
+    return f"{shown}\n[{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def _plain(figure: FigureRow | None) -> str:

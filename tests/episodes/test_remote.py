@@ -20,7 +20,7 @@ KEY = "sk-of-a-test-7531"
 PROGRAM = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[3] q;\nbit[3] c;\nc = measure q;\n'
 
 
-def completion(content=PROGRAM, *, finish="stop", calls=None, **more):
+def completion(content: str | None = PROGRAM, *, finish="stop", calls=None, **more):
     message = {"role": "assistant", "content": content, "tool_calls": calls}
     choice = {"index": 0, "message": message, "finish_reason": finish}
     usage = {"prompt_tokens": 100, "completion_tokens": 30, "total_tokens": 130}
@@ -225,6 +225,7 @@ def call_of(name, circuit, identity="abc"):
 
 def test_tool_calls_go_through_the_loop_and_back_as_the_servers_own(problems, tmp_path):
     record = read_problems(problems)[0]
+    assert record.problem.reference_circuit
     worse = record.problem.reference_circuit.replace("rx(", "rx(0.9 + ")
 
     def reply(body):

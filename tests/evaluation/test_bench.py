@@ -77,12 +77,13 @@ def test_references_are_right_and_answers_without_skill_earn_nothing(small, conf
     for entry in result.sets:
         best = entry.baselines["references"].figures
         assert best["success"].value == 1.0, entry.set
-        assert best["reward"].value > 0.9, entry.set
+        assert (best["reward"].value or 0.0) > 0.9, entry.set
         for name in {GUESSING, NO_SKILL} & entry.baselines.keys():
             row = entry.baselines[name].figures
             assert row["success"].value == 0.0, (entry.set, name)
             assert row["reward"].value == pytest.approx(0.0, abs=1e-6), (entry.set, name)
-    assert result.sets[0].baselines[FORMULA].figures["approximation_ratio"].value > 0.6
+    formula = result.sets[0].baselines[FORMULA].figures["approximation_ratio"]
+    assert (formula.value or 0.0) > 0.6
     assert check_result(tmp_path / "r.json", progress=False) == result
 
 
@@ -175,8 +176,9 @@ def test_a_model_behind_a_server_gets_its_row_on_every_task(small, config, tmp_p
         fails[0] = False
         result = run()
     assert [entry.row.figures["success"].value for entry in result.sets] == [1.0] * 4
-    assert sum(entry.usage.requests for entry in result.sets) == len(answers) == 7
-    assert result.sets[0].usage.cost == pytest.approx(2 * (100 + 2 * 30) / 1e6)
+    used = [entry.usage for entry in result.sets if entry.usage is not None]
+    assert sum(taken.requests for taken in used) == len(answers) == 7
+    assert used[0].cost == pytest.approx(2 * (100 + 2 * 30) / 1e6)
     assert check_result(tmp_path / "r.json", progress=False) == result
     assert [path.name for path in tmp_path.glob("[!.]*")] == ["r.json"]
 
@@ -208,6 +210,7 @@ def test_the_published_set_has_the_published_rows_beside_it(tiny_dataset, config
     assert entry.set == "published-2"
     assert entry.row.figures["scr"].value == 100.0
     assert entry.row.figures["re"].value == pytest.approx(0.0, abs=1e-6)
+    assert entry.as_published
     assert entry.as_published["GPT-5 (580 problems)"]["scr"] == 87.07
     with pytest.raises(InputError, match="give its rows with --data"):
         check_result(tmp_path / "r.json", progress=False)

@@ -98,8 +98,10 @@ def _estimates(values: np.ndarray, names: Sequence[str]) -> dict[str, Figure]:
         if not defined.size:
             found[name] = Figure(None, None, None, 0)
             continue
-        edges = (defined.mean(), low[column], high[column])
-        found[name] = Figure(*(float(scale * edge) for edge in edges), defined.size)
+        value, least, most = (
+            float(scale * edge) for edge in (defined.mean(), low[column], high[column])
+        )
+        found[name] = Figure(value, least, most, defined.size)
     return found
 
 
