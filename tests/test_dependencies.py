@@ -31,6 +31,7 @@ OPTIONAL = {
     "s3fs": "s3fs",
     "trl": "trl",
     "vllm": "vllm",
+    "wandb": "wandb",
 }
 # Required, and imported by others: what needs them.
 FOR_OTHERS = {"ninja": "torch, to compile DeepSpeed's op"}
@@ -48,6 +49,7 @@ OPTIONS = (
     "s3",
     "gcs",
     "postgres",
+    "trackers",
     *PARTS,
 )
 ROOMS = {

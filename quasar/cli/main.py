@@ -160,6 +160,7 @@ def build_parser() -> argparse.ArgumentParser:
     service.add_ask(command)
     service.add_keys(subparsers.add_parser("keys", help="make API keys of the endpoint"), command)
     training.add_plan(command)
+    training.add_hub(command)
     subparsers.add_parser("help", help="show this, or the help of a command")
     completion = command(
         "completion",

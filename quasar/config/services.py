@@ -2,10 +2,12 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from quasar.config.section import PLACE, RESUMES, Section
 from quasar.config.verification import DeviceName
+
+BackendName = Literal["mlflow", "tensorboard", "wandb"]
 
 
 class RunConfig(Section):
@@ -46,10 +48,29 @@ class TrackingConfig(Section):
         description="MLflow tracking URI; null: MLFLOW_TRACKING_URI, else sqlite in the run directory",
         json_schema_extra=RESUMES | PLACE,
     )
-    experiment: str = Field(default="quasar", min_length=1, description="MLflow experiment")
+    experiment: str = Field(
+        default="quasar", min_length=1, description="MLflow experiment, wandb project"
+    )
+    backends: tuple[BackendName, ...] = Field(
+        default=("mlflow",),
+        min_length=1,
+        description="where runs are logged, one or several of mlflow, tensorboard, wandb",
+    )
+    register_as: str | None = Field(
+        default=None,
+        pattern=r"^[\w.-]+$",
+        description="name in the model registry under which the trained model is a new version; null: none",
+    )
     sample_circuits: int = Field(
         default=4, ge=0, description="sampled circuits logged at each checkpoint"
     )
+
+    @field_validator("backends")
+    @classmethod
+    def _each_once(cls, names: tuple[BackendName, ...]) -> tuple[BackendName, ...]:
+        if len(set(names)) != len(names):
+            raise ValueError(f"each once, not {', '.join(names)}")
+        return names
 
 
 class EvaluationConfig(Section):

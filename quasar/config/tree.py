@@ -52,7 +52,9 @@ class QuasarConfig(Section):
         default_factory=GrpoConfig, description="group-relative policy optimisation"
     )
     tracking: TrackingConfig = Field(
-        default_factory=TrackingConfig, description="MLflow", json_schema_extra=RESUMES
+        default_factory=TrackingConfig,
+        description="where runs are logged",
+        json_schema_extra=RESUMES,
     )
     evaluation: EvaluationConfig = Field(
         default_factory=EvaluationConfig, description="the main job's evaluation"

@@ -14,17 +14,19 @@ from quasar.circuits.extraction import extract_program
 from quasar.circuits.qasm import read_qasm
 from quasar.config import QuasarConfig
 from quasar.datasets.generation.generate import generate_dataset
-from quasar.datasets.io import read_problems
+from quasar.datasets.io import read_problems, write_text
 from quasar.datasets.records import ProblemRecord
 from quasar.errors import CircuitError, ConfigError, InputError
 from quasar.evaluation.baseline_names import CONSTANT_ANGLES, GREEDY_DESCENT, QAOA, group_of
 from quasar.evaluation.baselines import build_baseline
 from quasar.evaluation.context import in_family
+from quasar.pipeline.bundle import register_model
 from quasar.pipeline.phases import fine_tuned, grading, keep_final
 from quasar.pipeline.run import Run
 from quasar.pipeline.tracked_run import tracked_run
 from quasar.pipeline.tracking import Tracker
 from quasar.policy.preflight import require_training
+from quasar.reports.model_card import model_card
 from quasar.runtime import init_ray, warn_if_waiting
 from quasar.system.run_paths import WEIGHTS
 from quasar.training.improvement import ImproveResult, improve, result_of
@@ -57,6 +59,8 @@ def run_improvement(config: QuasarConfig) -> ImprovedRun:
             warn_if_waiting(run.config)
             result = improve_run(run, start, tracker, console)
             keep_final(run, result.chosen / WEIGHTS)
+            write_text(run.card, model_card(run.config, {}))
+            register_model(run, tracker)
         if run.copy:
             run.copy.push()
     return ImprovedRun(run.directory, run.final_model, result)

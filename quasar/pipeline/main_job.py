@@ -21,7 +21,7 @@ from typing import Any
 from rich.console import Console
 
 from quasar.config import QuasarConfig
-from quasar.datasets.io import read_records, write_problems
+from quasar.datasets.io import read_records, write_problems, write_text
 from quasar.datasets.records import ProblemRecord
 from quasar.datasets.task_records import TaskRecord
 from quasar.episodes.generate import generate_file
@@ -33,6 +33,7 @@ from quasar.evaluation.baseline_names import (
     asked_for,
 )
 from quasar.evaluation.summary import FORMULA, GUESSING, Summary, read_summary
+from quasar.pipeline.bundle import register_model
 from quasar.pipeline.evaluate import evaluate_files
 from quasar.pipeline.improve import improve_run
 from quasar.pipeline.phases import (
@@ -45,11 +46,13 @@ from quasar.pipeline.phases import (
 )
 from quasar.pipeline.run import Run
 from quasar.pipeline.tracked_run import tracked_run
-from quasar.pipeline.tracking import Tracker, tracking_uri
+from quasar.pipeline.trackers.mlflow import tracking_uri
+from quasar.pipeline.tracking import Tracker
 from quasar.policy.preflight import require_training
 from quasar.reports.console import TABLED, compare_rows
 from quasar.reports.family_table import family_console, whole_rows
 from quasar.reports.html import main_report
+from quasar.reports.model_card import model_card
 from quasar.reports.rollout_view import report_rollouts
 from quasar.reports.task_table import task_console
 from quasar.runtime import init_ray, warn_if_waiting
@@ -204,6 +207,8 @@ def _report(run: Run, rows: dict[str, Summary], tracker: Tracker) -> Path:
         )
     tracker.log_artifact(report)
     tracker.log_artifacts(run.figures, "figures")
+    write_text(run.card, model_card(run.config, rows, subject=SUBJECT, baselines=BASELINE_ROWS))
+    register_model(run, tracker)
     return report
 
 

@@ -1,6 +1,7 @@
 """Where everything of a run lies: the only place that spells the names below a run's directory.
 
     runs/<name>/config.yaml        the resolved configuration
+                README.md          the card of the trained model
                 dataset/           train, validation and test problems, traces.jsonl
                 model/initial      the starting model; model/final the trained one
                 sft/, grpo/        checkpoints/, steps.jsonl (metrics), rollouts/
@@ -133,6 +134,11 @@ class RunPaths:
     def config_file(self) -> Path:
         """The resolved configuration that the run keeps."""
         return self.directory / "config.yaml"
+
+    @property
+    def card(self) -> Path:
+        """Of the trained model: what it was trained on, its figures, how to serve it."""
+        return self.directory / "README.md"
 
     @property
     def tracked_as_file(self) -> Path:

@@ -153,7 +153,7 @@ def run_sweep(
 
     Every value is validated before the first trial starts (ConfigError). Ray must be up. Results
     and checkpoints of the trials are kept under `directory`; a sweep that was interrupted there
-    goes on. Each trial is an MLflow run, a child of `parent_run_id`.
+    goes on. Each trial is an MLflow run, a child of `parent_run_id`, where MLflow is a tracker.
     """
     plan.check(config)
     random.seed(config.run.seed)  # population-based training draws from it
@@ -185,14 +185,7 @@ def run_sweep(
                     checkpoint_frequency=config.grpo.checkpoint_every,
                     checkpoint_at_end=True,
                 ),
-                callbacks=[
-                    TrialRuns(
-                        tracking_uri=tracking_uri,
-                        experiment_name=config.tracking.experiment,
-                        tags={"mlflow.parentRunId": parent_run_id},
-                    ),
-                    TrialProgress(config.grpo.iterations),
-                ],
+                callbacks=_callbacks(config, tracking_uri, parent_run_id),
                 verbose=0,
             ),
         )
@@ -200,6 +193,19 @@ def run_sweep(
     if all(trial.failure for trial in trials):
         raise TrainingError(f"sweep: every trial failed; first: {trials[0].failure}")
     return trials
+
+
+def _callbacks(config: QuasarConfig, tracking_uri: str, parent_run_id: str) -> list[tune.Callback]:
+    """What is told of the trials; TensorBoard files are written by Tune itself."""
+    progress = TrialProgress(config.grpo.iterations)
+    if "mlflow" not in config.tracking.backends:
+        return [progress]
+    runs = TrialRuns(
+        tracking_uri=tracking_uri,
+        experiment_name=config.tracking.experiment,
+        tags={"mlflow.parentRunId": parent_run_id},
+    )
+    return [runs, progress]
 
 
 class TrialRuns(MLflowLoggerCallback):

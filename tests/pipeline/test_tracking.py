@@ -9,12 +9,12 @@ import pytest
 
 from quasar.config import QuasarConfig, config_from_dict, load_config
 from quasar.errors import ConfigError, TrainingError
+from quasar.pipeline.trackers.mlflow import tracking_uri
 from quasar.pipeline.tracking import (
     Tracker,
     environment_tags,
     git_revision,
     source_digest,
-    tracking_uri,
 )
 from quasar.system.plain_text import strip_credentials
 
@@ -131,7 +131,8 @@ def test_a_store_that_fails_later_is_warned_of_once_and_does_not_stop(store, cap
         calls.append(args)
         raise OSError("disk full")
 
-    monkeypatch.setattr(tracker._client, "log_batch", broken)
+    assert tracker.mlflow
+    monkeypatch.setattr(tracker.mlflow.client, "log_batch", broken)
     with caplog.at_level(logging.WARNING, logger="quasar.pipeline.tracking"):
         for step in range(5):
             tracker.log_metrics({"loss": 1.0}, step)

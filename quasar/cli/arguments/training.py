@@ -140,6 +140,28 @@ def add_plan(command: Callable) -> None:
     )
 
 
+def add_hub(command: Callable) -> None:
+    """`quasar push` and `quasar pull`."""
+    push = command(
+        "push",
+        commands.push,
+        "upload a run's model, configuration and card to the Hugging Face hub",
+        "quasar push runs/laptop OWNER/circuits --private",
+    )
+    push.add_argument("run_directory", type=Path, metavar="RUN", help="run directory")
+    push.add_argument("repository", metavar="OWNER/NAME", help="made where it is not there")
+    push.add_argument("--private", action="store_true", help="make it for its owner alone")
+    pull = command(
+        "pull",
+        commands.pull,
+        "download a model from the Hugging Face hub as a run directory, to serve or train on",
+        "quasar pull OWNER/circuits --output circuits",
+    )
+    pull.add_argument("repository", metavar="OWNER/NAME")
+    pull.add_argument("--revision", metavar="NAME", help="branch, tag or commit; default: main")
+    pull.add_argument("--output", type=Path, metavar="DIR", help="default: NAME")
+
+
 def _add_resume(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--resume",

@@ -6,8 +6,8 @@ from typing import get_args
 from quasar.config import DeviceName, StyleName, ToolName, checked_tools
 
 CHECKPOINT = (
-    "run directory, or model in Hugging Face layout; default: policy.model where it is set, "
-    "else the model that comes with Quasar"
+    "run directory, model in Hugging Face layout, or models:/NAME/1 and runs:/ID of MLflow; "
+    "default: policy.model where it is set, else the model that comes with Quasar"
 )
 DEVICES = tuple(name for name in get_args(DeviceName) if name != "none")
 STYLES = get_args(StyleName)

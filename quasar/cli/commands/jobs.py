@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 JOB_HOME = Path.home() / "quasar"  # of jobs that name no place of their own
 # What a model was taught to read and write: another value asks it for something else.
 _TAUGHT = ("dataset.prompts", "generation.tool_format")
+_REGISTERED = ("models:/", "runs:/")  # how MLflow names what it keeps
 
 Prepare = Callable[[QuasarConfig], QuasarConfig]
 
@@ -231,6 +232,24 @@ def serve(arguments: Namespace) -> None:
         serve_checkpoint(model_directory(arguments.checkpoint), config)
 
 
+def push(arguments: Namespace) -> None:
+    load(arguments)
+    from quasar.pipeline.hub import push as push_run
+
+    run = RunPaths(arguments.run_directory)
+    print(push_run(run, arguments.repository, private=arguments.private))
+
+
+def pull(arguments: Namespace) -> None:
+    load(arguments)
+    from quasar.pipeline.hub import pull as pull_run
+
+    output = arguments.output or Path(arguments.repository.rpartition("/")[2])
+    made = pull_run(arguments.repository, output, revision=arguments.revision)
+    print(f"model: {made}")
+    print(f"serve it: {shlex.join((command('quasar'), 'serve', '--checkpoint', str(made)))}")
+
+
 def keys_new(arguments: Namespace) -> None:
     load(arguments)
     from quasar.serving.keys import new_key
@@ -298,10 +317,19 @@ def remote_settings(arguments: Namespace) -> dict[str, Any] | None:
 
 
 def take_model(arguments: Namespace) -> None:
-    """Where no checkpoint is named: `policy.model` if it is set, else the model of the package."""
+    """Where no checkpoint is named: `policy.model` if it is set, else the model of the package. One
+    that MLflow keeps is fetched: raises ConfigError, or CheckpointError where MLflow has it not.
+    """
+    given = load_config(arguments.config or "laptop", arguments.overrides)
     if arguments.checkpoint is None:
-        model = load_config(arguments.config or "laptop", arguments.overrides).policy.model
+        model = given.policy.model
         arguments.checkpoint = shipped_run() if model == "build" else Path(model)
+    name = str(arguments.checkpoint)
+    if name.startswith(_REGISTERED):
+        from quasar.pipeline.registry import fetch_registered
+
+        uri = given.tracking.uri or os.environ.get("MLFLOW_TRACKING_URI")
+        arguments.checkpoint = fetch_registered(name, uri)
 
 
 def model_directory(path: Path) -> Path:

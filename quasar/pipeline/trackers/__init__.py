@@ -1,0 +1,1 @@
+"""Where runs are logged: MLflow, TensorBoard, Weights & Biases, by one protocol."""
