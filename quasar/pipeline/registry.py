@@ -10,13 +10,6 @@ from quasar.errors import CheckpointError, ConfigError
 from quasar.pipeline.bundle import unpack
 from quasar.pipeline.trackers.mlflow import MODEL_FOLDER, connect, one_line_of
 
-_SCHEMES = ("models:/", "runs:/")
-
-
-def is_registered(name: str) -> bool:
-    """Whether a checkpoint is one of MLflow's names."""
-    return name.startswith(_SCHEMES)
-
 
 def fetch_registered(name: str, uri: str | None) -> Path:
     """The model in a run directory that goes away with this process.

@@ -443,10 +443,13 @@ EVERY_COMMAND = {
     "generate": ["--checkpoint", ".", "--problems", "FILE", "--samples", "1", "--output", "o"],
     "evaluate": ["--problems", "FILE", "--generations", "FILE", "--output", "o"],
     "compare": ["here", "there"],
+    "bench": ["--output", "o"],
     "sweep": ["--preset", "ablation"],
     "serve": ["--checkpoint", "."],
     "ask": ["vertex cover of 0-1", "--url", "http://127.0.0.1:9"],
     "keys new": ["--id", "me", "--file", "keys.txt"],
+    "push": [".", "me/circuits"],
+    "pull": ["me/circuits"],
     "plan": ["--gpus", "1", "--gpu-memory", "80", "--models", "config"],
     "doctor": [],
 }

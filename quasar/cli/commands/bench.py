@@ -16,6 +16,8 @@ _DEFAULT_SET = "ising-v1"
 
 
 def bench(arguments: Namespace) -> None:
+    if arguments.schema or arguments.list or arguments.submit:
+        load(arguments)  # so that a wrong setting is told, though none is used
     if arguments.schema:
         from quasar.evaluation.bench.result import schema_text
 
