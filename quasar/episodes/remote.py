@@ -7,6 +7,7 @@ interrupted call goes on with the answers that are missing: an answer that was p
 import logging
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from functools import reduce
 from operator import add
 from threading import Event
@@ -61,13 +62,20 @@ def answer_remotely(
                 error = future.exception()
                 answered = None if error else future.result()
                 if answered is not None:
-                    log.add(_row(futures[future], *answered))
                     done.add(futures[future])
+                    log.add(_row(futures[future], *answered))
                     advance_to(len(done))
                 fault = fault or error
     except BaseException:  # the user's Ctrl-C, or a disk that is full
         pool.shutdown(wait=False, cancel_futures=True)
         engine.close()
+        pool.shutdown(wait=True)
+        for future, number in futures.items():  # that came in the meantime
+            if number not in done and not future.cancelled() and not future.exception():
+                answered = future.result()
+                if answered is not None:
+                    with suppress(OSError):
+                        log.add(_row(number, *answered))
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

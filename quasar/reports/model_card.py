@@ -81,7 +81,7 @@ def _figures(
     if not rows:
         return "It was not evaluated on held-out problems yet (`quasar train --resume`).\n"
     settings = config.evaluation
-    some = rows[subject] if subject in rows else next(iter(rows.values()))
+    some = rows[subject] if subject and subject in rows else next(iter(rows.values()))
     heads = ["", "n", *(metric(name).label for name in TABLED)]
     lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     models = [name for name in rows if name not in baselines]

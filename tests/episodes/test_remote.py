@@ -2,6 +2,7 @@
 
 import json
 import logging
+from threading import Event
 
 import pytest
 
@@ -13,8 +14,11 @@ from quasar.errors import ConfigError, EngineError, InputError
 from quasar.policy.engines.protocol import Sampling
 from quasar.policy.engines.remote import RemoteEngine, _completions_url
 from quasar.system import backoff
+from quasar.system.resumable import RowLog
+from quasar.system.run_paths import partial
 from tests.serving.endpoint import running
 from tests.serving.scripted import Answered, Scripted, hanging_up
+from tests.support.machine import wait_until
 
 KEY = "sk-of-a-test-7531"
 PROGRAM = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[3] q;\nbit[3] c;\nc = measure q;\n'
@@ -187,6 +191,31 @@ def test_an_interrupted_call_goes_on_with_what_is_missing(problems, tmp_path):
     rows = [row.completions for row in read_generations(output)]
     assert rows == [("a", "b"), ("c", "D"), ("E", "F")]
     assert len({json.dumps(body["messages"]) + str(body["seed"]) for body in model.bodies}) == 6
+
+
+def test_what_came_when_the_user_interrupts_is_kept(problems, tmp_path, monkeypatch):
+    """The second answer is in when the first one's row is cut short by Ctrl-C."""
+    output, waiting = tmp_path / "g.jsonl", Event()
+    kept = RowLog.add
+
+    def add(log, row):
+        kept(log, row)
+        if "task" in row and not waiting.is_set():
+            assert wait_until(lambda: len(model.bodies) == 6, 10)
+            waiting.set()
+            raise KeyboardInterrupt
+
+    model = Model()
+    monkeypatch.setattr(RowLog, "add", add)
+    with pytest.raises(KeyboardInterrupt):
+        ask(model, problems, output, concurrency=6)
+    with running(model) as address, pytest.raises(InputError, match="left by another call"):
+        generate_remotely(
+            problems, samples=2, output=output, config=settings(address), progress=False
+        )
+    rows = [json.loads(line) for line in partial(output).open()][1:]
+    assert len(rows) == len({row["task"] for row in rows}) >= 1
+    assert {row["text"] for row in rows} == {PROGRAM}
 
 
 def test_the_command_answers_with_one_line_and_exit_code_2(problems, tmp_path, capsys):

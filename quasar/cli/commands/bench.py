@@ -59,7 +59,7 @@ def _run(arguments: Namespace) -> None:
         answerer = EndpointAnswerer(config)
     else:
         directory = model_directory(arguments.checkpoint)
-        answerer = CheckpointAnswerer(directory, arguments.checkpoint.name, config)
+        answerer = CheckpointAnswerer(directory, arguments.checkpoint.resolve().name, config)
     with closing(answerer):
         result = run_bench(
             answerer,

@@ -32,17 +32,18 @@ class WandbBackend:
         """Open the run of this directory, a new one where it has none. Raises ConfigError."""
         import wandb
 
+        library: Any = wandb
         marker = run_directory / "wandb" / _RUN_ID
         marker.parent.mkdir(parents=True, exist_ok=True)
         identity = marker.read_text().strip() if marker.is_file() else secrets.token_hex(4)
         try:
-            run = wandb.init(
+            run = library.init(
                 project=config.tracking.experiment,
                 name=name or config.run.name,
                 id=identity,
                 resume="allow",
                 dir=str(run_directory),
-                settings=wandb.Settings(silent=True, console="off"),
+                settings=library.Settings(silent=True, console="off"),
             )
         except Exception as error:  # whatever the library raises: no key, no network, a bad name
             told = one_line(strip_credentials(str(error)), max_chars=300)
@@ -51,7 +52,7 @@ class WandbBackend:
                 "WANDB_MODE=offline, or leave wandb out"
             ) from error
         marker.write_text(identity)
-        return cls(run, wandb)
+        return cls(run, library)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         # Steps of the phases begin anew: each phase is plotted over its own step.
