@@ -8,7 +8,7 @@ from quasar.cli.commands.jobs import (
     load,
     model_directory,
     remote_settings,
-    take_shipped,
+    take_model,
 )
 from quasar.errors import ConfigError
 
@@ -41,7 +41,7 @@ def _run(arguments: Namespace) -> None:
     if arguments.baseline is not None and (arguments.checkpoint or remote):
         raise ConfigError("--baseline, --checkpoint and --endpoint: name one of them")
     if arguments.baseline is None and remote is None:
-        take_shipped(arguments)
+        take_model(arguments)
     given = {"evaluation.temperature": arguments.temperature, **(remote or {})}
     config = load(arguments, **given)
     from quasar.evaluation.bench.models import (
