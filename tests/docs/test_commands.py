@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from quasar.cli.main import build_parser
-from quasar.config import load_config
+from quasar.config import PRESETS, load_config
 from quasar.errors import QuasarError
 from tests.docs.pages import ROOT, Block, blocks, matches, pages
 from tests.support.machine import scaled
@@ -19,6 +19,7 @@ from tests.support.machine import scaled
 RUN = [block for page in pages() for block in blocks(page) if block.runs]
 OTHERS = [block for page in pages() for block in blocks(page) if not block.runs]
 EXAMPLES = ("own_problem", "own_task")
+OF_EXAMPLES = re.compile("dominating_set|parity|sharp_ground_state")
 # commands in the text: the whole of `quasar …`, but not a mention such as `quasar verify`
 INLINE = re.compile(r"`(quasar [a-z][^`]*)`")
 HOLDS = re.compile(r"…|\bT\b|\bDIR\b|\bFILE\b|\bNAME\b|\bRAW\b|\bPRESET\b|\bCOMMAND\b|\bCIRCUIT\b")
@@ -40,9 +41,9 @@ def parse(line: str) -> None:
         if ended.code:
             pytest.fail(line)
         return
-    overrides = [text for text in arguments.overrides if "tasks=" not in text]
-    overrides = [text for text in overrides if "primitives=" not in text]  # plugins of examples
-    load_config(arguments.config if arguments.config in ("cluster-4b",) else "laptop", overrides)
+    # what the examples add is not installed in this process
+    overrides = [text for text in arguments.overrides if not OF_EXAMPLES.search(text)]
+    load_config(arguments.config if arguments.config in PRESETS else "laptop", overrides)
 
 
 @pytest.fixture(scope="module")
