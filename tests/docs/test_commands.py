@@ -43,7 +43,8 @@ def parse(line: str) -> None:
         return
     # what the examples add is not installed in this process
     overrides = [text for text in arguments.overrides if not OF_EXAMPLES.search(text)]
-    load_config(arguments.config if arguments.config in PRESETS else "laptop", overrides)
+    usual = "remote" if getattr(arguments, "endpoint", None) else "laptop"
+    load_config(arguments.config if arguments.config in PRESETS else usual, overrides)
 
 
 @pytest.fixture(scope="module")
