@@ -16,6 +16,7 @@ from quasar.datasets.solver.quality import measure
 from quasar.errors import InputError
 from quasar.evaluation.baseline_names import (
     BASELINE_NAMES,
+    BEST_TRIVIAL,
     BY_STRENGTH,
     CONSTANT_ANGLES,
     DESCENTS_OF_8,
@@ -24,6 +25,7 @@ from quasar.evaluation.baseline_names import (
     GREEDY_OF_8,
     OTHER,
     QAOA,
+    TASK_ROWS,
     TRIVIAL,
     asked_for,
     check_names,
@@ -136,11 +138,13 @@ def test_several_tries_and_descent_never_lose_and_seeds_repeat():
 
 
 def test_rows_for_other_families_are_not_asked_for():
+    of_graphs = [name for name in BASELINE_NAMES if name != BEST_TRIVIAL]
     assert asked_for(BASELINE_NAMES, ["qaoa"]) == tuple(
-        name for name in BASELINE_NAMES if name not in PREPARING
+        name for name in of_graphs if name not in PREPARING
     )
+    assert asked_for(BASELINE_NAMES, [], other_tasks=True) == TASK_ROWS
     assert asked_for([GREEDY, CONSTANT_ANGLES], ["sim_3"]) == (GREEDY,)
-    assert asked_for(BASELINE_NAMES, ["vqe", "qaoa"]) == BASELINE_NAMES
+    assert asked_for(BASELINE_NAMES, ["vqe", "qaoa"]) == tuple(of_graphs)
     assert [group_of(a) for a in ("qaoa", "ma_qaoa", "vqe", "sim_4")] == [QAOA, QAOA, OTHER, OTHER]
 
 
