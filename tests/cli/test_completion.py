@@ -51,7 +51,7 @@ def offered(scripts: Path, *words: str) -> set[str]:
         (("quasar", "dataset", "g"), {"generate"}),
         (("quasar", "verify", "--prob"), {"--problems"}),
         (("quasar", "ask", "--device", "fake_t"), {"fake_torino"}),
-        (("quasar", "train", "--config", "lapt"), {"laptop"}),
+        (("quasar", "train", "--config", "publ"), {"published"}),
         (("quasar", "problems", "show", "max_c"), {"max_cut"}),
         (("quasar", "verify", "x.qasm", "--as", "max_s"), {"max_sat"}),
         (("quasar", "verify", "zs"), {"zsh"}),  # a file

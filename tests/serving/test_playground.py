@@ -406,3 +406,11 @@ def test_the_documentation_needs_nothing_from_elsewhere(visit):
     page.wait_for_selector(".opblock-body")
     assert all(url.startswith((there.url, "data:")) for url in there.asked)
     assert there.faults == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(1400, 900), (390, 844)])
+def test_the_main_button_is_seen_without_scrolling(visit, width, height):
+    page = visit(viewport={"width": width, "height": height}).open()
+    box = page.locator("#run").bounding_box()
+    assert box["y"] + box["height"] <= height
+    assert page.evaluate("window.scrollY") == 0
