@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "quasar"
 OWNER = "system/run_paths.py"
-OF_MODELS = {"config.json"}  # Hugging Face's, of any model directory
+OF_MODELS = {"config.json", "README.md"}  # the hub's, of any model or dataset
 
 
 def below(source: str) -> set[str]:
