@@ -444,6 +444,7 @@ EVERY_COMMAND = {
     "evaluate": ["--problems", "FILE", "--generations", "FILE", "--output", "o"],
     "compare": ["here", "there"],
     "bench": ["--output", "o"],
+    "run": ["FILE", "max cut of 0-1", "--backend", "aer"],
     "sweep": ["--preset", "ablation"],
     "serve": ["--checkpoint", "."],
     "ask": ["vertex cover of 0-1", "--url", "http://127.0.0.1:9"],
@@ -452,6 +453,7 @@ EVERY_COMMAND = {
     "pull": ["me/circuits"],
     "plan": ["--gpus", "1", "--gpu-memory", "80", "--models", "config"],
     "doctor": [],
+    "completion": ["bash"],
 }
 
 
