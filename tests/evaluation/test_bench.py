@@ -8,6 +8,7 @@ from quasar.cli.main import main
 from quasar.config import load_config, with_overrides
 from quasar.config.task_names import task_names
 from quasar.datasets.io import read_problems, write_problems
+from quasar.episodes.answers import answer_tasks
 from quasar.errors import EngineError, InputError
 from quasar.evaluation.bench import sets
 from quasar.evaluation.bench.baselines import NO_SKILL, baseline_answers
@@ -15,7 +16,6 @@ from quasar.evaluation.bench.models import (
     BaselineAnswerer,
     CheckpointAnswerer,
     EndpointAnswerer,
-    tasks_of,
 )
 from quasar.evaluation.bench.result import read_result
 from quasar.evaluation.bench.run import check_result, chosen_sets, run_bench
@@ -143,7 +143,7 @@ def test_a_model_behind_a_server_gets_its_row_on_every_task(small, config, tmp_p
     answers = {}
     for problems in chosen:
         references = baseline_answers("references", problems)
-        tasks = tasks_of(problems.records, samples=1, config=config)
+        tasks = answer_tasks(problems.records, samples=1, config=config)
         for task, (text,) in zip(tasks, references, strict=True):
             answers[task.messages[-1]["content"]] = text
     fails = [True]

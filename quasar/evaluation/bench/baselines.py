@@ -7,6 +7,7 @@ import numpy as np
 from quasar.circuits.circuit import Circuit, Gate
 from quasar.config.task_names import GRAPH_TASK
 from quasar.datasets.records import ProblemRecord
+from quasar.datasets.task_records import Record
 from quasar.errors import InputError
 from quasar.evaluation.baseline_names import (
     BASELINE_NAMES,
@@ -18,7 +19,7 @@ from quasar.evaluation.baseline_names import (
     REFERENCES,
 )
 from quasar.evaluation.baselines import build_baseline
-from quasar.evaluation.bench.sets import BenchRecord, ProblemSet
+from quasar.evaluation.bench.sets import ProblemSet
 from quasar.evaluation.summary import FORMULA, GUESSING
 from quasar.tasks import get_task
 
@@ -55,7 +56,7 @@ def baseline_answers(
     return [_answers(name, record, samples, seed) for record in problems.records]
 
 
-def _answers(name: str, record: BenchRecord, samples: int, seed: int) -> list[str]:
+def _answers(name: str, record: Record, samples: int, seed: int) -> list[str]:
     if name == REFERENCES:
         return [_reference(record)] * samples
     if not isinstance(record, ProblemRecord):
@@ -68,7 +69,7 @@ def _answers(name: str, record: BenchRecord, samples: int, seed: int) -> list[st
     return [text for text in made if text is not None]
 
 
-def _reference(record: BenchRecord) -> str:
+def _reference(record: Record) -> str:
     """The row's own, else the teacher's of the task."""
     if record.problem.reference_circuit is not None:
         return record.problem.reference_circuit
@@ -76,7 +77,7 @@ def _reference(record: BenchRecord) -> str:
     return task.reference(record.problem, task.facts(record.problem))
 
 
-def _of_task(name: str, record: BenchRecord) -> str:
+def _of_task(name: str, record: Record) -> str:
     task, n = get_task(record.problem.task), record.problem.num_qubits
     if name == GUESSING:
         return Circuit(n, tuple(Gate("h", (q,)) for q in range(n))).to_qasm()

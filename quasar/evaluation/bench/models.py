@@ -4,23 +4,19 @@ Answers are kept one by one in a log beside the result while they are drawn: an 
 goes on with what is missing.
 """
 
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
 from quasar.config import QuasarConfig
-from quasar.datasets.records import ProblemRecord
-from quasar.episodes.answers import answering
+from quasar.episodes.answers import answer_tasks, answering
 from quasar.episodes.generate import remote_fingerprint, setting_fingerprint, verifier_of_turns
 from quasar.episodes.remote import answer_remotely, remote_engine
-from quasar.episodes.task import EpisodeTask
 from quasar.errors import InputError
 from quasar.evaluation.bench.baselines import baseline_answers, names_for
 from quasar.evaluation.bench.result import BenchModel, TokensTaken
-from quasar.evaluation.bench.sets import BenchRecord, ProblemSet, prompt_of
+from quasar.evaluation.bench.sets import ProblemSet
 from quasar.policy.engines.loading import load_engine
-from quasar.policy.program_form import ProgramForm, record_form
 from quasar.system.progress import progress_bar
 from quasar.system.resumable import RowLog, model_digest
 
@@ -63,7 +59,7 @@ class CheckpointAnswerer:
     def answer(
         self, problems: ProblemSet, *, samples: int, log: Path, progress: bool
     ) -> tuple[Answers, TokensTaken | None]:
-        tasks = tasks_of(problems.records, samples=samples, config=self._config)
+        tasks = answer_tasks(problems.records, samples=samples, config=self._config)
         fingerprint = {
             "model": self._digest,
             "set": problems.digest,
@@ -115,7 +111,7 @@ class EndpointAnswerer:
     def answer(
         self, problems: ProblemSet, *, samples: int, log: Path, progress: bool
     ) -> tuple[Answers, TokensTaken | None]:
-        tasks = tasks_of(problems.records, samples=samples, config=self._config)
+        tasks = answer_tasks(problems.records, samples=samples, config=self._config)
         fingerprint = {
             **remote_fingerprint(self._config),
             "set": problems.digest,
@@ -165,26 +161,6 @@ class BaselineAnswerer:
 
     def close(self) -> None:
         """Nothing."""
-
-
-def tasks_of(
-    records: Sequence[BenchRecord], *, samples: int, config: QuasarConfig
-) -> list[EpisodeTask]:
-    """An episode for each sample of each problem, in order."""
-    made = []
-    for group, record in enumerate(records):
-        messages = prompt_of(record, style=config.dataset.prompts)
-        form = (
-            record_form(record, config.dataset)
-            if isinstance(record, ProblemRecord)
-            else ProgramForm(record.problem.num_qubits)
-        )
-        stream = (config.run.seed, record.sample_index)
-        made += [
-            EpisodeTask(record.problem, messages, group, s, (*stream, s), form)
-            for s in range(samples)
-        ]
-    return made
 
 
 def _grouped(texts: list[str], samples: int) -> Answers:

@@ -15,7 +15,8 @@ import numpy as np
 
 from quasar.config import QuasarConfig, load_config
 from quasar.datasets.records import ProblemRecord
-from quasar.evaluation.bench.sets import PUBLISHED, BenchRecord, ProblemSet
+from quasar.datasets.task_records import Record
+from quasar.evaluation.bench.sets import PUBLISHED, ProblemSet
 from quasar.evaluation.grade import Job, grade_all
 from quasar.evaluation.metrics import best_of_k, bootstrap_intervals
 from quasar.evaluation.rows import Row
@@ -125,7 +126,7 @@ def _mean(column: np.ndarray) -> float:
 
 
 def _measured(
-    asked: Sequence[tuple[BenchRecord, tuple[str, ...]]],
+    asked: Sequence[tuple[Record, tuple[str, ...]]],
     published: bool,
     client: VerificationClient,
 ) -> Iterator[list[Row]]:

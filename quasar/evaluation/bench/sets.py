@@ -18,19 +18,15 @@ import numpy as np
 from quasar.config.task_names import GRAPH_TASK
 from quasar.datasets.generation.forms import Form
 from quasar.datasets.io import read_problems
-from quasar.datasets.prompts import record_messages
 from quasar.datasets.records import ProblemRecord
-from quasar.datasets.task_records import TaskRecord
+from quasar.datasets.task_records import Record, TaskRecord
 from quasar.errors import InputError
-from quasar.problems.base import ProblemInstance
 from quasar.system.resumable import digest_of
 from quasar.tasks import get_task, task_names
-from quasar.tasks.base import TaskInstance
+from quasar.tasks.base import AnyInstance
 
 SEED = 20_510_967  # of all sets; another one makes other sets
 PUBLISHED = "published"
-BenchRecord = ProblemRecord | TaskRecord
-BenchInstance = ProblemInstance | TaskInstance
 _MOST_DRAWS = 60  # for the instances of a cell
 # What the prompts of graph problems ask for, in turn.
 _FORMS = (("qaoa", 1), ("adaptive", 1), ("qaoa", 2), ("adaptive", 1))
@@ -62,7 +58,7 @@ class ProblemSet:
 
     name: str
     task: str
-    records: Sequence[BenchRecord]
+    records: Sequence[Record]
     digest: str
 
 
@@ -157,13 +153,6 @@ def published_set(path: Path) -> ProblemSet:
     return ProblemSet(f"{PUBLISHED}-{len(records)}", GRAPH_TASK, records, _digest(records))
 
 
-def prompt_of(record: BenchRecord, *, style: Any) -> list[dict[str, str]]:
-    """The messages that ask for an answer."""
-    if isinstance(record, TaskRecord):
-        return get_task(record.problem.task).prompt(record.problem, style=style)
-    return record_messages(record, style=style)
-
-
 def _plans() -> tuple[SetPlan, ...]:
     known = {plan.task for plan in _PLANS}
     others = (get_task(name) for name in task_names() if name not in known)
@@ -172,17 +161,17 @@ def _plans() -> tuple[SetPlan, ...]:
     )
 
 
-def _drawn(plan: SetPlan) -> list[BenchRecord]:
+def _drawn(plan: SetPlan) -> list[Record]:
     task, made = get_task(plan.task), []
     for family in plan.families:
         possible = task.possible_qubits(family, max(plan.sizes, default=0))
         for size in (n for n in plan.sizes if n in possible):
             made += islice(_instances(plan.task, family, size), plan.per_cell)
-    record: Callable[[int, Any], BenchRecord] = _graph if plan.task == GRAPH_TASK else TaskRecord
+    record: Callable[[int, Any], Record] = _graph if plan.task == GRAPH_TASK else TaskRecord
     return [record(i, instance) for i, instance in enumerate(made)]
 
 
-def _instances(task: str, family: str, num_qubits: int) -> Iterator[BenchInstance]:
+def _instances(task: str, family: str, num_qubits: int) -> Iterator[AnyInstance]:
     """Instances of a family without repeats, until (nearly) none is new."""
     name = zlib.crc32(f"{task}/{family}/{num_qubits}".encode())
     keys: set[str] = set()
@@ -200,7 +189,7 @@ def _graph(index: int, problem: Any) -> ProblemRecord:
     return ProblemRecord(index, problem, kind, layers, ansatz=ansatz)
 
 
-def _digest(records: Sequence[BenchRecord]) -> str:
+def _digest(records: Sequence[Record]) -> str:
     """Of what is asked: problems by their keys, and the form that a prompt names."""
     asked = []
     for record in records:
