@@ -182,10 +182,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def print_completion(arguments: argparse.Namespace) -> None:
     """The script on stdout."""
-    from quasar.cli.commands import load
     from quasar.cli.completion import completion_script
 
-    load(arguments)  # so that a wrong setting is told, though none is used
+    commands.load(arguments)  # so that a wrong setting is told, though none is used
     print(completion_script(build_parser(), arguments.shell))
 
 

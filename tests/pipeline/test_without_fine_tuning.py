@@ -41,7 +41,7 @@ def test_grpo_starts_from_the_model_as_it_is(local_ray, tmp_path):
 
 def test_fine_tuning_alone_needs_a_step(tiny_dataset, tmp_path):
     config = load_config("published", SETTINGS)
-    with pytest.raises(ConfigError, match=r"sft\.epochs is 0: raise it"):
+    with pytest.raises(ConfigError, match=r"in a new run raise sft\.epochs"):
         train_supervised(
             config,
             model_directory=tmp_path,
