@@ -54,7 +54,7 @@ class TrackingConfig(Section):
     backends: tuple[BackendName, ...] = Field(
         default=("mlflow",),
         min_length=1,
-        description="where runs are logged, one or several of mlflow, tensorboard, wandb",
+        description="stores that runs are logged in, one or several of mlflow, tensorboard, wandb",
     )
     register_as: str | None = Field(
         default=None,
