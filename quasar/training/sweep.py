@@ -7,6 +7,7 @@ the sweep's own.
 
 import hashlib
 import math
+import os
 import random
 import re
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,7 @@ JUDGED_BY = "approximation_ratio"
 PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {"ablation": ABLATIONS}
 # Steps at a trial's end over which its metrics are averaged: one step is a noisy measure.
 AVERAGED_STEPS = 10
+_STORE = "MLFLOW_TRACKING_URI"  # of the environment
 _RANGE = re.compile(r"\s*(?P<log>log:)?(?P<low>[-+.\deE]+)\s*\.\.\s*(?P<high>[-+.\deE]+)\s*")
 
 SearchMethod = Literal["grid", "random"]
@@ -212,6 +214,14 @@ class TrialRuns(MLflowLoggerCallback):
     """Each trial as an MLflow run. A trial that begins again, by population-based training with
     other values, goes on in its run, whose parameters are those that it first began with; the
     values of each step are metrics."""
+
+    def setup(self, *args: Any, **kwargs: Any) -> None:
+        """MLflow would name the store to all that this process does and starts later."""
+        before = os.environ.get(_STORE)
+        super().setup(*args, **kwargs)
+        os.environ.pop(_STORE, None)
+        if before is not None:
+            os.environ[_STORE] = before
 
     def log_trial_start(self, trial: Any) -> None:
         if trial not in self._trial_runs:

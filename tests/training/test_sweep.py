@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+import os
 from types import SimpleNamespace
 
 import mlflow
@@ -107,7 +108,9 @@ class Running:
 def test_a_trial_that_begins_again_with_other_values_keeps_its_mlflow_run(tmp_path):
     store = f"sqlite:///{tmp_path / 'mlflow.db'}"
     runs = TrialRuns(tracking_uri=store, experiment_name="sweep")
+    named = os.environ.get("MLFLOW_TRACKING_URI")
     runs.setup()
+    assert os.environ.get("MLFLOW_TRACKING_URI") == named  # a later run has its own store
     path = "grpo.learning_rate"
     trial = Running()
     for step, value in enumerate((1e-4, 2e-4), start=1):
