@@ -117,13 +117,17 @@ def with_absolute_places(config: QuasarConfig) -> QuasarConfig:
 
 
 def absolute_place(value: str, path: str) -> str:
-    """One such value. path: of the setting; a model may also be a name on the hub, or "build"."""
+    """One such value. path: of the setting; a model may also be a name on the hub, or "build", which
+    is no directory of that name: that one is ./build.
+    """
     if value.startswith(_RELATIVE_SQLITE) and not value.startswith(f"{_RELATIVE_SQLITE}/"):
         file = value.removeprefix(_RELATIVE_SQLITE)
         return value if file in ("", ":memory:") else f"{_RELATIVE_SQLITE}{_absolute(file)}"
     if ":" in value:  # a URL, or one of MLflow's own: databricks://…, file:…
         return value
     place = Path(value).expanduser()
+    if path == "policy.model" and value == "build":
+        return value
     if path == "policy.model" and not value.startswith((".", "~")) and not place.is_dir():
         return value
     if path == "tracking.uri" and value in _MLFLOW_NAMES:

@@ -132,8 +132,10 @@ def test_a_relative_model_is_found_again_from_another_directory(tmp_path, monkey
 def test_places_become_absolute_and_names_stay(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "here").mkdir()
+    (tmp_path / "build").mkdir()  # as many projects have one
     for setting, value, expected in (
         ("policy.model", "build", "build"),
+        ("policy.model", "./build", f"{tmp_path}/build"),
         ("policy.model", "Qwen/Qwen3-0.6B", "Qwen/Qwen3-0.6B"),
         ("policy.model", "here", f"{tmp_path}/here"),
         ("policy.model", "./not-there", f"{tmp_path}/not-there"),
