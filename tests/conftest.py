@@ -1,6 +1,7 @@
 """Shared real parts: a tiny policy in Hugging Face layout, a small dataset, a local Ray."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,15 @@ def pytest_configure(config):
     config.quasar_signals = guard.Signals(scaled(guard.ENDING_S))
     if config.option.timeout is None and "PYTEST_TIMEOUT" not in os.environ:
         config.option.timeout = scaled(float(config.getini("timeout")))
+
+
+def pytest_unconfigure(config):
+    """The names of what failed, last of all: a long log is read from its end."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    stats = getattr(reporter, "stats", {})
+    for kind in ("failed", "error"):
+        for report in stats.get(kind, []):
+            print(f"tests: {kind}: {report.nodeid}", file=sys.stderr)
 
 
 def pytest_collection_modifyitems(items):

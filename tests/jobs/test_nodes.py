@@ -25,7 +25,7 @@ from quasar.training.state import StepLog
 from tests.jobs.nodes import Nodes, can_make_nodes
 from tests.support import training_runs
 from tests.support.machine import scaled
-from tests.support.training_runs import learned, rollouts, start, start_from
+from tests.support.training_runs import assert_same, start, start_from
 
 pytestmark = [
     pytest.mark.ray,
@@ -121,8 +121,7 @@ def test_training_over_nodes_with_one_killed_is_training_on_one(calm, nodes, tmp
     remade = sum(row.get("episodes_remade", 0) for row in StepLog.read(steps))
     print(f"train: exit 0 in {time.monotonic() - started:.0f} s, {remade:g} episodes made again")
     assert "succeeded" in text
-    assert rollouts(directory) == rollouts(calm)
-    assert learned(directory) == learned(calm)
+    assert_same(directory, calm)
     copied = Mirror(tmp_path / "elsewhere", f"{directory}/copies/run")
     assert copied.fetch() > STEPS
     weights = "model/final/model.safetensors"

@@ -81,6 +81,29 @@ def rollouts(directory: Path) -> dict[int, list[dict]]:
     return found
 
 
+def assert_same(found: Path, expected: Path, told: str = "") -> None:
+    """The runs in two directories made the same rollouts and the same steps; where they did not,
+    the first difference is told, which is the one that has a cause."""
+    log, log_of_expected = learned(found), learned(expected)
+    made, made_of_expected = rollouts(found), rollouts(expected)
+    for step, (row, other) in enumerate(zip(log, log_of_expected, strict=False)):
+        pairs = list(zip(made.get(step, []), made_of_expected.get(step, []), strict=True))
+        different = [
+            f"rollout {i}, {key}: {a.get(key)!r} for {b.get(key)!r}"
+            for i, (a, b) in enumerate(pairs)
+            for key in a.keys() | b.keys()
+            if a.get(key) != b.get(key)
+        ] + [
+            f"{key}: {row.get(key)!r} for {other.get(key)!r}"
+            for key in row.keys() | other.keys()
+            if row.get(key) != other.get(key)
+        ]
+        if different:
+            raise AssertionError("\n".join([f"first at step {step}: {told}", *different[:20]]))
+    assert len(log) == len(log_of_expected), told
+    assert made.keys() == made_of_expected.keys(), told
+
+
 def learned(directory: Path) -> list[dict]:
     """The step log without what the clock and the repairs change."""
     changing = ("seconds", "memory", "tokens_per_s", "episodes_remade", "verifier_restarts")
