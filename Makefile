@@ -69,7 +69,7 @@ train: setup
 	.venv/bin/quasar train --config $(CONFIG) $(ARGS)
 
 test: setup
-	$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet

@@ -40,6 +40,9 @@ def pytest_unconfigure(config):
 
 
 def pytest_collection_modifyitems(items):
+    """Files with slow tests first, so that several workers end together; scaled time limits."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
     for item in items:
         if marker := item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(scaled(*marker.args)), append=False)
