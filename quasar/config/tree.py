@@ -115,7 +115,6 @@ class QuasarConfig(Section):
         others = ", ".join(self.dataset.ranges)
         for setting, is_set, fix in (
             ("sft.traces_per_example", self.sft.traces_per_example > 0, "0"),
-            ("generation.tools", "optimise" in self.generation.tools, "[verify]"),
             ("reward.formula", self.reward.formula == "published", "hierarchical"),
         ):
             if others and is_set:

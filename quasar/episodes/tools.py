@@ -25,6 +25,7 @@ from quasar.verification.reward import (
     with_call_cost,
     with_optimise_cost,
 )
+from quasar.verification.task_optimiser import TaskOptimisationRequest
 
 
 class Tool(Protocol):
@@ -119,8 +120,14 @@ class OptimiseTool:
         return called_circuit(text, self.name)
 
     def check(self, task: EpisodeTask, argument: str, *, may_follow: bool) -> ReportRequest:
-        if isinstance(task.problem, TaskInstance):  # verified as it stands: nothing is optimised
-            return request_of(task.problem, argument, diagnose=may_follow, draw=self.draw)
+        if isinstance(task.problem, TaskInstance):
+            return TaskOptimisationRequest(
+                task.problem,
+                argument,
+                diagnose=may_follow,
+                draw=self.draw,
+                evaluations=self.evaluations,
+            )
         return OptimisationRequest(
             task.problem,
             argument,

@@ -24,6 +24,7 @@ from quasar.schema.words.tasks import read_task
 from quasar.serving.errors import RequestRefused, bad_problem, over_limit
 from quasar.serving.search import SearchPlan
 from quasar.serving.trained_range import outside_training, task_outside_training
+from quasar.tasks import get_task
 from quasar.tasks.base import AnyInstance, TaskInstance, task_of
 from quasar.tasks.words import AskedInstance
 from quasar.verification.facts import MAX_ENUMERATED_QUBITS
@@ -171,14 +172,7 @@ def _tools(
     """Those asked for. Raises RequestRefused for one that cannot be used here."""
     generation = config.generation
     if isinstance(problem, TaskInstance):
-        if request.tools is not None and "optimise" in request.tools:
-            raise RequestRefused(
-                422,
-                f"tools: optimise is of graph problems, not of {problem.task}",
-                field="tools",
-                hint="ask for verify alone",
-            )
-        return ("verify",)
+        return _task_tools(request, problem, config)
     if request.tools is None:
         return generation.tools
     if generation.tool_format == "chat_template" and not set(request.tools) <= {*generation.tools}:
@@ -193,6 +187,23 @@ def _tools(
             422,
             f"tools: optimise takes up to {MAX_ENUMERATED_QUBITS} qubits, the problem has "
             f"{problem.num_qubits}",
+            field="tools",
+            hint="ask for verify alone",
+        )
+    return request.tools
+
+
+def _task_tools(
+    request: CircuitRequest, problem: TaskInstance, config: QuasarConfig
+) -> tuple[ToolName, ...]:
+    """Likewise, for a task: its answers are optimised where they have an objective."""
+    tunable = get_task(problem.task).tunable
+    if request.tools is None:
+        return config.generation.tools if tunable else ("verify",)
+    if "optimise" in request.tools and not tunable:
+        raise RequestRefused(
+            422,
+            f"tools: optimise has no energy to lower in answers to {problem.task}",
             field="tools",
             hint="ask for verify alone",
         )

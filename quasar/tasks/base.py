@@ -24,6 +24,7 @@ from quasar.circuits.qasm import Limits, read_qasm
 from quasar.config.task_names import GRAPH_TASK
 from quasar.errors import TaskError
 from quasar.problems.base import ProblemInstance
+from quasar.problems.pauli import PauliSum
 
 if TYPE_CHECKING:
     from quasar.tasks.words import AskedInstance
@@ -140,6 +141,8 @@ class Task(ABC, Generic[Instance, Facts, Found]):
     in_grammar: ClassVar[bool] = True
     # Names of the standard gates that an answer may have; (): all.
     gates: ClassVar[tuple[str, ...]] = ()
+    # Whether the optimise tool can lower an `objective` by the angles of its answers.
+    tunable: ClassVar[bool] = False
     max_qubits: ClassVar[int]
 
     @abstractmethod
@@ -233,6 +236,10 @@ class Task(ABC, Generic[Instance, Facts, Found]):
     def cost_baseline(self, facts: Facts) -> int:
         """Two-qubit gates of a good known answer, at least 1."""
         return 1
+
+    def objective(self, facts: Facts) -> PauliSum | None:
+        """Of a task that is `tunable`: the observable whose mean is to be low."""
+        return None
 
     def drawing(self, found: Found) -> Mapping[str, Any] | None:
         """As `TaskSignals.drawing`; of bounded size."""

@@ -34,7 +34,8 @@ def _lines(report: VerificationReport, max_chars: int) -> list[str]:
         return [f"invalid ({report.error.kind}): {report.error.message}"]
     if report.task is not None:
         size = f"{report.num_qubits} qubits, {report.num_gates} gates, depth {report.depth}"
-        return [f"valid: {size}", report.task.headline, *report.task.advice]
+        lines = [f"valid: {size}", report.task.headline, *report.task.advice]
+        return [*_optimised_lines(report, max_chars), *lines]
     expectation, distribution = report.expectation, report.distribution
     assert expectation is not None
     assert distribution is not None
@@ -63,8 +64,9 @@ def _optimised_lines(report: VerificationReport, max_chars: int) -> list[str]:
         return [] if reason is None else [f"not optimised: {reason}"]
     if not found.improved:
         return [f"optimised: no better angles in {found.evaluations} evaluations"]
-    assert distribution is not None
-    assert expectation is not None
+    if distribution is None or expectation is None:  # of a task
+        headline = f"optimised: energy {found.energy_before:.5g} -> {found.energy:.5g}"
+        return [headline, _new_values(found, max_chars)]
     headline = (
         f"optimised: energy {found.energy_before:.3g} -> {expectation.energy:.3g}, "
         f"ratio {found.approximation_ratio_before:.3f} -> {expectation.approximation_ratio:.3f}, "

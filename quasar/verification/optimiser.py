@@ -9,6 +9,7 @@ stays one.
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from scipy.optimize import minimize
@@ -180,7 +181,17 @@ def _free(
     return (recognised, free) if free.start.size else "the program has no angles that may move"
 
 
-def affordable(free: FreeParameters, bounds: Bounds) -> int | str:
+class _Priced(Protocol):
+    """Parameters with what one gradient evaluation of them takes."""
+
+    @property
+    def updates(self) -> float: ...
+
+    @property
+    def num_bytes(self) -> float: ...
+
+
+def affordable(free: _Priced, bounds: Bounds) -> int | str:
     """Gradient evaluations within the bounds, by estimate, so that none hangs on a clock."""
     evaluations = min(bounds.evaluations, int(bounds.updates / free.updates))
     if evaluations < min(_FEWEST, bounds.evaluations):

@@ -209,10 +209,11 @@ class OptimisedProgram:
     evaluations: int  # gradient evaluations that were spent
     family: str | None
     parameters: Mapping[str, float]
-    # Of the given program.
+    # Of the given program; the last two of a graph problem's.
     energy_before: float
-    approximation_ratio_before: float
-    optimum_probability_before: float
+    approximation_ratio_before: float | None = None
+    optimum_probability_before: float | None = None
+    energy: float | None = None  # of `program`, where the report has no other: a task's
 
 
 @dataclass(frozen=True)

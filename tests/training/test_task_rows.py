@@ -203,7 +203,6 @@ def test_prompts_are_drawn_evenly_over_tasks():
     ("override", "message"),
     [
         ("sft.traces_per_example=0.5", "sft.traces_per_example is of graph problems alone"),
-        ("generation.tools=[verify,optimise]", "generation.tools is of graph problems alone"),
         ("reward.formula=published", "reward.formula is of graph problems alone"),
     ],
 )

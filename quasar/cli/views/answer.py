@@ -108,10 +108,13 @@ def _before(answer: CircuitAnswer) -> str | None:
     """What the optimise tool did, where it was asked."""
     report = answer.report or {}
     found, expectation = report.get("optimised"), report.get("expectation")
-    if not found or not expectation:
+    if not found:
         return report.get("skipped", {}).get("optimise")
     if not found["improved"]:
         return f"no better angles in {found['evaluations']} evaluations"
+    if not expectation:
+        energies = f"{found['energy_before']:.6g} to {found['energy']:.6g}"
+        return f"energy {energies} in {found['evaluations']} evaluations"
     ratios = (
         f"{found['approximation_ratio_before']:.4f} to {expectation['approximation_ratio']:.4f}"
     )

@@ -121,6 +121,7 @@ class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
             "overlap with the ground space above any product state's", 0.4, fidelity_part
         ),
     }
+    tunable = True
     max_qubits = MAX_QUBITS
 
     def possible_qubits(self, family: str, at_most: int) -> tuple[int, ...]:
@@ -355,6 +356,9 @@ class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
     def cost_baseline(self, facts: GroundFacts) -> int:
         """Two layers of the teacher's form: a chain of cx through all qubits each."""
         return max(1, 2 * (facts.hamiltonian.num_qubits - 1))
+
+    def objective(self, facts: GroundFacts) -> PauliSum:
+        return facts.hamiltonian
 
     def drawing(self, found: GroundFound) -> Mapping[str, Any]:
         facts = found.facts
