@@ -25,6 +25,7 @@ SETTINGS = [
     "grpo.learning_rate=1e-4",  # ten times that unlearns in a few steps to write circuits
     "learner.torch_threads=1",
     "verification.num_workers=2",
+    "verification.time_limit_s=200",  # of the wall clock: a starved machine is no fault
     "verification.cpus_per_worker=0.25",
     "rollout.num_workers=2",
     "rollout.cpus_per_worker=0.25",

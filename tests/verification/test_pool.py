@@ -4,6 +4,8 @@ import itertools
 import os
 import signal
 import threading
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -178,6 +180,26 @@ def test_what_cannot_be_sent_is_a_fault():
     assert results == [Failed("error", "cannot be sent: TypeError: cannot pickle that")] * len(
         MIXED
     )
+
+
+@dataclass(frozen=True, slots=True)
+class KilledWhileItLoads(VerificationRequest):
+    """Its worker is killed from outside, three times, before any check is at work."""
+
+    count: Path = Path()
+
+    def warm_up(self, verifier):
+        with self.count.open("a") as file:
+            file.write("x")
+        if self.count.stat().st_size <= 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.ray
+def test_a_worker_that_is_killed_before_it_works_charges_no_check(pool, tmp_path):
+    checks = [KilledWhileItLoads(PROBLEM, flips(s), count=tmp_path / "count") for s in (3, 1, 6, 2)]
+    assert bitstrings(pool.verify(checks)) == expected([3, 1, 6, 2])
+    assert (tmp_path / "count").stat().st_size > 3
 
 
 @pytest.mark.ray

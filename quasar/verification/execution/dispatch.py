@@ -6,8 +6,8 @@ worked out once; a worker with nothing of its own left takes over from another.
 
 When a worker dies, it says after its restart which check it was at work on. The chunk's checks are
 then sent again, one at a time; a check that was at work when a worker died (or may have been) is
-tried twice in all, then it is a `Failed`. A check that was merely queued behind another one is sent
-again without being charged for it.
+tried twice in all, then it is a `Failed`. A check that was merely queued, behind another one or
+while the worker was still starting, is sent again without being charged for it.
 """
 
 import gc
@@ -165,8 +165,9 @@ class Dispatch:
         except RayError:
             self._lanes = [other for other in self._lanes if other is not lane]
         kinds = {death.check_id: death.kind for death in deaths}
-        # The last death names the check that was at work; if it is another one, these only queued.
-        known = bool(deaths) and deaths[-1].check_id != ""
+        # The last death names the check that was at work; if it is another one or none, these only
+        # queued. Without any, the worker's journal is lost, and it may have been each of them.
+        known = bool(deaths)
         for item in (item for chunk in lost for item in chunk):
             if item.check_id in kinds:
                 self._retry([item], _failed(kinds[item.check_id]))
