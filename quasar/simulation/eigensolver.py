@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import eigh
-from scipy.sparse.linalg import LinearOperator, eigsh
 
 from quasar.errors import SimulationError
 from quasar.problems.pauli import PauliSum
@@ -53,6 +51,8 @@ def ground_space(observable: PauliSum, states: np.ndarray | None = None) -> Grou
     None: all. Raises SimulationError above `MAX_QUBITS`, for a sector that it does leave, or where
     the method does not converge.
     """
+    from scipy.linalg import eigh
+
     n = observable.num_qubits
     if n > MAX_QUBITS:
         raise SimulationError(
@@ -89,10 +89,18 @@ def matrix(observable: PauliSum, states: np.ndarray | None = None) -> np.ndarray
     return found
 
 
+def warm_up() -> None:
+    """Load what a first call would otherwise wait for."""
+    import scipy.linalg
+    import scipy.sparse.linalg  # noqa: F401
+
+
 def _lowest(
     observable: PauliSum, states: np.ndarray, width: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Levels ascending with their vectors: the whole ground level, and at least one above it."""
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
     size = states.size
     dtype = np.float64 if observable.is_real else np.complex128
     # Above every level by more than the widest spectrum, so that what is found goes to the top.

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import minimize
 
 from quasar.circuits.circuit import STANDARD_GATES, Circuit, Gate
 from quasar.problems.pauli import PauliSum
@@ -40,6 +39,8 @@ def tuned(
     circuit: Circuit, observable: PauliSum, rng: np.random.Generator, *, starts: int, steps: int
 ) -> tuple[float, Circuit]:
     """(energy, the circuit at its angles): the best descent from small random angles (L-BFGS)."""
+    from scipy.optimize import minimize  # a third of a second that commands need not wait for
+
     encoded, best = encode(circuit), (np.inf, circuit)
     for _ in range(starts):
         found = minimize(

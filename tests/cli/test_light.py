@@ -60,6 +60,17 @@ def test_these_commands_need_no_extra(arguments):
     assert done.stdout
 
 
+def test_what_takes_long_to_load_is_left_alone_where_it_is_not_used():
+    code = """
+from quasar.cli.main import main
+code = main(["verify", "-", "max cut of 0-1:3"])
+slow = {"qiskit", "scipy.optimize", "scipy.linalg", "networkx.algorithms"} & sys.modules.keys()
+sys.exit(f"loaded: {slow}" if slow else code)
+"""
+    done = python(code, stdin=CIRCUIT)
+    assert done.returncode == 0, done.stderr
+
+
 def test_python_needs_no_extra():
     done = python(
         "import quasar\n"

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from quasar.circuits.circuit import Circuit, Gate
-from quasar.circuits.to_qiskit import to_qiskit
 from quasar.errors import ProblemError, TaskError
 from quasar.problems.pauli import PauliSum
+from quasar.simulation import eigensolver
 from quasar.simulation.eigensolver import GroundSpace, ground_space
 from quasar.simulation.statevector import exact
 from quasar.simulation.statevector.encoding import encode
@@ -336,6 +336,8 @@ class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
             return None
         from qiskit.quantum_info import SparsePauliOp, Statevector
 
+        from quasar.circuits.to_qiskit import to_qiskit
+
         terms = [(t.letters, list(t.qubits), t.coefficient) for t in facts.hamiltonian.terms]
         operator = SparsePauliOp.from_sparse_list(terms, num_qubits=n)
         dense = operator.to_matrix()
@@ -375,6 +377,7 @@ class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
 
     def warm_up(self) -> None:
         exact.warm_up_observables()
+        eigensolver.warm_up()
 
 
 def _ground(model: Model) -> GroundSpace:

@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 
 from quasar.circuits.circuit import Circuit, Gate
-from quasar.circuits.to_qiskit import to_qiskit
 from quasar.errors import TaskError
 from quasar.simulation.stabiliser.tableau import PauliString, Tableau, identity_strings
 from quasar.tasks.base import PromptMessages, PromptStyle, RewardPart, Task, TaskInstance, gain
@@ -310,6 +309,8 @@ class StabiliserTask(Task[TaskInstance, CliffordFacts, CliffordFound]):
     ) -> str | None:
         """The whole tableau by Qiskit's `Clifford`."""
         from qiskit.quantum_info import Clifford
+
+        from quasar.circuits.to_qiskit import to_qiskit
 
         n = instance.num_qubits
         ours = Tableau(n, identity_strings(n))

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from math import comb, sqrt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import networkx as nx
 import numpy as np
 
 from quasar.circuits.circuit import Circuit, Gate
@@ -18,6 +17,12 @@ from quasar.tasks.state_preparation.family import (
     require_number,
     require_qubits,
 )
+from quasar.system.lazy import lazy_module
+
+if TYPE_CHECKING:
+    import networkx as nx
+else:
+    nx = lazy_module("networkx")
 
 KNOWN: Mapping[str, tuple[tuple[complex, complex], tuple[str, ...]]] = {
     # name: (amplitudes, the gates that make it of |0⟩)

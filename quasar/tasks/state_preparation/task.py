@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 
 from quasar.circuits.circuit import Circuit, Gate
-from quasar.circuits.to_qiskit import to_qiskit
 from quasar.errors import TaskError
 from quasar.simulation.statevector import exact
 from quasar.simulation.statevector.encoding import encode
@@ -253,6 +252,8 @@ class StatePreparation(Task[TaskInstance, TargetFacts, StateFound]):
     ) -> str | None:
         """Fidelities by Qiskit's state vectors, of the answer and of the trivial ones."""
         from qiskit.quantum_info import Statevector, state_fidelity
+
+        from quasar.circuits.to_qiskit import to_qiskit
 
         target = Statevector(facts.target)
         for name, tried in {"the circuit": circuit, **facts.trivial}.items():
