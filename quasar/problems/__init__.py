@@ -6,7 +6,7 @@ Installed packages may add primitives of their own (`quasar.problems.plugins`).
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import Any, get_args
@@ -166,7 +166,8 @@ def build_instance(
         if num_qubits not in (None, len(variables)):
             raise ProblemError(f"{primitive}: {num_qubits} qubits for {len(variables)} variables")
         hamiltonian = problem.polynomial(graph, attributes).to_ising()
-        _require_resolution(problem, graph, hamiltonian)
+        numbers = problem.numbers_that_count(graph, attributes)
+        _require_resolution(problem, graph, numbers, hamiltonian)
     else:
         candidates = _candidates(primitive, encoding, graph, attributes)
         if num_qubits is None:
@@ -293,9 +294,11 @@ def _require_encoding(encoding: Any) -> None:
         raise ProblemError(f"unknown encoding {encoding!r}; valid: {', '.join(_ENCODINGS)}")
 
 
-def _require_resolution(problem: GraphProblem, graph: Graph, hamiltonian: IsingHamiltonian) -> None:
+def _require_resolution(
+    problem: GraphProblem, graph: Graph, numbers: Sequence[float], hamiltonian: IsingHamiltonian
+) -> None:
     """Raise ProblemError where two answers may differ by less than energies are exact to."""
-    numbers = [number for number in problem.numbers(graph) if number]
+    numbers = [number for number in numbers if number]
     if not numbers or (hamiltonian.is_exact and hamiltonian.holds_exactly(numbers)):
         return
     unit = 10.0 ** -max(map(_decimals, numbers))

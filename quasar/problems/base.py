@@ -134,6 +134,10 @@ class GraphProblem(ABC):
         edges = graph.get("edges", ())
         return given + [edge[name] for edge in edges for name in self.edge_fields if name in edge]
 
+    def numbers_that_count(self, graph: Graph, attributes: Mapping[str, Any]) -> list[float]:
+        """Those of the numbers that two answers may differ by."""
+        return self.numbers(graph)
+
     def energy_unit(self, graph: Graph) -> float:
         """What a difference of 1 between two answers' numbers is in the polynomial, at least."""
         return 1.0

@@ -152,14 +152,18 @@ def test_any_portfolio_is_sound(data):
         "budget": data.draw(st.integers(1, 4)),
         "risk_aversion": data.draw(st.sampled_from([0, 0.25, 1, 7])),
     }
-    if not any(n["variance"] or n["return"] for n in nodes) and not any(w for *_, w in edges):
-        return
-    try:
-        instance = build_instance("portfolio", {"nodes": nodes, "edges": edges}, given_attributes)
-    except ProblemError as error:
-        assume("double precision" not in str(error))
-        raise
+    count = [n["return"] for n in nodes]
+    if given_attributes["risk_aversion"]:
+        count += [n["variance"] for n in nodes] + [w for *_, w in edges]
+    assume(any(count))
+    instance = build_instance("portfolio", {"nodes": nodes, "edges": edges}, given_attributes)
     assert check_sound(instance) is None
+
+
+def test_risks_that_count_nothing_do_not_stand_in_the_way():
+    nodes = [{"id": 0, "variance": 0.3, "return": 2}, {"id": 1, "variance": 0, "return": 1}]
+    instance = build_instance("portfolio", {"nodes": nodes}, {"budget": 1, "risk_aversion": 0})
+    assert answers_of(instance) == ["[0]"]
 
 
 CLAUSES = [
@@ -254,6 +258,8 @@ BAD = [
     ("portfolio", PORTFOLIO, {}, "'budget' is missing"),
     ("portfolio", PORTFOLIO, {"budget": 4}, "budget must be an integer from 1 to 3"),
     ("portfolio", PORTFOLIO, {"budget": 1, "risk_aversion": -1}, "risk_aversion must be a number"),
+    ("portfolio", {"nodes": [{"id": 0, "variance": 0.3, "return": 0}]},
+     {"budget": 1, "risk_aversion": 0}, "all returns are 0, and so is risk_aversion"),
     ("portfolio", {"nodes": [{"id": 0, "variance": -1, "return": 1}], "edges": []},
      {"budget": 1}, "variance must not be negative"),
     ("max_sat", {"nodes": [0], "hyperedges": [{"nodes": [0], "negated": [1]}]}, {}, "names 1"),

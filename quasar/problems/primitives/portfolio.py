@@ -55,17 +55,15 @@ class Portfolio(NodeSubsetProblem):
             node_fields=self.node_fields,
             edge_fields=self.edge_fields,
         )
-        numbers = []
         for node in graph["nodes"]:
             where = f"{self.name}: graph: node {node['id']!r}"
-            numbers += [read_signed(node, name, where=where) for name in self.node_fields]
+            for name in self.node_fields:
+                read_signed(node, name, where=where)
             if node["variance"] < 0:
                 raise ProblemError(f"{where}: variance must not be negative: {node['variance']}")
         for u, v, edge in checked.edges:
             where = f"{self.name}: graph: edge {u!r}-{v!r}"
-            numbers.append(read_signed(edge, "covariance", where=where))
-        if not any(numbers):
-            raise ProblemError(f"{self.name}: graph: all numbers are 0: nothing to optimise")
+            read_signed(edge, "covariance", where=where)
         n = len(checked.nodes)
         read_count(attributes["budget"], name="budget", problem=self.name, least=1, most=n)
         aversion = attributes.get("risk_aversion", 1)
@@ -75,6 +73,15 @@ class Portfolio(NodeSubsetProblem):
                 f"{self.name}: risk_aversion must be a number from 0 to {MAX_CAPACITY:g}, not "
                 f"{str(aversion)[:20]!r}"
             )
+        if not any(self.numbers_that_count(graph, attributes)):
+            what = "numbers are 0" if aversion else "returns are 0, and so is risk_aversion"
+            raise ProblemError(f"{self.name}: graph: all {what}: nothing to optimise")
+
+    def numbers_that_count(self, graph: Graph, attributes: Mapping[str, Any]) -> list[float]:
+        """Without risk aversion the returns alone."""
+        if attributes.get("risk_aversion", 1) == 0:
+            return [node["return"] for node in graph["nodes"]]
+        return self.numbers(graph)
 
     def terms(
         self, graph: Graph, attributes: Mapping[str, Any]
