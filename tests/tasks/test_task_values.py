@@ -78,6 +78,18 @@ def test_a_right_energy_in_a_wrong_sector_is_worth_nothing():
     assert not signals.success
 
 
+def test_no_molecule_is_drawn_that_a_product_state_has_solved():
+    """Pulled apart, H2 has one within chemical accuracy."""
+    task = get_task("ground_state")
+    drawn = [
+        task.generate(np.random.default_rng(seed), family="h2_parity", num_qubits=2)
+        for seed in range(60)
+    ]
+    apart = task.read("h2_parity", {"parameters": {"bond_length": 2.95}})
+    rooms = [facts.room - facts.tolerance for facts in map(task.facts, (apart, *drawn))]
+    assert rooms[0] < 0 < min(rooms[1:])
+
+
 def test_product_states_have_their_known_values():
     for n in (2, 3, 5):
         ghz = np.zeros(1 << n)

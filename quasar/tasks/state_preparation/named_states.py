@@ -8,6 +8,7 @@ import numpy as np
 
 from quasar.circuits.circuit import Circuit, Gate
 from quasar.errors import TaskError
+from quasar.system.lazy import lazy_module
 from quasar.tasks.state_preparation.family import (
     MAX_QUBITS,
     WHERE,
@@ -17,7 +18,6 @@ from quasar.tasks.state_preparation.family import (
     require_number,
     require_qubits,
 )
-from quasar.system.lazy import lazy_module
 
 if TYPE_CHECKING:
     import networkx as nx
