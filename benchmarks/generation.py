@@ -21,7 +21,7 @@ from rich.table import Table
 
 from quasar.circuits.extraction import extract_program
 from quasar.circuits.qasm import read_qasm
-from quasar.cli.commands.jobs import model_directory
+from quasar.cli.settings import model_directory
 from quasar.config import GenerationConfig
 from quasar.datasets.io import read_problems
 from quasar.datasets.prompts import record_messages

@@ -11,7 +11,7 @@ import random
 import time
 from pathlib import Path
 
-from quasar.cli.commands.jobs import model_directory
+from quasar.cli.settings import model_directory
 from quasar.client import CircuitAnswer
 from quasar.config import load_config
 from quasar.errors import InputError

@@ -13,8 +13,8 @@ All paths must be seen by every node of the cluster. See ray_jobs/README.md.
 
 import sys
 
-from quasar.cli.commands.jobs import in_job
 from quasar.cli.main import main
+from quasar.cli.settings import in_job
 
 if __name__ == "__main__":
     sys.exit(main(["evaluate", *sys.argv[1:]], prepare=in_job))

@@ -18,6 +18,7 @@ from typing import Any
 import quasar
 from quasar.cli.arguments import data, evaluation, service, tasks, training
 from quasar.cli.commands import jobs as commands
+from quasar.cli.settings import Prepare, load, unchanged
 from quasar.config import PRESETS
 from quasar.errors import QuasarError
 from quasar.system.disk import full_disk, is_full
@@ -48,7 +49,7 @@ _PLACES_AT_FAULT = {
 }
 
 
-def main(argv: Sequence[str] | None = None, *, prepare: commands.Prepare | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, prepare: Prepare | None = None) -> int:
     """Run one command and return its exit code.
 
     prepare: a last change to the configuration before the command sees it (used by `ray_jobs/`).
@@ -63,7 +64,7 @@ def main(argv: Sequence[str] | None = None, *, prepare: commands.Prepare | None 
     arguments = parser.parse_args(given)
     set_up_logging(arguments.verbose)
     put_environment_on_path()
-    arguments.prepare = prepare or commands.unchanged
+    arguments.prepare = prepare or unchanged
     try:
         return arguments.run(arguments) or 0
     except QuasarError as error:
@@ -184,7 +185,7 @@ def print_completion(arguments: argparse.Namespace) -> None:
     """The script on stdout."""
     from quasar.cli.completion import completion_script
 
-    commands.load(arguments)  # so that a wrong setting is told, though none is used
+    load(arguments)  # so that a wrong setting is told, though none is used
     print(completion_script(build_parser(), arguments.shell))
 
 

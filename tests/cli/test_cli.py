@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 import quasar
+from quasar.cli import settings
 from quasar.cli.commands import jobs as commands
 from quasar.cli.main import build_parser, main
 from quasar.config import load_config, to_commented_yaml
@@ -261,8 +262,8 @@ def test_resume_takes_over_configuration_and_place(tmp_path):
     arguments = build_parser().parse_args(
         ["train", "--resume", str(run), "--set", "grpo.iterations=9"]
     )
-    arguments.prepare = commands.unchanged
-    config = commands.load(arguments, **commands._place_of(arguments))
+    arguments.prepare = settings.unchanged
+    config = settings.load(arguments, **commands._place_of(arguments))
     assert config.run_directory == run
     assert (config.run.seed, config.grpo.iterations) == (7, 9)
 
@@ -365,9 +366,9 @@ def test_a_reader_that_goes_away_is_no_error():
 
 def test_a_job_keeps_its_run_out_of_the_working_directory():
     relative = load_config("laptop")
-    assert commands.in_job(relative).run_directory == commands.JOB_HOME / "runs" / "laptop"
+    assert settings.in_job(relative).run_directory == settings.JOB_HOME / "runs" / "laptop"
     absolute = load_config("laptop", ["run.directory=/shared/runs"])
-    assert commands.in_job(absolute) is absolute
+    assert settings.in_job(absolute) is absolute
 
 
 def test_each_job_is_its_command():
@@ -497,8 +498,8 @@ def run(tmp_path):
 
 def loaded(*words: str):
     arguments = build_parser().parse_args(list(words))
-    arguments.prepare = commands.unchanged
-    return commands.load(arguments)
+    arguments.prepare = settings.unchanged
+    return settings.load(arguments)
 
 
 GENERATE = ["generate", "--problems", "p", "--samples", "1", "--output", "o"]
@@ -517,6 +518,23 @@ def test_a_checkpoint_brings_its_configuration(command, inside, run, caplog):
     assert preset == load_config("laptop")
     clash = "dataset.prompts is 'compact', the model was trained with 'free'"
     assert clash in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("command", "other"),
+    [
+        (["serve", "--checkpoint", "a"], "--checkpoint a"),
+        ([*GENERATE, "--checkpoint", "a"], "--checkpoint a"),
+        ([*GENERATE, "--endpoint", "http://127.0.0.1:9/v1", "--model", "m"], "--endpoint"),
+        (["ask", "max cut of 0-1", "--checkpoint", "a"], "--checkpoint a"),
+        (["ask", "max cut of 0-1", "--url", "http://127.0.0.1:9"], "--url"),
+        (["bench", "--baseline", "greedy", "--output", "o.json"], "--endpoint"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else value,
+)
+def test_two_models_are_refused(command, other, capsys):
+    said = refused(capsys, *command, "--set", "policy.model=b")
+    assert f"{other} and --set policy.model: name one of them" in said
 
 
 def test_a_model_of_no_run_is_asked_in_the_published_style(tmp_path):

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from quasar.cli.commands.jobs import existing, load, model_directory, take_model
 from quasar.cli.commands.sources import problem_argument
+from quasar.cli.settings import existing, load, model_directory, sets_model, take_model
 from quasar.config import QuasarConfig
-from quasar.errors import InputError
+from quasar.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from quasar.client import CircuitAnswer, Event
@@ -31,6 +31,8 @@ _MAX_KEY_BYTES = 4096
 
 def ask(arguments: Namespace) -> int:
     """Exit code 1 where no candidate was valid."""
+    if arguments.url is not None and sets_model(arguments):
+        raise ConfigError("--url and --set policy.model: name one of them")
     here = _answers_here(arguments)
     if here:
         take_model(arguments)
@@ -73,10 +75,10 @@ def ask(arguments: Namespace) -> int:
 
 
 def _answers_here(arguments: Namespace) -> bool:
-    """Whether no endpoint is asked: a checkpoint is named, or no endpoint is and none answers."""
+    """Whether no endpoint is asked: a model is named, or no endpoint is and none answers."""
     from quasar.client.requests import DEFAULT_URL, URL_VARIABLE
 
-    if arguments.checkpoint is not None:
+    if arguments.checkpoint is not None or sets_model(arguments):
         return True
     if arguments.url is not None or os.environ.get(URL_VARIABLE):
         return False

@@ -3,11 +3,12 @@
 from argparse import Namespace
 from contextlib import closing
 
-from quasar.cli.commands.jobs import (
+from quasar.cli.settings import (
     existing,
     load,
     model_directory,
     remote_settings,
+    sets_model,
     take_model,
 )
 from quasar.errors import ConfigError
@@ -38,8 +39,11 @@ def bench(arguments: Namespace) -> None:
 
 def _run(arguments: Namespace) -> None:
     remote = remote_settings(arguments)
-    if arguments.baseline is not None and (arguments.checkpoint or remote):
-        raise ConfigError("--baseline, --checkpoint and --endpoint: name one of them")
+    named = arguments.checkpoint or remote or sets_model(arguments)
+    if arguments.baseline is not None and named:
+        raise ConfigError(
+            "--baseline, --checkpoint, --endpoint and --set policy.model: name one of them"
+        )
     if arguments.baseline is None and remote is None:
         take_model(arguments)
     given = {"evaluation.temperature": arguments.temperature, **(remote or {})}

@@ -4,9 +4,9 @@ import logging
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from quasar.cli.commands.jobs import existing, load
 from quasar.cli.commands.sources import problem_argument
 from quasar.cli.commands.verify import read_circuit
+from quasar.cli.settings import existing, load
 from quasar.errors import CircuitError, InputError, ProblemError
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ import json
 from argparse import Namespace
 from collections.abc import Mapping
 
-from quasar.cli.commands.jobs import existing, load, upload
+from quasar.cli.commands.jobs import upload
+from quasar.cli.settings import existing, load
 
 OWN = "own"  # of solve --ansatz: what each row's reference circuit is
 

@@ -4,58 +4,25 @@ Each function takes the parsed arguments of `quasar.cli.main` and returns an exi
 Everything heavy (torch, ray) is imported inside, so that `quasar --help` answers at once.
 """
 
-import logging
-import os
 import shlex
 from argparse import Namespace
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from quasar.config import (
-    QuasarConfig,
-    flatten,
-    load_config,
-    to_commented_yaml,
-    with_overrides,
+from quasar.cli.settings import (
+    existing,
+    load,
+    model_directory,
+    remote_settings,
+    take_model,
 )
-from quasar.errors import CheckpointError, ConfigError, InputError
+from quasar.config import QuasarConfig, to_commented_yaml
+from quasar.errors import CheckpointError, ConfigError
 from quasar.evaluation.baseline_names import check_names
 from quasar.system.invocation import command
 from quasar.system.run_paths import EvaluationPaths, RunPaths
-from quasar.system.shipped import shipped_run
-
-logger = logging.getLogger(__name__)
-
-JOB_HOME = Path.home() / "quasar"  # of jobs that name no place of their own
-# What a model was taught to read and write: another value asks it for something else.
-_TAUGHT = ("dataset.prompts", "generation.tool_format")
-_REGISTERED = ("models:/", "runs:/")  # how MLflow names what it keeps
-
-Prepare = Callable[[QuasarConfig], QuasarConfig]
-
-
-def unchanged(config: QuasarConfig) -> QuasarConfig:
-    """The `Prepare` that does nothing."""
-    return config
-
-
-def in_job(config: QuasarConfig) -> QuasarConfig:
-    """The `Prepare` of a Ray job.
-
-    The job's working directory goes away when the job has ended: a relative run directory is
-    placed under the home directory of the node that runs the job.
-    """
-    # The job's own env_vars may name variables that we set as well: ours are added, not refused.
-    os.environ.setdefault("RAY_OVERRIDE_JOB_RUNTIME_ENV", "1")
-    directory = Path(config.run.directory)
-    if directory.is_absolute():
-        return config
-    place = JOB_HOME / directory
-    logger.info("runs are written to %s (choose: --set run.directory=/shared/runs)", place)
-    return with_overrides(config, {"run.directory": str(place)})
 
 
 def config_show(arguments: Namespace) -> None:
@@ -293,108 +260,12 @@ def doctor(arguments: Namespace) -> int:
     return 0 if all(check.ok for check in checks) else 1
 
 
-def remote_settings(arguments: Namespace) -> dict[str, Any] | None:
-    """The settings of a model behind a server, where the arguments name one.
-
-    Raises ConfigError where they name a checkpoint too, or options of a server without one.
-    """
-    options = {
-        "remote.model": arguments.model,
-        "remote.api_key_env": arguments.api_key_env,
-        "remote.concurrency": arguments.concurrency,
-    }
-    if arguments.endpoint is None:
-        for name, value in options.items():
-            if value is not None:
-                option = name.removeprefix("remote.").replace("_", "-")
-                raise ConfigError(f"--{option} goes with --endpoint URL; give both")
-        return None
-    if arguments.checkpoint is not None:
-        raise ConfigError("--checkpoint and --endpoint: name one of them")
-    if arguments.model is None:
-        raise ConfigError("--endpoint goes with --model NAME; the server lists its own at /models")
-    return {"remote.url": arguments.endpoint, **options}
-
-
-def take_model(arguments: Namespace) -> None:
-    """Where no checkpoint is named: `policy.model` if it is set, else the model of the package. One
-    that MLflow keeps is fetched: raises ConfigError, or CheckpointError where MLflow has it not.
-    """
-    given = load_config(arguments.config or "laptop", arguments.overrides)
-    if arguments.checkpoint is None:
-        model = given.policy.model
-        arguments.checkpoint = shipped_run() if model == "build" else Path(model)
-    name = str(arguments.checkpoint)
-    if name.startswith(_REGISTERED):
-        from quasar.pipeline.registry import fetch_registered
-
-        uri = given.tracking.uri or os.environ.get("MLFLOW_TRACKING_URI")
-        arguments.checkpoint = fetch_registered(name, uri)
-
-
-def model_directory(path: Path) -> Path:
-    """The trained model of a run where `path` is a run directory, else `path` itself."""
-    trained = RunPaths(path).final_model
-    return trained if (trained / "config.json").is_file() else path
-
-
-def load(arguments: Namespace, **options: Any) -> QuasarConfig:
-    """The configuration: `--config`, else that of the run whose checkpoint or directory is named,
-    else the laptop's, or, of a model that no run brings along, that of the published style, in
-    which any model can be asked; with `--set`. `options` (None: not given) have an option of their
-    own.
-    """
-    run = _run_of(arguments)
-    own = None if run is None else str(run.config_file)
-    strange = getattr(arguments, "checkpoint", None) is not None and own is None
-    preset = "published" if strange else "laptop"
-    if getattr(arguments, "endpoint", None) is not None:
-        preset = "remote"
-    config = load_config(arguments.config or own or preset, arguments.overrides)
-    if own is not None:
-        _say_what_clashes(config, load_config(own), own)
-    given = {key: value for key, value in options.items() if value is not None}
-    return arguments.prepare(with_overrides(config, given))
-
-
-def _run_of(arguments: Namespace) -> RunPaths | None:
-    """The run that the command reads a model or rollouts of."""
-    named = getattr(arguments, "checkpoint", None) or getattr(arguments, "run_directory", None)
-    return None if named is None else RunPaths.enclosing(named)
-
-
-def _say_what_clashes(config: QuasarConfig, taught: QuasarConfig, own: str) -> None:
-    """Warn where --config or --set asks the model for what it was not taught."""
-    from quasar.serving.trained_range import trained_families
-
-    here, there = ({k: v for k, v, _ in flatten(c)} for c in (config, taught))
-    for name in _TAUGHT:
-        if here[name] != there[name]:
-            logger.warning(
-                "%s is %r, the model was trained with %r (%s): expect poor answers",
-                name, here[name], there[name], own,
-            )  # fmt: skip
-    families = trained_families(taught)
-    if config.serving.ansatz not in families:
-        logger.info(
-            "serving.ansatz is %r, the model was trained on %s (%s)",
-            config.serving.ansatz, ", ".join(families), own,
-        )  # fmt: skip
-
-
 def upload(config: QuasarConfig, directory: Path) -> None:
     """Copy a command's output to <run.upload>/<its name>, where that is set."""
     if config.run.upload:
         from quasar.pipeline.storage import Mirror
 
         Mirror(directory, f"{config.run.upload}/{directory.resolve().name}").push()
-
-
-def existing(path: Path, option: str) -> Path:
-    """The path, which must be a file's; InputError names the option otherwise."""
-    if not path.is_file():
-        raise InputError(f"{option} {path}: no such file")
-    return path
 
 
 def _place_of(arguments: Namespace) -> dict[str, str]:

@@ -5,7 +5,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from quasar.cli.commands.jobs import load
+from quasar.cli.settings import load
 from quasar.errors import InputError
 
 

@@ -8,8 +8,8 @@ from argparse import Namespace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from quasar.cli.commands.jobs import load
 from quasar.cli.commands.verify import read_circuit, read_request, require_one_problem
+from quasar.cli.settings import load
 from quasar.errors import CircuitError, ConfigError, InputError, ProblemError
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from quasar.cli.commands.jobs import load
+from quasar.cli.settings import load
 from quasar.errors import InputError, ProblemError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from argparse import Namespace
 from typing import Any
 
 from quasar.cli.commands.data import print_summaries
-from quasar.cli.commands.jobs import load
+from quasar.cli.settings import load
 
 _EXAMPLE_QUBITS = 3
 _LISTED_SIZES = 12

@@ -5,8 +5,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quasar.cli.commands.jobs import existing, load
 from quasar.cli.commands.sources import problem_argument
+from quasar.cli.settings import existing, load
 from quasar.errors import InputError, ProblemError
 
 if TYPE_CHECKING:
