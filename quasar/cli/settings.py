@@ -7,7 +7,7 @@ refused in one line.
 import logging
 import os
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +121,22 @@ def load(arguments: Namespace, **options: Any) -> QuasarConfig:
         _say_what_clashes(config, load_config(own), own)
     given = {key: value for key, value in options.items() if value is not None}
     return arguments.prepare(with_overrides(config, given))
+
+
+def require_trained(arguments: Namespace, config: QuasarConfig, tasks: Iterable[str]) -> None:
+    """Raise InputError for a task that the run of the checkpoint was not trained on. Of a model
+    that no run brings along nothing is known.
+    """
+    known = config.dataset.tasks
+    if _run_of(arguments) is None:
+        return
+    for task in tasks:
+        if task not in known:
+            raise InputError(
+                f"{arguments.checkpoint.resolve().name} was not trained on {task} (it was on "
+                f"{', '.join(known)}); use a checkpoint that was, e.g. of quasar train --config "
+                "laptop-tasks"
+            )
 
 
 def _run_of(arguments: Namespace) -> RunPaths | None:

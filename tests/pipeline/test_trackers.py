@@ -96,7 +96,7 @@ def test_two_trackers_get_the_same_and_one_that_fails_stops_neither(tmp_path, ca
 
 
 def test_weights_and_biases_offline_keeps_a_run_that_goes_on(tmp_path):
-    wandb = pytest.importorskip("wandb")
+    wandb = pytest.importorskip("wandb", reason="wandb is not installed: make setup")
     for step in (1, 2):
         with Tracker.start(configured("wandb"), run_directory=tmp_path) as tracker:
             tracker.log_metrics({"grpo/reward": step / 4}, step)

@@ -8,6 +8,7 @@ from quasar.cli.settings import (
     load,
     model_directory,
     remote_settings,
+    require_trained,
     sets_model,
     take_model,
 )
@@ -62,6 +63,7 @@ def _run(arguments: Namespace) -> None:
     elif remote is not None:
         answerer = EndpointAnswerer(config)
     else:
+        require_trained(arguments, config, [problems.task for problems in sets])
         directory = model_directory(arguments.checkpoint)
         answerer = CheckpointAnswerer(directory, arguments.checkpoint.resolve().name, config)
     with closing(answerer):
