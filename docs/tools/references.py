@@ -20,7 +20,7 @@ def command_line() -> str:
     for parser, summary in _commands(build_parser(), ""):
         lines += [f"## `{parser.prog}`", "", summary, "", "```text", _usage(parser), "```", ""]
         rows = [row for action in parser._actions if (row := _row(action))]
-        lines += ["| argument | |", "|---|---|", *rows, ""] if rows else []
+        lines += ["| argument | what it is |", "|---|---|", *rows, ""] if rows else []
         if parser.epilog:
             lines += [_escaped(parser.epilog), ""]
     return "\n".join(lines)
@@ -72,7 +72,7 @@ def configuration() -> str:
         assert isinstance(section, type)
         assert issubclass(section, Section)
         lines += [f"## {name}", "", f"{field.description}.", ""]
-        lines += ["| setting | default | | in presets |", "|---|---|---|---|"]
+        lines += ["| setting | default | what it is | in presets |", "|---|---|---|---|"]
         lines += _settings(section, name, presets)
         lines.append("")
     return "\n".join(lines)
@@ -142,7 +142,7 @@ def http() -> str:
             body = route.get("requestBody", {}).get("content", {}).get("application/json", {})
             if body:
                 lines += [f"Body: {_type(body['schema'])}", ""]
-            lines += ["| status | |", "|---|---|"]
+            lines += ["| status | what it is |", "|---|---|"]
             for status, answer in route["responses"].items():
                 content = answer.get("content", {}).get("application/json", {}).get("schema", {})
                 told = answer.get("description", "")
@@ -156,7 +156,7 @@ def http() -> str:
             f"| {_type(value)} | {_escaped(value.get('description', ''))} |"
             for field, value in schema.get("properties", {}).items()
         ]
-        lines += ["| field | type | |", "|---|---|---|", *rows, ""] if rows else []
+        lines += ["| field | type | what it is |", "|---|---|---|", *rows, ""] if rows else []
     return "\n".join(lines)
 
 

@@ -53,6 +53,26 @@ def test_edge_lists_keep_labels_and_weights(tmp_path):
     assert edges(leading) == [("01", "2", None), ("2", "3", None)]
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("source,target,weight\na,b,2\n", [("a", "b", 2)]),
+        ('"From","To"\n1,2\n', [(1, 2, None)]),
+        ("u v\nv w\n", [("u", "v", None), ("v", "w", None)]),  # labels, not names of columns
+        ("u v\n", [("u", "v", None)]),
+    ],
+)
+def test_a_table_may_name_its_columns(tmp_path, text, found):
+    stated = read(tmp_path, text, "max_cut" if "weight" in text else "vertex_cover")
+    assert edges(stated) == found
+    assert bool(stated.notes) == (len(found) < text.count("\n"))
+
+
+def test_another_first_line_is_no_header(tmp_path):
+    with pytest.raises(InputError, match="line 1: 'metres' is not a number"):
+        read(tmp_path, "source,target,metres\na,b,2\n", "max_cut")
+
+
 def test_an_edge_list_is_a_network_where_that_is_asked_for(tmp_path):
     stated = read(tmp_path, "0 1 3\n1 2 4\n", "min_cut", source=0, sink=2)
     network = build(stated).graph

@@ -111,7 +111,7 @@ def program_reading(program: ConstrainedProgram, form: str) -> SourceReading:
         _add_penalty(polynomial, coefficients, bound, slack, penalty, pairwise=pairwise)
     if pieces:
         notes.append(
-            f"{len(pieces)} constraints cost {plain_number(penalty)} or more where they are broken"
+            f"constraints broken cost {plain_number(penalty)} or more each ({len(pieces)} of them)"
         )
     if program.maximise:
         notes.insert(0, "maximised: the QUBO is the objective with the other sign")
