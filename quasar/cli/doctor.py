@@ -10,7 +10,7 @@ import platform
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -23,8 +23,10 @@ from quasar.config import QuasarConfig
 from quasar.errors import QuasarError
 from quasar.runtime import cluster_failure
 from quasar.system.caches import writable
+from quasar.system.extras import MODULES
 
 DISTRIBUTION = "quasar-rl"
+EXTRAS = ("train", "serve", "mcp")  # that hold whole commands
 SIMULATOR_PACKAGES = ("qiskit-aer", "qiskit-aer-gpu")
 MINIMUM_DISK_GIB = 5.0
 MINIMUM_MEMORY_GIB = 4.0
@@ -50,6 +52,8 @@ def run_doctor(config: QuasarConfig) -> list[Check]:
         try:
             checks.extend(probe(config))
         except Exception as error:  # a probe that breaks is a finding, the others still run
+            if isinstance(error, ModuleNotFoundError) and error.name in MODULES:
+                continue  # of an extra, which the packages' check tells
             name = probe.__name__.removeprefix("_").replace("_", " ")
             checks.append(Check(name, False, f"{type(error).__name__}: {error}", "see the error"))
     return checks
@@ -64,16 +68,30 @@ def _python(config: QuasarConfig) -> Iterator[Check]:
 
 def _packages(config: QuasarConfig) -> Iterator[Check]:
     """What is always installed, and what a run and an endpoint need besides."""
-    seen = set()
-    for text in metadata.requires(DISTRIBUTION) or []:
-        requirement = Requirement(text)
-        marker = requirement.marker
-        needed = marker is None or any(
-            marker.evaluate({"extra": extra}) for extra in ("", "train", "serve", "mcp")
-        )
-        if needed and requirement.name not in seen:
-            seen.add(requirement.name)
-            yield check_requirement(requirement, installed_version(requirement.name))
+    yield from check_packages(map(Requirement, metadata.requires(DISTRIBUTION) or []))
+
+
+def check_packages(requirements: Iterable[Requirement]) -> Iterator[Check]:
+    """A line for each package, and one for all that an extra lacks: pip brings them together."""
+    seen: set[str] = set()
+    missing: dict[str, list[str]] = {extra: [] for extra in EXTRAS}
+    for requirement in requirements:
+        name, marker = requirement.name, requirement.marker
+        version = installed_version(name)
+        if marker is not None and not marker.evaluate({"extra": ""}):
+            extra = next((e for e in EXTRAS if marker.evaluate({"extra": e})), None)
+            if extra is None:
+                continue
+            if version is None:
+                missing[extra].append(name)
+                continue
+        if name not in seen:
+            seen.add(name)
+            yield check_requirement(requirement, version)
+    for extra, names in missing.items():
+        if names:
+            detail = f"not installed: {', '.join(names)}"
+            yield Check(f"extra {extra}", False, detail, f'pip install "quasar-rl[{extra}]"')
 
 
 def installed_version(name: str) -> str | None:

@@ -50,6 +50,15 @@ def test_a_local_build_is_within_the_bounds():
     assert doctor.check_requirement(Requirement("torch>=2.11,<2.14"), "2.13.0+cpu").ok
 
 
+def test_an_extra_that_is_not_installed_is_one_line():
+    wanted = ['numpy>=2,<9', 'nosuch-a; extra == "train"', 'nosuch-b; extra == "train"',
+              'numpy>=2,<9; extra == "serve"', 'nosuch-c; extra == "dev"']  # fmt: skip
+    found = list(doctor.check_packages(map(Requirement, wanted)))
+    assert [(check.name, check.ok) for check in found] == [("numpy", True), ("extra train", False)]
+    assert found[1].detail == "not installed: nosuch-a, nosuch-b"
+    assert found[1].hint == 'pip install "quasar-rl[train]"'
+
+
 def test_two_simulators_are_a_conflict():
     check = doctor.check_simulators({"qiskit-aer": "0.18.2", "qiskit-aer-gpu": "0.15.1"})
     assert not check.ok

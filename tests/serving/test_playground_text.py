@@ -351,6 +351,9 @@ def test_the_button_is_in_sight_from_the_start(visit, size):
         box = page.locator("#run").bounding_box()
         assert 0 <= box["y"] <= height - box["height"], (name, box)
         assert 0 <= box["x"] <= width - box["width"], (name, box)
+        bar, form = (page.locator(at).bounding_box() for at in ("#ask > .actions", "#ask"))
+        if width >= 992:  # where the form scrolls by itself, nothing shows below its buttons
+            assert bar["y"] + bar["height"] == pytest.approx(form["y"] + form["height"], abs=1.5)
         assert overflow(page) == 0
 
 
