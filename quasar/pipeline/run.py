@@ -89,7 +89,7 @@ class Run(RunPaths):
 
     def split(self, name: str) -> Path:
         """The file of a split: train, validation or test."""
-        return self.dataset / f"{name}.{self.config.dataset.format}"
+        return self.split_file(name, self.config.dataset.format)
 
     def _kept_config(self) -> QuasarConfig | None:
         if not self.config_file.is_file():

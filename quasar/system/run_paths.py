@@ -4,7 +4,7 @@
                 README.md          the card of the trained model
                 dataset/           train, validation and test problems, traces.jsonl
                 model/initial      the starting model; model/final the trained one
-                sft/, grpo/        checkpoints/, steps.jsonl (metrics), rollouts/
+                sft/, grpo/        checkpoints/, steps.jsonl (metrics), rollouts/, rescored/
                 improve/           checkpoints/, steps.jsonl, rounds.jsonl (metrics), and for each
                                    round its problems and graded samples
                 evaluation/        one directory for each model in the final table
@@ -46,6 +46,10 @@ class PhasePaths:
     def rollouts_of(self, step: int) -> Path:
         """The rollouts of one step."""
         return self.rollouts / f"step-{step:06d}.jsonl"
+
+    def rescored_as(self, digest: str) -> Path:
+        """Grades of the rollouts under another reward; digest: of what they depend on."""
+        return self.directory / "rescored" / f"{digest}.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +161,10 @@ class RunPaths:
     def dataset_summary(self) -> Path:
         """There once the dataset is whole."""
         return self.dataset / DATASET_SUMMARY
+
+    def split_file(self, name: str, file_format: str) -> Path:
+        """The file of a split: train, validation or test."""
+        return self.dataset / f"{name}.{file_format}"
 
     @property
     def traces(self) -> Path:

@@ -10,8 +10,10 @@ from quasar.verification.request import VerificationClient
 
 
 @contextmanager
-def open_verifiers(config: QuasarConfig, *, num_workers: int) -> Iterator[VerificationClient]:
-    """Verifiers by the hierarchical formula, until the context is left.
+def open_verifiers(
+    config: QuasarConfig, *, num_workers: int, formula: str = "hierarchical"
+) -> Iterator[VerificationClient]:
+    """Verifiers until the context is left; their reports have what `formula` needs.
 
     On the nodes of a cluster where the configuration or the job names one, else as processes of
     this machine. Raises TrainingError where a cluster has no room for them, InputError where it
@@ -20,7 +22,7 @@ def open_verifiers(config: QuasarConfig, *, num_workers: int) -> Iterator[Verifi
     verification = config.verification.model_copy(update={"num_workers": num_workers})
     if not (config.cluster.address or os.environ.get("RAY_ADDRESS")):
         with GuardedVerifier(
-            verification, num_workers=num_workers, max_tries=MAX_TRIES
+            verification, formula, num_workers=num_workers, max_tries=MAX_TRIES
         ) as verifiers:
             yield verifiers
         return
@@ -28,5 +30,5 @@ def open_verifiers(config: QuasarConfig, *, num_workers: int) -> Iterator[Verifi
     from quasar.verification.execution.pool import VerifierPool
 
     init_ray(config)
-    with closing(VerifierPool(verification)) as pool:
+    with closing(VerifierPool(verification, formula)) as pool:
         yield pool

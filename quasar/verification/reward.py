@@ -30,6 +30,9 @@ from quasar.verification.report import (
     gain_over,
 )
 
+_SYNTAX, _COST = "syntax", "two_qubit_cost"  # the parts that are not a task's
+# Parts of a rollout whose calls cost something.
+FURTHER_CALLS, OPTIMISE_CALLS = "further_calls", "optimise_calls"
 _LEADS = 1e-6  # relative, over uniform sampling's probability
 # The published formula's fixed rewards.
 _PUBLISHED_ERRORS = {"parse": -0.5, "action": -1.0, "crash": -1.0}
@@ -99,8 +102,8 @@ def with_optimise_cost(scored: Scored, *, num_calls: int, cost: float) -> Scored
         return scored
     calls = float(num_calls)
     return _scored(
-        {**scored.parts, "optimise_calls": calls},
-        {**scored.weighted, "optimise_calls": -cost * calls},
+        {**scored.parts, OPTIMISE_CALLS: calls},
+        {**scored.weighted, OPTIMISE_CALLS: -cost * calls},
     )
 
 
@@ -110,8 +113,8 @@ def with_call_cost(scored: Scored, *, num_calls: int, cost: float) -> Scored:
         return scored
     further = float(num_calls - 1)
     return _scored(
-        {**scored.parts, "further_calls": further},
-        {**scored.weighted, "further_calls": -cost * further},
+        {**scored.parts, FURTHER_CALLS: further},
+        {**scored.weighted, FURTHER_CALLS: -cost * further},
     )
 
 
@@ -198,19 +201,27 @@ GAINS = tuple(GRAPH_PARTS)
 
 def _hierarchical(report: VerificationReport, weights: RewardWeights) -> Scored:
     task = GRAPH_TASK if report.task is None else report.task.task
-    names = GAINS if report.task is None else tuple(report.task.parts)
     if not report.valid:
-        parts: dict[str, float] = dict.fromkeys(("syntax", *names, "two_qubit_cost"), 0.0)
-        return _scored(parts, {**parts, "syntax": 0.0 - weights.of(task, "syntax")})
+        names = GAINS if report.task is None else tuple(report.task.parts)
+        return score_parts(task, dict.fromkeys((_SYNTAX, *names, _COST), 0.0), weights)
     assert report.cost is not None
-    gains = parts_of(report)
-    parts = {"syntax": 1.0, **gains, "two_qubit_cost": report.cost.relative}
+    parts = {_SYNTAX: 1.0, **parts_of(report), _COST: report.cost.relative}
+    return score_parts(task, parts, weights)
+
+
+def score_parts(task: str, parts: Mapping[str, float], weights: RewardWeights) -> Scored:
+    """The hierarchical formula of raw parts: `syntax` (1 valid, 0 not), those of the task, and
+    `two_qubit_cost`; as `Scored.parts` has them, without those of a rollout's calls.
+    """
+    valid = parts[_SYNTAX] > 0
     weighted = {
-        "syntax": weights.of(task, "validity"),
-        **{name: weights.of(task, name) * gains[name] for name in names},
-        "two_qubit_cost": 0.0 - weights.of(task, "two_qubit_cost") * parts["two_qubit_cost"],
+        name: weights.of(task, name) * value
+        for name, value in parts.items()
+        if name not in (_SYNTAX, _COST)
     }
-    return _scored(parts, weighted)
+    syntax = weights.of(task, "validity") if valid else 0.0 - weights.of(task, _SYNTAX)
+    cost = 0.0 - weights.of(task, _COST) * parts[_COST]
+    return _scored(parts, {_SYNTAX: syntax, **weighted, _COST: cost})
 
 
 def is_success(report: VerificationReport) -> bool:

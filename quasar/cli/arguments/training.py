@@ -61,11 +61,35 @@ def add_rollouts(group: argparse.ArgumentParser, command: Callable) -> None:
         "quasar rollouts show laptop --step 12 --group 3 --sample 0",
         under=under,
     )
-    for made in (listed, show):
+    rescored = command(
+        "rescore",
+        rollout_commands.rollouts_rescore,
+        "grade a run's rollouts anew under another reward, without sampling, and say what changes",
+        "quasar rollouts rescore laptop --set reward.weights.optimum_most_probable=1",
+        under=under,
+    )
+    rescored.add_argument(
+        "--verify",
+        action="store_true",
+        help="verify all rollouts again, also where the parts that were kept suffice",
+    )
+    rescored.add_argument(
+        "--workers",
+        type=positive,
+        metavar="N",
+        help="processes that verify, on a cluster actors; default: verification.num_workers",
+    )
+    for made in (listed, show, rescored):
         made.add_argument(
             "run_name", metavar="RUN", help="run directory, or name of a run in run.directory"
         )
-        made.add_argument("--step", type=positive, required=made is show, metavar="S")
+        made.add_argument(
+            "--step",
+            type=positive,
+            required=made is show,
+            metavar="S",
+            help="update" if made is show else "update; default: all",
+        )
         made.add_argument("--json", action="store_true", help="print JSON")
     show.add_argument("--group", type=int, metavar="G", help="prompt within the step, from 0")
     show.add_argument("--sample", type=int, metavar="K", help="rollout of its group, from 0")

@@ -48,6 +48,33 @@ def rollouts_show(arguments: Namespace) -> None:
         )
 
 
+def rollouts_rescore(arguments: Namespace) -> None:
+    after, log = _opened(arguments)
+    from rich.console import Console
+
+    from quasar.config import load_config
+    from quasar.pipeline.rescore import rescore
+    from quasar.reports.rescore_table import rescore_table
+    from quasar.system.run_paths import RunPaths
+
+    kept = RunPaths(log.run).config_file
+    if not kept.is_file():
+        raise InputError(f"{log.run}: no {kept.name}, which says by what the rollouts were graded")
+    found = rescore(
+        log,
+        load_config(kept),
+        after,
+        steps=[arguments.step] if arguments.step else log.steps,
+        workers=arguments.workers or after.verification.num_workers,
+        verify=arguments.verify,
+    )
+    if arguments.json:
+        told = {"verified": found.verified, "why": found.why, **found.change.to_dict()}
+        print(json.dumps(told, indent=1))
+    else:
+        Console().print(rescore_table(found.change, verified=found.verified, why=found.why))
+
+
 def _chosen(arguments: Namespace, rollouts: list, path: Path) -> list[tuple[str, Any]]:
     """(title, rollout) of those with the numbers asked for, else of the extremes."""
     from quasar.episodes.log import extremes

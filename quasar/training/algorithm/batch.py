@@ -9,9 +9,9 @@ import torch
 from quasar.config import GrpoConfig
 from quasar.episodes.episode import Episode
 from quasar.errors import TrainingError
-from quasar.training.algorithm.advantages import advantages_of, flat_groups, overlong_penalty
 from quasar.training.algorithm.losses import token_weights
 from quasar.training.algorithm.packing import TrainingSequence
+from quasar.training.algorithm.step_rewards import StepRewards
 from quasar.verification.reward import Failed, Scored, is_success
 
 # Of the means over the episodes of one task; parts of the reward beside them.
@@ -50,12 +50,8 @@ def assign(
             f"episodes of weights {sorted(stale)} in a step of {weights_version} with "
             f"grpo.staleness = {settings.staleness}"
         )
-    groups = np.array([e.group for e in episodes])
-    rewards, penalties = _shaped(episodes, settings, max_response_tokens)
-    flat = flat_groups(rewards, groups)
-    # What was replaced by other prompts is no measure for them either.
-    replaced = np.isin(groups, flat) if settings.max_refills else np.zeros(len(groups), bool)
-    advantages = advantages_of(np.where(replaced, np.nan, rewards), groups, settings.advantage)
+    step = _step(episodes, settings, max_response_tokens)
+    flat, advantages = step.flat, step.advantages(settings)
     trained = [
         (e, float(advantage))
         for e, advantage in zip(episodes, advantages, strict=True)
@@ -69,13 +65,13 @@ def assign(
     ]
     faults = [e.outcome for e in episodes if isinstance(e.outcome, Failed)]
     kinds = [f"{fault.kind}: {fault.detail}" for fault in faults]
-    graded = ~np.isnan(rewards)
+    graded = ~np.isnan(step.rewards)
     return TrainingBatch(
         sequences,
         advantages,
         failed_fraction=len(faults) / len(episodes),
-        flat_fraction=len(flat) / len(np.unique(groups)),
-        overlong_penalty=float(penalties[graded].mean()) if graded.any() else 0.0,
+        flat_fraction=len(flat) / step.num_groups,
+        overlong_penalty=float(step.penalties[graded].mean()) if graded.any() else 0.0,
         main_failure=max(set(kinds), key=kinds.count) if kinds else "",
     )
 
@@ -84,22 +80,20 @@ def num_informative(
     episodes: Sequence[Episode], settings: GrpoConfig, max_response_tokens: int
 ) -> int:
     """Groups whose rewards differ: what dynamic sampling keeps (DAPO 2503.14476 eq. 11)."""
-    groups = np.array([e.group for e in episodes])
-    rewards, _ = _shaped(episodes, settings, max_response_tokens)
-    return len(np.unique(groups)) - len(flat_groups(rewards, groups))
+    step = _step(episodes, settings, max_response_tokens)
+    return step.num_groups - len(step.flat)
 
 
-def _shaped(
+def _step(
     episodes: Sequence[Episode], settings: GrpoConfig, max_response_tokens: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """(episodes,) rewards with the penalty for length, NaN where ungraded, and the penalties."""
-    rewards = [e.outcome.value if isinstance(e.outcome, Scored) else np.nan for e in episodes]
-    penalties = overlong_penalty(
-        np.array([e.counts.sampled for e in episodes]),
-        max_tokens=max_response_tokens,
-        buffer_tokens=settings.overlong_buffer_tokens,
+) -> StepRewards:
+    return StepRewards.of(
+        [e.outcome for e in episodes],
+        groups=[e.group for e in episodes],
+        sampled=[e.counts.sampled for e in episodes],
+        settings=settings,
+        max_response_tokens=max_response_tokens,
     )
-    return np.array(rewards) + penalties, penalties
 
 
 def episode_metrics(episodes: Sequence[Episode], *, by_task: bool = False) -> dict[str, float]:
