@@ -79,7 +79,37 @@ def add_rollouts(group: argparse.ArgumentParser, command: Callable) -> None:
         metavar="N",
         help="processes that verify, on a cluster actors; default: verification.num_workers",
     )
-    for made in (listed, show, rescored):
+    exported = command(
+        "export",
+        rollout_commands.rollouts_export,
+        "write a run's best answers, or pairs of a better and a worse one, for other trainers",
+        "quasar rollouts export laptop --format dpo --output pairs.jsonl --least-gap 0.2",
+        under=under,
+    )
+    exported.add_argument(
+        "--format",
+        required=True,
+        choices=("sft", "dpo"),
+        help="sft: conversations (messages); dpo: preference pairs (prompt, chosen, rejected)",
+    )
+    exported.add_argument("--output", required=True, type=Path, metavar="FILE.jsonl")
+    exported.add_argument(
+        "--best",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="most answers, or pairs, of a prompt; default: 1",
+    )
+    exported.add_argument(
+        "--min-reward", type=float, metavar="R", help="least reward of what is to be learned"
+    )
+    exported.add_argument(
+        "--least-gap",
+        type=float,
+        metavar="G",
+        help="dpo: least difference of reward in a pair; default: 0.1",
+    )
+    for made in (listed, show, rescored, exported):
         made.add_argument(
             "run_name", metavar="RUN", help="run directory, or name of a run in run.directory"
         )
@@ -90,7 +120,8 @@ def add_rollouts(group: argparse.ArgumentParser, command: Callable) -> None:
             metavar="S",
             help="update" if made is show else "update; default: all",
         )
-        made.add_argument("--json", action="store_true", help="print JSON")
+        if made is not exported:
+            made.add_argument("--json", action="store_true", help="print JSON")
     show.add_argument("--group", type=int, metavar="G", help="prompt within the step, from 0")
     show.add_argument("--sample", type=int, metavar="K", help="rollout of its group, from 0")
 

@@ -75,6 +75,34 @@ def rollouts_rescore(arguments: Namespace) -> None:
         Console().print(rescore_table(found.change, verified=found.verified, why=found.why))
 
 
+def rollouts_export(arguments: Namespace) -> None:
+    _, log = _opened(arguments)
+    from quasar.datasets.io import write_json_rows
+    from quasar.episodes.export import Answers, require_some
+    from quasar.system.locks import held_file
+
+    pairs, gap, output = arguments.format == "dpo", arguments.least_gap, arguments.output
+    if gap is not None and not (pairs and gap > 0):
+        raise InputError(f"--least-gap {gap:g}: above 0, and goes with --format dpo")
+    if output.suffix != ".jsonl":
+        raise InputError(f"--output {output}: JSON lines are written; name it FILE.jsonl")
+    steps = [arguments.step] if arguments.step else log.steps
+    answers = Answers(
+        ((step, row) for step in steps for row in log.read(step)),
+        min_reward=arguments.min_reward,
+    )
+    if pairs:
+        rows = list(answers.pairs(arguments.best, least_gap=0.1 if gap is None else gap))
+    else:
+        rows = list(answers.best(arguments.best))
+    require_some(rows, answers, source=log.run)
+    with held_file(output):
+        write_json_rows(output, rows)
+    found = len({row["problem_key"] for row in rows})
+    what = "pairs" if pairs else "answers"
+    print(f"{output}: {len(rows)} {what} to {found} problems, of {answers.num_prompts} prompts")
+
+
 def _chosen(arguments: Namespace, rollouts: list, path: Path) -> list[tuple[str, Any]]:
     """(title, rollout) of those with the numbers asked for, else of the extremes."""
     from quasar.episodes.log import extremes
