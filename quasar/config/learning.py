@@ -276,9 +276,10 @@ class GrpoConfig(Section):
         description="largest weight that corrects a token for the policy that sampled it",
     )
     entropy_coefficient: float = Field(default=0.0, ge=0, description="weight of the entropy bonus")
-    advantage: Literal["grpo", "dr_grpo", "rloo", "reinforce_pp"] = Field(
+    advantage: Literal["grpo", "dr_grpo", "rloo", "reinforce_pp", "gdpo"] = Field(
         default="grpo",
-        description="grpo: within the group, over its spread; dr_grpo: not divided; rloo: against the others' mean; reinforce_pp: within the step",
+        description="grpo: within the group, over its spread; dr_grpo: not divided; rloo: against the others' mean; reinforce_pp: within the step; "
+        "gdpo: each part of the reward over its own spread in the group, summed by weight, over the step's spread",
     )
     aggregation: Literal["token", "sequence"] = Field(
         default="token",

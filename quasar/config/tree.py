@@ -97,6 +97,15 @@ class QuasarConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _parts_that_have_weights(self):
+        if self.grpo.advantage == "gdpo" and self.reward.formula == "published":
+            raise ValueError(
+                "grpo.advantage=gdpo weighs the parts of the hierarchical formula; set "
+                "reward.formula=hierarchical, or another grpo.advantage"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _choices_that_a_grammar_leaves(self):
         if self.sft.loss == "choices" and not (
             self.generation.constrained

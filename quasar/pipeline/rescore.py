@@ -105,8 +105,10 @@ def _change(
         StepRewards.of(
             found,
             groups=[row.group for row in rows],
+            tasks=[row.task for row in rows],
             sampled=[row.tokens for row in rows],
             settings=config.grpo,
+            reward=config.reward,
             max_response_tokens=config.generation.max_response_tokens,
         )
         for found, config in (([saved_outcome(r) for r in rows], before), (outcomes, after))

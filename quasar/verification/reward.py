@@ -224,6 +224,23 @@ def score_parts(task: str, parts: Mapping[str, float], weights: RewardWeights) -
     return _scored(parts, {_SYNTAX: syntax, **weighted, _COST: cost})
 
 
+def part_weights(task: str, parts: Mapping[str, float], config: RewardConfig) -> dict[str, float]:
+    """What a unit of each raw part of a rollout adds to its hierarchical reward, which is their sum
+    up to a constant of the task. Costs are below 0; a valid program has both of its weights.
+    """
+    weights = config.weights
+    of_calls = {FURTHER_CALLS: config.call_cost, OPTIMISE_CALLS: config.optimise_cost}
+    found = {}
+    for name in parts:
+        if name == _SYNTAX:
+            found[name] = weights.of(task, _SYNTAX) + weights.of(task, "validity")
+        elif name in of_calls:
+            found[name] = -of_calls[name]
+        else:
+            found[name] = weights.of(task, name) * (-1.0 if name == _COST else 1.0)
+    return found
+
+
 def is_success(report: VerificationReport) -> bool:
     """What pass@k counts: of a graph problem that what is read off the circuit is an optimum."""
     if report.task is not None:

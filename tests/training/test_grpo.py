@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import ray
 
-from quasar.config import GrpoConfig, with_overrides
+from quasar.config import GrpoConfig, RewardConfig, with_overrides
 from quasar.datasets.io import read_problems, write_problems
 from quasar.datasets.prompts import record_messages
 from quasar.episodes.generate import generate_file
@@ -37,7 +37,7 @@ from quasar.verification.execution.pool import LocalVerifierPool
 from quasar.verification.reward import Failed, Scored
 from tests.support.machine import wait_until
 
-DEFAULTS = dict(settings=GrpoConfig(), max_response_tokens=96)
+DEFAULTS = dict(settings=GrpoConfig(), reward=RewardConfig(), max_response_tokens=96)
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 
@@ -398,7 +398,10 @@ def test_flat_groups_are_replaced_by_further_prompts_up_to_the_bound(config, mod
         assert groups == [[0, 1, 2, 3], [4, 5, 6], [7, 8, 9], [10]]
         assert sampled.following.next_prompt == 11
         limit = settings.generation.max_response_tokens
-        found = [num_informative(c.episodes, settings.grpo, limit) for c in sampled.rounds]
+        found = [
+            num_informative(c.episodes, settings.grpo, settings.reward, limit)
+            for c in sampled.rounds
+        ]
         assert found == [1, 0, 2, 0]
         batch = assign(sampled.episodes, weights_version=0, **DEFAULTS)
         assert len(batch.sequences) == 4 * sum(found)

@@ -84,7 +84,13 @@ def finished_run(tiny_policy, tiny_config, tiny_dataset, tmp_path_factory):
         tiny_config, {**TWO_TURNS, "run.directory": str(directory.parent), "run.name": "mine"}
     )
     made = roll_out(config, tiny_policy, read_problems(tiny_dataset / "train.jsonl")[:GROUPS])
-    batch = assign(made, weights_version=0, settings=config.grpo, max_response_tokens=120)
+    batch = assign(
+        made,
+        weights_version=0,
+        settings=config.grpo,
+        reward=config.reward,
+        max_response_tokens=120,
+    )
     for step in STEPS:
         write_rollouts(RunPaths(directory).grpo.rollouts_of(step), made, batch.advantages.tolist())
     RunPaths(directory).config_file.write_text(to_commented_yaml(config))
@@ -244,8 +250,10 @@ def test_advantages_are_those_that_the_run_wrote(run, tiny_config):
     step = StepRewards.of(
         [saved_outcome(row) for row in rows],
         groups=[row.group for row in rows],
+        tasks=[row.task for row in rows],
         sampled=[row.tokens for row in rows],
         settings=tiny_config.grpo,
+        reward=tiny_config.reward,
         max_response_tokens=120,
     )
     assert step.advantages(tiny_config.grpo).tolist() == [row.advantage for row in rows]

@@ -31,6 +31,36 @@ def advantages_of(rewards: np.ndarray, groups: np.ndarray, estimator: str) -> np
     return advantages
 
 
+def decoupled_advantages(parts: np.ndarray, weights: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """One advantage an episode by GDPO (2601.05242): each part of the reward is normalised within
+    its group by itself, as "grpo" does with the sum; the sum of these, times their weights, is then
+    divided by its standard deviation over the step. So a part counts by its weight, not by how far
+    it happens to spread, and two answers that earn the same by different parts may differ.
+
+    parts: (episodes, parts), raw, all NaN where the verification failed; weights: (episodes,
+    parts), equal within a group, below 0 for costs; groups: (episodes,), integers. Returns
+    (episodes,): 0 for ungraded episodes, which enter no statistic, and where no part of any weight
+    differs.
+    """
+    summed = np.zeros(len(groups))
+    for values, of_part in zip(parts.T, weights.T, strict=True):
+        summed += of_part * _standardised(values, groups)
+    # Each group's sum is 0, and so is the mean that the paper takes off once more.
+    return _compared(summed, ~np.isnan(parts).any(axis=1), "grpo")
+
+
+def _standardised(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Minus the group's mean, over its standard deviation: exactly, since parts that cancel must
+    leave nothing that the division by the step's spread would make large.
+    """
+    centred = advantages_of(values, groups, "dr_grpo")
+    for group in np.unique(groups):
+        member = (groups == group) & ~np.isnan(values)
+        if centred[member].any():
+            centred[member] /= centred[member].std()
+    return centred
+
+
 def _compared(rewards: np.ndarray, member: np.ndarray, estimator: str) -> np.ndarray:
     """Advantages of the members among themselves; 0 elsewhere."""
     advantages = np.zeros(len(rewards))
@@ -50,11 +80,18 @@ def _compared(rewards: np.ndarray, member: np.ndarray, estimator: str) -> np.nda
 
 
 def flat_groups(rewards: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Numbers of the groups whose graded rewards are all equal, or that have fewer than two."""
+    """Numbers of the groups whose graded rewards are all equal, or that have fewer than two.
+
+    rewards: (episodes,), or (episodes, parts) of which all must be.
+    """
+    columns = rewards.reshape(len(groups), -1).T
     flat = [
         group
         for group in np.unique(groups)
-        if not _compared(rewards, (groups == group) & ~np.isnan(rewards), "dr_grpo").any()
+        if not any(
+            _compared(column, (groups == group) & ~np.isnan(column), "dr_grpo").any()
+            for column in columns
+        )
     ]
     return np.array(flat, dtype=int)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from quasar.config import GrpoConfig
+from quasar.config import GrpoConfig, RewardConfig
 from quasar.episodes.episode import Episode
 from quasar.errors import TrainingError
 from quasar.training.algorithm.losses import token_weights
@@ -35,9 +35,11 @@ def assign(
     *,
     weights_version: int,
     settings: GrpoConfig,
+    reward: RewardConfig,
     max_response_tokens: int,
 ) -> TrainingBatch:
     """Set advantages and token weights; failed episodes are dropped and enter no statistic.
+    reward: by which the episodes were graded.
 
     An episode that was cut at the token limit keeps its place in its group's statistics where
     `settings.mask_cut_episodes` takes it out of the loss. Raises TrainingError if an episode was
@@ -50,7 +52,7 @@ def assign(
             f"episodes of weights {sorted(stale)} in a step of {weights_version} with "
             f"grpo.staleness = {settings.staleness}"
         )
-    step = _step(episodes, settings, max_response_tokens)
+    step = _step(episodes, settings, reward, max_response_tokens)
     flat, advantages = step.flat, step.advantages(settings)
     trained = [
         (e, float(advantage))
@@ -77,21 +79,29 @@ def assign(
 
 
 def num_informative(
-    episodes: Sequence[Episode], settings: GrpoConfig, max_response_tokens: int
+    episodes: Sequence[Episode],
+    settings: GrpoConfig,
+    reward: RewardConfig,
+    max_response_tokens: int,
 ) -> int:
     """Groups whose rewards differ: what dynamic sampling keeps (DAPO 2503.14476 eq. 11)."""
-    step = _step(episodes, settings, max_response_tokens)
+    step = _step(episodes, settings, reward, max_response_tokens)
     return step.num_groups - len(step.flat)
 
 
 def _step(
-    episodes: Sequence[Episode], settings: GrpoConfig, max_response_tokens: int
+    episodes: Sequence[Episode],
+    settings: GrpoConfig,
+    reward: RewardConfig,
+    max_response_tokens: int,
 ) -> StepRewards:
     return StepRewards.of(
         [e.outcome for e in episodes],
         groups=[e.group for e in episodes],
+        tasks=[e.task for e in episodes],
         sampled=[e.counts.sampled for e in episodes],
         settings=settings,
+        reward=reward,
         max_response_tokens=max_response_tokens,
     )
 

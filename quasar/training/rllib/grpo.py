@@ -186,6 +186,7 @@ class GRPO(Algorithm):
             sampled.episodes,
             weights_version=state.weights_version,
             settings=settings,
+            reward=self.settings.reward,
             max_response_tokens=self.settings.generation.max_response_tokens,
         )
         self._require_health(batch)

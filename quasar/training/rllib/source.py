@@ -96,7 +96,8 @@ class RolloutSource:
         )
 
     def _collect(self, step: int, position: Position) -> StepRollouts:
-        settings, limit = self.config.grpo, self.config.generation.max_response_tokens
+        settings, reward = self.config.grpo, self.config.reward
+        limit = self.config.generation.max_response_tokens
         largest = self.sampler.levels[position.level]
         rounds: list[Collected] = []
         missing, drawn = settings.prompts_per_step, 0
@@ -108,7 +109,7 @@ class RolloutSource:
             drawn += missing
             if len(rounds) > settings.max_refills:
                 break
-            missing -= num_informative(rounds[-1].episodes, settings, limit)
+            missing -= num_informative(rounds[-1].episodes, settings, reward, limit)
         rewards = [
             e.outcome.value
             for collected in rounds
