@@ -14,8 +14,9 @@ import numpy as np
 
 from quasar.config.task_names import GRAPH_TASK
 from quasar.errors import InputError
-from quasar.evaluation.metrics import best_of_k, bootstrap_intervals
+from quasar.evaluation.metrics import best_of_k, bootstrap_intervals, chosen_of_k
 from quasar.evaluation.summary import (
+    BEST_OF,
     FAILED,
     GROUPS,
     METRICS,
@@ -29,6 +30,7 @@ from quasar.evaluation.task_tables import TaskAggregator
 
 REPORTED_K = (1, 10)
 LONGEST_CURVE = 32
+LARGEST = 1 << 30  # no limit
 RE_CUTS = (0.1, 0.3, 0.5, 0.7, 0.9, 1.5, 2.0, 3.0, 5.0)  # bits
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 # Upper edges of the bins of gates and depth, of the reference circuit.
@@ -44,8 +46,12 @@ _CORRECTED = [metric.group == "corrected" for metric in METRICS]
 class Aggregator:
     """Collects problems one by one; holds a few numbers of each, never the samples."""
 
-    def __init__(self, *, seed: int = 0):
-        self._seed = seed
+    def __init__(self, *, seed: int = 0, best_of: int | None = None):
+        """best_of: answers of which the one with the highest reward is measured, too; None: all of
+        a problem.
+        """
+        self._seed, self._best_of = seed, best_of
+        self._chosen: list[np.ndarray] = []  # per problem (m,)
         self._scores: dict[int, list[np.ndarray]] = defaultdict(list)  # k -> per problem (m,)
         self._structured: dict[int, list[np.ndarray]] = defaultdict(list)
         self._below: dict[int, list[np.ndarray]] = defaultdict(list)  # k -> per problem (cuts,)
@@ -72,9 +78,11 @@ class Aggregator:
             math.isinf(s["published_re"]) for s in samples if s["published_re"] is not None
         )
         task = facts.get("task", GRAPH_TASK)
-        own = self._tasks.setdefault(task, TaskAggregator(seed=self._seed))
+        own = self._tasks.setdefault(task, TaskAggregator(seed=self._seed, best_of=self._best_of))
         own.add(samples, family=facts["primitive"], num_qubits=facts["num_qubits"])
         values = _matrix(samples)
+        rewards = values[:, _COLUMNS.index("reward")]
+        self._chosen.append(chosen_of_k(values, rewards, self._best_of or len(values)))
         depth = min(len(values), LONGEST_CURVE)
         self._curves.append(np.array([_at_k(values, k) for k in range(1, depth + 1)]))
         structured = _matrix(in_structured_track(samples, facts.get("worst")))
@@ -105,6 +113,12 @@ class Aggregator:
         ks = [k for k in REPORTED_K if k == 1 or max(self._counts) >= k]
         scores = {k: np.array(self._scores[k]) * _SCALE for k in ks}
         tables = {f"pass@{k}": self._table(scores[k], k) for k in ks}
+        best_of = min(self._best_of or LARGEST, max(self._counts))
+        if best_of > 1:
+            chosen = self._estimates(np.array(self._chosen) * _SCALE)
+            tables[f"{BEST_OF}{best_of}"] = {
+                "corrected": {m.name: chosen[m.column] for m in METRICS if m.group == "corrected"}
+            }
         uniform = [f["uniform"] for f in self._facts if f.get("uniform") is not None]
         has_reference = tables["pass@1"]["published"] is not None
         gaps = scores[1][:, _GAP]
@@ -116,7 +130,9 @@ class Aggregator:
             structured=self._structured_tables(ks),
             by_family=self._by_family(),
             tasks={
-                name: found.finish(ks) for name, found in sorted(self._tasks.items()) if by_task
+                name: found.finish(ks, best_of)
+                for name, found in sorted(self._tasks.items())
+                if by_task
             },
             by_primitive=self._by(scores[1], [f["primitive"] for f in self._facts]),
             by_qubits=self._by(scores[1], [f["num_qubits"] for f in self._facts]),

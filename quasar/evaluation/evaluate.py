@@ -48,11 +48,13 @@ def evaluate_rows(
     baselines: Sequence[str] = (),
     per_sample: Path | None = None,
     log: ProgressLog | None = None,
+    best_of: int | None = None,
 ) -> Summary:
     """The same for (problem, completions) pairs, which are read as they are needed.
 
     Baselines are run on the same problems; `Summary.baselines` holds theirs by name.
-    progress: show a bar up to so many problems. log: of what was graded before.
+    progress: show a bar up to so many problems. log: of what was graded before. best_of: answers of
+    which the one with the highest reward is measured, too; None: all of a problem.
     Raises InputError where there is nothing to evaluate or a baseline has no such name, ConfigError
     where the noise view is asked for without its device.
     """
@@ -64,7 +66,7 @@ def evaluate_rows(
             "two-qubit gates and depth on %s are left out: pip install 'quasar-rl[devices]'",
             config.evaluation.device,
         )
-    result = _Result(config, baselines)
+    result = _Result(config, baselines, best_of)
     with ExitStack() as stack:
         writer = stack.enter_context(SampleWriter(per_sample)) if per_sample else None
         if verifiers is None:
@@ -85,10 +87,10 @@ def evaluate_rows(
 class _Result:
     """What the graded problems add up to."""
 
-    def __init__(self, config: QuasarConfig, baselines: Sequence[str]):
+    def __init__(self, config: QuasarConfig, baselines: Sequence[str], best_of: int | None):
         self._config = config
         seed = config.run.seed
-        self._own = Aggregator(seed=seed)
+        self._own = Aggregator(seed=seed, best_of=best_of)
         self._baselines = {name: Aggregator(seed=seed) for name in baselines}
         self._unanswered: dict[str, Counter[str]] = {name: Counter() for name in baselines}
         self._showcase = Showcase(config.verification)

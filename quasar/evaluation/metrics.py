@@ -46,6 +46,23 @@ def best_of_k(values: np.ndarray, k: int, *, larger_is_better: bool = True) -> n
     return -best if larger_is_better else best
 
 
+def chosen_of_k(values: np.ndarray, scores: np.ndarray, k: int) -> np.ndarray:
+    """Expected values of the one sample that has the highest score among k of the n drawn without
+    replacement: values (n, m), scores (n,) -> (m,).
+
+    All columns are of the same sample, unlike in `best_of_k`, which takes the best of each; for the
+    column of the scores themselves the two agree. Of equal scores the first is chosen; a NaN score
+    ranks last. The expectation of a column is over the draws whose chosen sample has it.
+    """
+    values = np.asarray(values, dtype=float)
+    num_samples = len(values)
+    ranked = values[np.argsort(-np.asarray(scores, dtype=float), kind="stable")]  # NaN comes last
+    defined = ~np.isnan(ranked)
+    weights = _best_weights(num_samples, min(k, num_samples))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (weights @ np.where(defined, ranked, 0.0)) / (weights @ defined)
+
+
 @lru_cache(maxsize=256)
 def _best_weights(num_samples: int, k: int) -> np.ndarray:
     draws = comb(num_samples, k)

@@ -30,6 +30,7 @@ BREAKDOWNS = ("by_primitive", "by_qubits", "by_gates", "by_depth")
 GUESSING = "H on every qubit"
 FORMULA = "fixed-angle QAOA"
 YARDSTICKS = (GUESSING, FORMULA)
+BEST_OF = "best-of-"  # the table of the one answer with the highest reward among so many
 FAILED = "verification failed"  # the failure kind of samples that were not graded
 
 
@@ -160,7 +161,8 @@ class SampleCircuit:
 class TaskTable:
     """The figures of one task: success and validity in percent, mean of the parts, reward, parts.
 
-    tables: "pass@1", "pass@10" -> name -> estimate. by_family, by_qubits: one sample a problem.
+    tables: "pass@1", "pass@10", "best-of-4" -> name -> estimate. by_family, by_qubits: one sample a
+    problem.
     """
 
     num_problems: int
@@ -193,7 +195,7 @@ class Summary:
 
     num_problems: int
     num_samples: int
-    tables: Mapping[str, Table]  # "pass@1", "pass@10"
+    tables: Mapping[str, Table]  # "pass@1", "pass@10", "best-of-4" (corrected group alone)
     structured: Mapping[str, Estimates] = field(default_factory=dict)  # the same, corrected group
     # structured track, by the group of the ansatz family that is asked for
     by_family: Mapping[str, Estimates] = field(default_factory=dict)
@@ -221,9 +223,14 @@ class Summary:
     hardware: Mapping[str, Any] | None = None  # see `quasar.evaluation.hardware.summarise`
     details: Mapping[str, Any] = field(default_factory=dict)  # files, seed, seconds
 
-    def get(self, name: str, *, group: MetricGroup = "corrected", k: int = 1) -> MetricEstimate:
-        """One estimate; undefined (value None) where the group or the k is absent."""
-        table = self.tables.get(f"pass@{k}", {}).get(group)
+    def get(
+        self, name: str, *, group: MetricGroup = "corrected", k: int = 1, at: str | None = None
+    ) -> MetricEstimate:
+        """One estimate; undefined (value None) where the group or the k is absent.
+
+        at: another table than that of pass@k, by its name.
+        """
+        table = self.tables.get(at or f"pass@{k}", {}).get(group)
         nothing = MetricEstimate(None, None, None, 0)
         return table.get(name, nothing) if table else nothing  # a file may be older than a metric
 
@@ -349,7 +356,7 @@ def _tables_from_dict(content: Mapping[str, Any]) -> dict[str, Any]:
         "tables": {
             name: _groups_from_dict(table)
             for name, table in content.items()
-            if name.startswith("pass@")
+            if name.startswith(("pass@", BEST_OF))
         },
         "structured": _groups_from_dict(content["structured"]),
         "by_family": _groups_from_dict(content.get("by_family", {})),

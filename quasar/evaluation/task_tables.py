@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from quasar.evaluation.metrics import best_of_k, bootstrap_intervals
-from quasar.evaluation.summary import Estimates, MetricEstimate, TaskTable
+from quasar.evaluation.metrics import best_of_k, bootstrap_intervals, chosen_of_k
+from quasar.evaluation.summary import BEST_OF, Estimates, MetricEstimate, TaskTable
 
 SUCCESS, PART_MEAN = "success", "part_mean"
 # Of every task, before the parts that it declares.
@@ -23,8 +23,9 @@ RATES = (SUCCESS, "valid")  # in percent
 class TaskAggregator:
     """Collects the problems of one task one by one; holds a few numbers of each."""
 
-    def __init__(self, *, seed: int):
-        self._seed = seed
+    def __init__(self, *, seed: int, best_of: int | None = None):
+        """best_of: as of `Aggregator`."""
+        self._seed, self._best_of = seed, best_of
         self._names: tuple[str, ...] = FIGURES
         self._values: list[np.ndarray] = []  # per problem (samples, names)
         self._labels: list[tuple[str, str]] = []  # family, qubits
@@ -45,8 +46,8 @@ class TaskAggregator:
         found = {**parts, **{name: sample[name] for name in FIGURES if name != PART_MEAN}}
         return [float({**found, PART_MEAN: mean}.get(name, np.nan)) for name in self._names]
 
-    def finish(self, ks: Sequence[int]) -> TaskTable:
-        """The table; of at least one problem."""
+    def finish(self, ks: Sequence[int], best_of: int = 1) -> TaskTable:
+        """The table; of at least one problem. best_of: as it is called there; 1: not measured."""
         width = len(self._names)
         scale = np.array([100.0 if name in RATES else 1.0 for name in self._names])
         values = [  # a problem before which nothing was graded does not know the parts
@@ -54,10 +55,15 @@ class TaskAggregator:
             for v in self._values
         ]
         scores = {k: np.array([best_of_k(v, k) for v in values]) * scale for k in ks}
+        tables = {f"pass@{k}": self._estimates(scores[k]) for k in ks}
+        if best_of > 1:
+            reward = self._names.index("reward")
+            chosen = [chosen_of_k(v, v[:, reward], self._best_of or len(v)) for v in values]
+            tables[f"{BEST_OF}{best_of}"] = self._estimates(np.array(chosen) * scale)
         return TaskTable(
             num_problems=len(values),
             num_samples=sum(map(len, values)),
-            tables={f"pass@{k}": self._estimates(scores[k]) for k in ks},
+            tables=tables,
             by_family=self._by(scores[ks[0]], 0),
             by_qubits=self._by(scores[ks[0]], 1),
         )

@@ -50,18 +50,21 @@ def evaluate_files(
     progress: bool = True,
     baselines: Sequence[str] = BASELINE_NAMES,
     asked: int | None = None,
+    best_of: int | None = None,
 ) -> Summary:
     """Evaluate a generation file (`sample_index`, `completions`) and write its directory.
 
     verifiers: who grades; by default as many guarded processes as `workers` says.
     baselines: names of `BASELINE_NAMES` to put beside it; asked: samples a problem that the file
-    was made with, on purpose.
+    was made with, on purpose. best_of: answers of which the one with the highest reward is
+    measured, too; by default all of a problem.
     Problems without generations, and those with fewer samples than a reported k, are named in a
     warning, unless so many were asked for. An evaluation that is there is replaced. Raises
     InputError where another process writes there or another one was interrupted; and, naming the
     file and the line: unreadable or malformed files, a sample_index that the problem file does not
-    have, one used twice, an empty list of completions; a baseline of no such name. Raises
-    ConfigError where the noise view is asked for without its device.
+    have, one used twice, an empty list of completions; a baseline of no such name; a best_of that
+    no problem has samples for. Raises ConfigError where the noise view is asked for without its
+    device.
     """
     check_names(baselines)
     problems, generations, output = Path(problems), Path(generations), Path(output)
@@ -75,7 +78,7 @@ def evaluate_files(
         baselines = asked_for(baselines, ansatze, other_tasks=True)
     else:
         baselines = [name for name in baselines if is_row_of(name, graph=True)]
-    num_rows = _check(generations, records, problems, asked)
+    num_rows = _check(generations, records, problems, asked, best_of)
     fingerprint = {
         "problems": file_digest(problems),
         "generations": file_digest(generations),
@@ -97,6 +100,7 @@ def evaluate_files(
             baselines=baselines,
             per_sample=paths.per_sample,
             log=log,
+            best_of=best_of,
         )  # fmt: skip
         resumed = log.num_done
         details = {
@@ -124,6 +128,7 @@ def _check(
     records: Mapping[int, Record],
     problems: Path,
     asked: int | None,
+    best_of: int | None,
 ) -> int:
     """Read the whole file once, keeping nothing; the number of its rows."""
     first_line_of: dict[int, int] = {}  # number of samples -> first line with so many
@@ -142,6 +147,11 @@ def _check(
             )
         first_line_of.setdefault(len(row.completions), line)
     most, fewest = max(first_line_of), min(first_line_of)
+    if best_of is not None and best_of > most:
+        raise InputError(
+            f"{generations}: --best-of {best_of} needs as many samples of a problem, and {most} "
+            "are the most; lower it or generate more"
+        )
     k = max((k for k in REPORTED_K if k <= most), default=1)
     if fewest < k:
         logger.warning(

@@ -123,19 +123,20 @@ def _bare(value: float | None, name: str, group: MetricGroup) -> str:
 
 
 def summary_table(summary: Summary) -> Table:
-    """All metrics of one evaluation, a column for each k, with 95 % intervals."""
-    ks = [int(name.removeprefix("pass@")) for name in summary.tables]
+    """All metrics of one evaluation, a column for each k and for the best of all, with 95 %
+    intervals.
+    """
     table = Table(
         title=f"{summary.num_problems} problems, {summary.num_samples} samples "
         "(mean over problems, 95 % interval)",
         title_justify="left",
     )
     table.add_column("metric", no_wrap=True)
-    for k in ks:
-        table.add_column(f"pass@{k}", justify="right", no_wrap=True)
+    for at in summary.tables:
+        table.add_column(at, justify="right", no_wrap=True)
     previous = None
     for m in METRICS:
-        estimates = [summary.get(m.name, group=m.group, k=k) for k in ks]
+        estimates = [summary.get(m.name, group=m.group, at=at) for at in summary.tables]
         if all(e.value is None for e in estimates):
             continue
         if m.group != previous:

@@ -221,11 +221,10 @@ def _comparison(rows: Mapping[str, Summary]) -> dict[str, Any]:
 
 
 def _metric_rows(summary: Summary) -> list[dict[str, Any]]:
-    """Every metric with its meaning and its estimate at each k."""
-    ks = [int(name.removeprefix("pass@")) for name in summary.tables]
+    """Every metric with its meaning and its estimate at each k and for the best of all."""
     rows = []
     for m in (m for m in METRICS if m.group != "context"):
-        estimates = [summary.get(m.name, group=m.group, k=k) for k in ks]
+        estimates = [summary.get(m.name, group=m.group, at=at) for at in summary.tables]
         if any(e.value is not None for e in estimates):
             cells = [format_estimate(e, m.name, group=m.group) for e in estimates]
             rows.append({"metric": m, "cells": cells})

@@ -230,7 +230,13 @@ def test_fewer_samples_than_k_are_named_by_line(files, tmp_path, caplog):
         problems, generations, tmp_path / "b", config=QUICK, progress=False, baselines=()
     )
     assert f"{generations} line 1: 2 samples are the most" in caplog.text
-    assert set(summary.tables) == {"pass@1"}
+    assert set(summary.tables) == {"pass@1", "best-of-2"}
+    with pytest.raises(
+        InputError, match="--best-of 3 needs as many samples of a problem, and 2 are"
+    ):
+        evaluate_files(
+            problems, generations, tmp_path / "d", config=QUICK, progress=False, best_of=3
+        )
     caplog.clear()
     evaluate_files(
         problems, generations, tmp_path / "c", config=QUICK, progress=False, baselines=(), asked=2

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from quasar.evaluation.metrics import (
     best_of_k,
     bootstrap_intervals,
+    chosen_of_k,
     enrichment_bits,
     kl_bits,
     pass_at_k,
@@ -97,3 +98,26 @@ def test_bootstrap_is_seeded_and_leaves_undefined_out():
 def test_bootstrap_of_one_problem_is_its_value():
     low, high = bootstrap_intervals(np.array([[0.3]]))
     assert low[0] == high[0] == 0.3
+
+
+@given(
+    st.lists(st.tuples(st.floats(-1, 1), st.integers(-5, 5)), min_size=1, max_size=7),
+    st.integers(1, 7),
+)
+def test_chosen_of_k_is_the_mean_over_all_draws_of_the_one_with_the_highest_score(rows, k):
+    values, scores = np.array(rows).T
+    k = min(k, len(rows))
+    draws = combinations(range(len(rows)), k)
+    picked = [values[max(draw, key=lambda i: scores[i])] for draw in draws]
+    assert chosen_of_k(values[:, None], scores, k)[0] == pytest.approx(np.mean(picked), abs=1e-12)
+    # No more than the best of k of the same column, and that itself where it is the score.
+    assert chosen_of_k(values[:, None], scores, k)[0] <= best_of_k(values[:, None], k)[0] + 1e-12
+    own = chosen_of_k(scores[:, None], scores, k)[0]
+    assert own == pytest.approx(best_of_k(scores[:, None], k)[0], abs=1e-12)
+
+
+def test_a_sample_without_a_score_is_chosen_last():
+    values = np.array([[1.0, np.nan], [2.0, 5.0]])
+    chosen = chosen_of_k(values, np.array([np.nan, -3.0]), 2)
+    np.testing.assert_array_equal(chosen, [2.0, 5.0])
+    np.testing.assert_array_equal(chosen_of_k(values[:1], np.array([np.nan]), 1), [1.0, np.nan])

@@ -77,7 +77,8 @@ def test_means_are_over_problems_and_rates_in_percent():
 def test_pass_at_10_appears_with_ten_samples_and_takes_the_best():
     ten = [sample(0.1)] * 8 + [sample(0.9, published_re=0.5), sample(None)]
     nine = [sample(0.3)] * 9
-    assert set(summary_of(nine).tables) == {"pass@1"}
+    assert set(summary_of(nine).tables) == {"pass@1", "best-of-9"}
+    assert set(summary_of(nine[:1]).tables) == {"pass@1"}
     summary = summary_of(ten, nine)
     assert summary.get("approximation_ratio", k=10).value == pytest.approx((0.9 + 0.3) / 2)
     assert summary.get("re", group="published", k=10).value == pytest.approx((0.5 + 2.0) / 2)
@@ -86,6 +87,31 @@ def test_pass_at_10_appears_with_ten_samples_and_takes_the_best():
     curve = summary.pass_curves["approximation_ratio"]
     assert len(curve) == 10
     assert curve[-1] == summary.get("approximation_ratio", k=10).value
+
+
+def test_best_of_n_measures_the_one_answer_that_the_verifier_picks():
+    """The best by reward has neither the best ratio nor a valid rival's fault; pass@k would take
+    the best of each.
+    """
+    picked = sample(0.4, reward=2.0, decoded_correct=1.0)
+    other = sample(0.9, reward=0.5, decoded_correct=0.0)
+    failed = {**NOTHING, "failure": f"{FAILED}: timeout"}
+    summary = summary_of([other, picked, sample(None), failed], [sample(0.8)])
+    assert set(summary.tables["best-of-4"]) == {"corrected"}
+    at = "best-of-4"
+    assert summary.get("approximation_ratio", at=at).value == pytest.approx((0.4 + 0.8) / 2)
+    assert summary.get("reward", at=at).value == pytest.approx((2.0 + 0.8) / 2)
+    assert dict(summary.values())["best-of-4/corrected/reward"] == pytest.approx(1.4)
+    again = summary_from_dict(json.loads(json.dumps(summary.to_dict())))
+    assert again.tables[at] == summary.tables[at]
+    # of two of the four: pairs with the picked one 3 of 6, with the other and without it 2 of 6
+    two = Aggregator(seed=1, best_of=2)
+    two.add(
+        [other, picked, sample(None), failed],
+        {"primitive": "min_cut", "num_qubits": 3, "uniform": 0.5},
+    )
+    found = two.finish().get("reward", at="best-of-2").value
+    assert found == pytest.approx((3 * 2.0 + 2 * 0.5 + 1 * -1.0) / 6)
 
 
 def test_without_references_the_published_group_is_null():

@@ -63,6 +63,10 @@ def test_each_task_has_success_parts_teacher_and_the_best_trivial_answer(answere
     assert one["part_mean"].value == pytest.approx(sum(parts) / len(parts))
     # One of three is worth 1, one is not valid and costs 1, one does nothing.
     assert one["reward"].value == pytest.approx(0.0, abs=1e-3)
+    # The teacher's answer is the one that the verifier picks among the three.
+    chosen = states.tables["best-of-3"]
+    assert chosen["success"].value == 100.0
+    assert chosen["reward"].value == pytest.approx(1.0, abs=1e-3)
     assert set(states.by_family) == {"ghz", "bell"}
     assert list(states.by_qubits) == ["2", "3"]
     for name, success, parts in ((REFERENCES, 100.0, 1.0), (BEST_TRIVIAL, 0.0, 0.0)):

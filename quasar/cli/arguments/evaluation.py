@@ -118,6 +118,12 @@ def add_evaluate(command: Callable) -> None:
         help="processes that verify, on a cluster actors; default: verification.num_workers",
     )
     evaluate.add_argument(
+        "--best-of",
+        type=positive,
+        metavar="N",
+        help="measure also the one answer with the highest reward of N; default: of all samples",
+    )
+    evaluate.add_argument(
         "--device",
         choices=DEVICES,
         metavar="NAME",

@@ -97,6 +97,7 @@ def evaluate(arguments: Namespace) -> None:
             config=config,
             verifiers=verifiers,
             baselines=arguments.baselines,
+            best_of=arguments.best_of,
         )
         if tracker is not None:
             tracker.log_metrics(dict(summary.values()), 0)
