@@ -60,22 +60,17 @@ def rescore(
     that cannot be read and problems that the run's training split does not have.
     """
     _require_another_reward(before, after, verify)
-    rollouts = {step: log.read(step) for step in steps}
-    reasons = {
-        reason
-        for rows in rollouts.values()
-        for row in rows
-        if (reason := reason_to_verify(row, before, after))
-    }
-    if verify:
-        reasons.add("--verify asks for it")
-    work = _Work(log, before, after, rollouts, workers)
+    reasons = {"--verify asks for it"} if verify else set()
+    sizes, problems = {}, {}  # rollouts of each step; a step with each problem
+    for step in steps:
+        rows = log.read(step)
+        sizes[step] = len(rows)
+        problems |= {row.problem_key: step for row in rows}
+        reasons |= {reason_to_verify(row, before, after) for row in rows} - {""}
+    work = _Work(log, before, after, sizes, problems, workers)
     graded = work.verified() if reasons else work.from_parts()
-    changes = [
-        _change(rows, outcomes, before, after)
-        for rows, outcomes in zip(rollouts.values(), graded, strict=True)
-    ]
-    count = sum(map(len, rollouts.values())) if reasons else 0
+    changes = [_change(rows, outcomes, before, after) for rows, outcomes in graded]
+    count = sum(sizes.values()) if reasons else 0
     return Rescored(reward_change(changes), count, "; ".join(sorted(reasons)))
 
 
@@ -123,39 +118,43 @@ def _change(
 
 
 class _Work:
-    """The rollouts to grade, by step."""
+    """The rollouts to grade, step by step: of one step at a time, whatever the run's length."""
 
     def __init__(
         self,
         log: RolloutLog,
         before: QuasarConfig,
         after: QuasarConfig,
-        rollouts: dict[int, list[Rollout]],
+        sizes: Mapping[int, int],
+        problems: Mapping[str, int],
         workers: int,
     ):
-        self.log, self.before, self.rollouts, self.workers = log, before, rollouts, workers
+        """sizes: rollouts of each step; problems: a step that has each problem, by its key."""
+        self.log, self.before, self.workers = log, before, workers
+        self.sizes, self.problems = sizes, problems
         # Of a batch's shared budget there is none: who shared one is not known any more.
         self.after = after.model_copy(update={"verification": unshared(after.verification)})
 
-    def from_parts(self) -> Iterator[list[ScoringResult]]:
-        """The outcomes of each step, in order."""
-        for rows in self.rollouts.values():
-            yield [from_parts(row, self.before, self.after) for row in rows]
+    def from_parts(self) -> Iterator[tuple[list[Rollout], list[ScoringResult]]]:
+        """The rollouts of each step with their outcomes, in order."""
+        for step in self.sizes:
+            rows = self.log.read(step)
+            yield rows, [from_parts(row, self.before, self.after) for row in rows]
 
-    def verified(self) -> Iterator[list[ScoringResult]]:
+    def verified(self) -> Iterator[tuple[list[Rollout], list[ScoringResult]]]:
         """The same, verified again as far as that was not done before."""
         fingerprint = {
-            "rollouts": {str(step): file_digest(self.log.path(step)) for step in self.rollouts},
+            "rollouts": {str(step): file_digest(self.log.path(step)) for step in self.sizes},
             **settings(self.after, "reward.", "verification."),
         }
         path = self.log.phase.rescored_as(digest_of(fingerprint))
-        sizes = [len(rows) for rows in self.rollouts.values()]
+        steps, sizes = list(self.sizes), list(self.sizes.values())
         with ExitStack() as stack:
             stack.enter_context(held_file(path))
             done = stack.enter_context(RowLog(path, fingerprint))
-            yield from ([_outcome(kept) for kept in row["outcomes"]] for row in done.done())
-            left = list(self.rollouts.values())[done.num_done :]
-            if not left:
+            for step, row in zip(steps, done.done(), strict=False):
+                yield self.log.read(step), [_outcome(kept) for kept in row["outcomes"]]
+            if done.num_done == len(steps):
                 return
             problems = self._problems()
             verifiers = stack.enter_context(
@@ -171,13 +170,14 @@ class _Work:
                     show=Console(stderr=True).is_terminal,
                 )
             )
-            for number, rows in enumerate(left, start=done.num_done + 1):
+            for number, step in list(enumerate(steps, start=1))[done.num_done :]:
+                rows = self.log.read(step)
                 outcomes = verified(
                     rows, lambda row: self._find(row, problems), verifiers.verify, self.after
                 )
                 done.add({"outcomes": [asdict(outcome) for outcome in outcomes]})
                 advance_to(sum(sizes[:number]))
-                yield outcomes
+                yield rows, outcomes
 
     def _problems(self) -> dict[str, list[Record]]:
         """What the run was trained on, by the problem's key. Raises InputError where one of a
@@ -187,13 +187,12 @@ class _Work:
         found: dict[str, list[Record]] = {}
         for record in read_records(file, max_qubits=self.before.verification.max_qubits):
             found.setdefault(record.problem.key, []).append(record)
-        for step, rows in self.rollouts.items():
-            for row in rows:
-                if row.problem_key not in found:
-                    raise InputError(
-                        f"{self.log.path(step)}: problem {row.problem_key} ({row.primitive}) "
-                        f"is not in {file}; give the run with the dataset that it was trained on"
-                    )
+        for key, step in self.problems.items():
+            if key not in found:
+                raise InputError(
+                    f"{self.log.path(step)}: problem {key} is not in {file}; give the run with the "
+                    "dataset that it was trained on"
+                )
         return found
 
     def _find(self, rollout: Rollout, problems: Mapping[str, Sequence[Record]]) -> AnyInstance:

@@ -239,7 +239,7 @@ def test_bad_input_is_one_line(run, capsys):
     problems = RunPaths(run).dataset / "train.jsonl"
     problems.write_text("".join(problems.read_text().splitlines(keepends=True)[GROUPS:]))
     line = refused(capsys, run, "--verify")
-    assert "grpo/rollouts/step-000001.jsonl: problem " in line
+    assert "grpo/rollouts/step-000002.jsonl: problem " in line
     assert f"is not in {problems}" in line
     RunPaths(run).config_file.unlink()
     assert "no config.yaml" in refused(capsys, run, "--set", "reward.weights.syntax=2")
