@@ -16,7 +16,7 @@ Exported = Mapping[str, Any]
 _DECIMALS = 6  # in which equal rewards agree
 
 
-class Answers:
+class RankedAnswers:
     """The answers to each prompt, best first, of equals the shortest.
 
     min_reward: least reward of an answer that is to be learned; None: any of a valid program.
@@ -87,7 +87,7 @@ def conversation(rollout: Rollout) -> list[dict[str, str]]:
     return messages
 
 
-def require_some(rows: list[Exported], answers: Answers, *, source: object) -> None:
+def require_some(rows: list[Exported], answers: RankedAnswers, *, source: object) -> None:
     """Raises InputError, which says what to change, where there is nothing to write."""
     if not rows:
         raise InputError(

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 
 _DECIMALS = 9  # in which equal rewards agree
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -120,9 +120,7 @@ def _sides(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 
 
 def _spearman(before: np.ndarray, after: np.ndarray) -> float | None:
-    if len(before) < 2 or not np.ptp(before) or not np.ptp(after):
-        return None
-    return float(spearmanr(before, after).statistic)
+    return _pearson(rankdata(before), rankdata(after))
 
 
 def _pearson(before: np.ndarray, after: np.ndarray) -> float | None:

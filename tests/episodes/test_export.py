@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from quasar.cli.main import main
 from quasar.episodes.episode import Episode
-from quasar.episodes.export import Answers, conversation
+from quasar.episodes.export import RankedAnswers, conversation
 from quasar.episodes.log import Findings, Rollout, write_rollouts
 from quasar.policy.sequence import TokenCounts
 from quasar.system.run_paths import RunPaths
@@ -27,8 +27,8 @@ def rollout(text: str, reward: float | None, *, prompt=PROMPT, **more) -> Rollou
     return Rollout(**{**fields, **more})
 
 
-def answers(*rollouts: Rollout, **more) -> Answers:
-    return Answers([(i, r) for i, r in enumerate(rollouts, start=1)], **more)
+def answers(*rollouts: Rollout, **more) -> RankedAnswers:
+    return RankedAnswers([(i, r) for i, r in enumerate(rollouts, start=1)], **more)
 
 
 def texts(rows, name="messages") -> list[str]:

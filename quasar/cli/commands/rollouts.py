@@ -78,7 +78,7 @@ def rollouts_rescore(arguments: Namespace) -> None:
 def rollouts_export(arguments: Namespace) -> None:
     _, log = _opened(arguments)
     from quasar.datasets.io import write_json_rows
-    from quasar.episodes.export import Answers, require_some
+    from quasar.episodes.export import RankedAnswers, require_some
     from quasar.system.locks import held_file
 
     pairs, gap, output = arguments.format == "dpo", arguments.least_gap, arguments.output
@@ -87,7 +87,7 @@ def rollouts_export(arguments: Namespace) -> None:
     if output.suffix != ".jsonl":
         raise InputError(f"--output {output}: JSON lines are written; name it FILE.jsonl")
     steps = [arguments.step] if arguments.step else log.steps
-    answers = Answers(
+    answers = RankedAnswers(
         ((step, row) for step in steps for row in log.read(step)),
         min_reward=arguments.min_reward,
     )

@@ -46,7 +46,7 @@ def decoupled_advantages(parts: np.ndarray, weights: np.ndarray, groups: np.ndar
     for values, of_part in zip(parts.T, weights.T, strict=True):
         summed += of_part * _standardised(values, groups)
     # Each group's sum is 0, and so is the mean that the paper takes off once more.
-    return _compared(summed, ~np.isnan(parts).any(axis=1), "grpo")
+    return _compared(summed, np.asarray(~np.isnan(parts).any(axis=1)), "grpo")
 
 
 def _standardised(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
