@@ -125,7 +125,7 @@ columns = st.lists(
 
 @given(columns, st.floats(0.1, 3.0))
 def test_gdpo_of_one_part_of_weight_is_grpo(values, weight):
-    parts = np.array(values)
+    parts = np.round(np.array(values), 1)  # grpo's ε is seen where a spread is as small
     groups = np.arange(len(parts)) % 2
     weights = np.array([[weight, 0.0]] * len(parts))
     got = decoupled_advantages(parts, weights, groups)
