@@ -36,6 +36,7 @@ _EASY = 0.99  # a trivial answer as near as this is the answer, and no baseline
 _DIGITS = 4.0  # of the error against the baseline's, for full precision
 _NUM_AMPLITUDES = 3  # in the advice
 _DRAWN = 32  # amplitudes of a drawing
+_SEEN = 1e-3  # an amplitude as near as this is right, for a reader
 _SYSTEM = (
     "You write quantum circuits. Answer with one OpenQASM 3 program on the given number of qubits "
     "that prepares the target state from |0...0> and measures every qubit at the end. A ket names "
@@ -228,7 +229,7 @@ class StatePreparation(Task[TaskInstance, TargetFacts, StateFound]):
         told = ", ".join(
             f"|{_ket(i, n)}> at {_number(state[i])} not {_number(target[i])}"
             for i in wrong
-            if distance[i] > 1e-3
+            if distance[i] > _SEEN
         )
         return (f"amplitudes that are wrong: {told}",) if told else ()
 
@@ -277,6 +278,7 @@ class StatePreparation(Task[TaskInstance, TargetFacts, StateFound]):
                     "ket": _ket(i, n),
                     "target": [float(target[i].real), float(target[i].imag)],
                     "state": [float(state[i].real), float(state[i].imag)],
+                    "right": bool(abs(state[i] - target[i]) <= _SEEN),
                 }
                 for i in listed
                 if weight[i] > 1e-6
