@@ -109,6 +109,22 @@ def draw(rng: np.random.Generator, family: str, num_qubits: int) -> dict[str, An
     }
 
 
+def parameter_names(family: str) -> tuple[str, ...]:
+    """The parameters of a family; of the Heisenberg chain a list, of all others numbers."""
+    if family in MOLECULES:
+        return ("bond_length",)
+    return tuple(_LATTICE[family]) if family in _LATTICE else ("couplings",)
+
+
+def spelt_out(family: str, parameters: Mapping[str, Any], num_qubits: int) -> dict[str, Any]:
+    """The parameters as an instance has them: one number for all couplings becomes their list."""
+    found = dict(parameters)
+    couplings = found.get("couplings")
+    if family == "heisenberg_chain" and isinstance(couplings, (int, float)):
+        found["couplings"] = [couplings] * (num_qubits - 1)
+    return found
+
+
 def build(family: str, parameters: Mapping[str, Any], num_qubits: int) -> Model:
     """The model. Raises TaskError naming the parameter that is missing, unknown or no number."""
     if family in MOLECULES:

@@ -25,9 +25,18 @@ from quasar.simulation import eigensolver
 from quasar.simulation.eigensolver import GroundSpace, ground_space
 from quasar.simulation.statevector import exact
 from quasar.simulation.statevector.encoding import encode
-from quasar.tasks.base import PromptMessages, PromptStyle, RewardPart, Task, TaskInstance, gain
+from quasar.tasks.base import (
+    ContentForm,
+    PromptMessages,
+    PromptStyle,
+    RewardPart,
+    Task,
+    TaskInstance,
+    gain,
+)
 from quasar.tasks.ground_state import families
 from quasar.tasks.ground_state.families import CUSTOM, MAX_QUBITS, Model, Sector
+from quasar.tasks.ground_state.forms import content_form
 from quasar.tasks.ground_state.found import GroundFacts, GroundFound, draw_levels, excesses
 from quasar.tasks.ground_state.prompts import ask
 from quasar.tasks.ground_state.sectors import (
@@ -134,9 +143,8 @@ class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
                 f"{self.name}: 'n_qubits' is {num_qubits}; {family} has "
                 + ", ".join(map(str, sizes))
             )
-        instance = TaskInstance(
-            self.name, family, num_qubits, {"parameters": dict(content["parameters"])}
-        )
+        parameters = families.spelt_out(family, content["parameters"], num_qubits)
+        instance = TaskInstance(self.name, family, num_qubits, {"parameters": parameters})
         self._model(instance)  # refuses what is wrong with the parameters
         return instance
 
@@ -174,6 +182,9 @@ class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
             sector = Sector(**content["sector"]) if "sector" in content else None
             return Model(PauliSum.from_text(content["hamiltonian"], instance.num_qubits), sector)
         return families.build(instance.family, content["parameters"], instance.num_qubits)
+
+    def form(self, family: str) -> ContentForm:
+        return content_form(self.require_family(family))
 
     def from_words(self, text: str) -> AskedInstance | None:
         found = read_words(text)

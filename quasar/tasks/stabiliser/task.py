@@ -22,10 +22,19 @@ import numpy as np
 from quasar.circuits.circuit import Circuit, Gate
 from quasar.errors import TaskError
 from quasar.simulation.stabiliser.tableau import PauliString, Tableau, identity_strings
-from quasar.tasks.base import PromptMessages, PromptStyle, RewardPart, Task, TaskInstance, gain
+from quasar.tasks.base import (
+    ContentForm,
+    PromptMessages,
+    PromptStyle,
+    RewardPart,
+    Task,
+    TaskInstance,
+    gain,
+)
 from quasar.tasks.programs import program
 from quasar.tasks.stabiliser import families
 from quasar.tasks.stabiliser.families import FAMILIES, FIELDS, MAX_QUBITS, content_of
+from quasar.tasks.stabiliser.forms import content_form
 from quasar.tasks.stabiliser.synthesis import synthesise
 from quasar.tasks.stabiliser.target import Target, best_local_layer
 from quasar.tasks.stabiliser.words import read_words
@@ -107,7 +116,8 @@ class StabiliserTask(Task[TaskInstance, CliffordFacts, CliffordFound]):
 
     An instance's content: `stabilisers`, `logical_x` and `logical_z`, lists of strings as `+XZI`
     (qubit 0 first). k logical qubits go with n − k stabilisers: k = 0 is a state, k = n an
-    operator, where logical_x and logical_z are the images of X and Z of each qubit.
+    operator, where logical_x and logical_z are the images of X and Z of each qubit. `read` takes
+    empty content for a code that the family names, its qubits in the usual order.
     """
 
     name = "stabiliser"
@@ -148,6 +158,8 @@ class StabiliserTask(Task[TaskInstance, CliffordFacts, CliffordFound]):
                     f"{self.name}: 'instance.{name}' is not used (it takes: {', '.join(FIELDS)}); "
                     "take it out"
                 )
+        if family in families.CODES and not content:
+            content, num_qubits = families.named_code(family, num_qubits)
         words = [word for name in FIELDS for word in self._words(content, name)]
         if not words:
             raise TaskError(f"{self.name}: 'instance' has no rows")
@@ -195,6 +207,9 @@ class StabiliserTask(Task[TaskInstance, CliffordFacts, CliffordFound]):
                 f"letters; there are {n} qubits"
             )
         return string
+
+    def form(self, family: str) -> ContentForm:
+        return content_form(self.require_family(family))
 
     def from_words(self, text: str) -> AskedInstance | None:
         found = read_words(text)

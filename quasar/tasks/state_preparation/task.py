@@ -23,11 +23,20 @@ from quasar.circuits.circuit import Circuit, Gate
 from quasar.errors import TaskError
 from quasar.simulation.statevector import exact
 from quasar.simulation.statevector.encoding import encode
-from quasar.tasks.base import PromptMessages, PromptStyle, RewardPart, Task, TaskInstance, gain
+from quasar.tasks.base import (
+    ContentForm,
+    PromptMessages,
+    PromptStyle,
+    RewardPart,
+    Task,
+    TaskInstance,
+    gain,
+)
 from quasar.tasks.product_states import closest_product_state
 from quasar.tasks.programs import prepared, program, rounded
 from quasar.tasks.state_preparation.families import FAMILIES
 from quasar.tasks.state_preparation.family import MAX_QUBITS
+from quasar.tasks.state_preparation.forms import FORMS
 from quasar.tasks.state_preparation.words import read_words
 from quasar.tasks.words import AskedInstance
 
@@ -152,6 +161,9 @@ class StatePreparation(Task[TaskInstance, TargetFacts, StateFound]):
         if abs(found.vector(content, num_qubits)[0]) ** 2 > ENOUGH:
             raise TaskError(f"{self.name}: the target is |0...0>: there is nothing to prepare")
         return TaskInstance(self.name, family, num_qubits, dict(content))
+
+    def form(self, family: str) -> ContentForm:
+        return FORMS[self.require_family(family)]
 
     def from_words(self, text: str) -> AskedInstance | None:
         found = read_words(text)
