@@ -245,6 +245,7 @@ async function search(signal) {
     }
   } finally {
     turns.end("stopped");
+    $("search").hidden = !$("turns").firstChild; // refused before there was a turn
   }
 }
 

@@ -7,6 +7,9 @@ import {
   writeAmplitudes, writePauliSum,
 } from "./quantities.js";
 
+/** A field's name as people say it. */
+export const label = (name) => words(name.split(".").at(-1)).replace(/^n /, "");
+
 const only = (value) => ({ value });
 const AMPLITUDES = "A line each: basis state (qubit 0 first), magnitude, phase: 01 1/sqrt(2) 90° or 01 0.7071 pi/2.";
 
@@ -133,9 +136,8 @@ export function drawField(name, field, text, changed) {
   }
   control.value = text;
   control.addEventListener("input", () => changed(control.value));
-  const label = words(name.split(".").at(-1)) + (field.optional ? " (may be empty)" : "");
   return el("div", { class: rows ? "field wide" : "field" },
-    el("label", { for: id }, label), control,
+    el("label", { for: id }, label(name) + (field.optional ? " (may be empty)" : "")), control,
     hint && el("p", { class: "hint", id: `${id}-hint` }, hint),
     el("p", { class: "mistake", id: `${id}-mistake`, role: "alert", hidden: true }));
 }

@@ -61,9 +61,9 @@ export function polar([re, im]) {
 
 const short = (value, digits) => String(Number(value.toFixed(digits)));
 
-/** [[ket, [re, im]], …] as lines. */
+/** [[ket, [re, im]], …] as lines, by ket. */
 export function writeAmplitudes(entries) {
-  return entries.map(([ket, value]) => {
+  return entries.toSorted(([one], [other]) => (one < other ? -1 : 1)).map(([ket, value]) => {
     const { size, degrees } = polar(value);
     return `${ket} ${short(size, 6)}${Math.abs(degrees) < 5e-5 ? "" : ` ${short(degrees, 4)}°`}`;
   }).join("\n");

@@ -3,13 +3,12 @@
 import { amplitudeTable } from "./amplitudes.js";
 import { Refusal } from "./client.js";
 import { $, el, words } from "./dom.js";
-import { drawField, markField, readField, writeField } from "./fields.js";
+import { drawField, label, markField, readField, writeField } from "./fields.js";
 
 const FIRST = new Set(["heisenberg_chain", "ghz", "five_qubit"]); // families to begin with
 const WHOLE = { instance: { kind: "json", choices: [], optional: false } }; // of a family without fields of its own
 
 const isQubits = (name) => name === "n_qubits";
-const label = (name) => (isQubits(name) ? "qubits" : words(name.split(".").at(-1)));
 
 export class TaskPanel {
   /** tasks: those of GET /v1/tasks; changed() is called when something else is stated than before. */
@@ -28,7 +27,7 @@ export class TaskPanel {
     const chosen = family ?? this.families?.get(name) ?? names.find((one) => FIRST.has(one)) ?? names[0];
     const form = task.forms[chosen];
     if (!form) throw new Error(`${words(name)} has no family “${chosen}”`);
-    const fields = fieldsOf(form, task);
+    const fields = fieldsOf(form);
     if (texts) checkTexts(texts, fields, chosen);
     Object.assign(this, { task, family: chosen, form, fields });
     this.families = (this.families ?? new Map()).set(name, chosen);
@@ -38,7 +37,7 @@ export class TaskPanel {
     this.texts = this.written.get(key);
     $("family").replaceChildren(...names.map((one) => el("option", { value: one }, words(one))));
     $("family").value = chosen;
-    $("family-summary").textContent = `${task.families[chosen]}`;
+    $("family-summary").textContent = task.families[chosen];
     this.#draw();
   }
 
@@ -49,6 +48,7 @@ export class TaskPanel {
         this.#read();
         this.changed();
       })));
+    $("task-fields").hidden = !$("task-fields").firstChild;
     this.#read();
     this.changed();
   }
@@ -105,10 +105,10 @@ export class TaskPanel {
 }
 
 /** The fields by name; the number of qubits is one where the instance does not say it. */
-function fieldsOf(form, task) {
+function fieldsOf(form) {
   const fields = { ...(form.fields ?? WHOLE) };
   if (!("n_qubits" in form.example)) return fields;
-  return { n_qubits: { kind: "integer", choices: [], optional: false, most: task.max_qubits }, ...fields };
+  return { n_qubits: { kind: "integer", choices: [], optional: false }, ...fields };
 }
 
 function exampleTexts(form, fields) {

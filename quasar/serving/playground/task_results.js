@@ -7,7 +7,7 @@ import { $, el, number, plural, svg, words } from "./dom.js";
 export function taskFigures({ report, reward }, asked) {
   const { parts } = report.task;
   return [
-    ["Done", report.task.success ? "✓ yes" : "✗ not yet", "what success is, the task says"],
+    ["Done", report.task.success ? "✓ yes" : "✗ not yet"],
     ["Reward", number(reward), `0: no better than ${report.task.baseline}`],
     ...Object.entries(parts).map(([name, value]) => [words(name), number(value), asked.task.parts[name]?.meaning ?? ""]),
     ["Gates", number(report.num_gates), `${report.num_two_qubit_gates} on two or more qubits`],
@@ -85,13 +85,14 @@ function levels({ drawing, figures, success }) {
       svg("text", { x: 150, y: places[i], dy: "0.35em" }, `${name}  ${number(energy, 4)}`)));
   });
   const { value, tolerance, unit } = drawing.error;
-  const plain = Math.abs(value) < 5e-4 ? "0.000" : number(value, 3);
+  const costly = drawing.terms.filter(({ excess }) => Math.abs(excess) >= 5e-5);
   return [
     "Energy levels",
     root,
-    el("p", { class: success ? "verdict good" : "verdict" }, `Error: ${plain} ${unit}; a success has at most ${number(tolerance, 2)}.`),
-    ...(drawing.terms.length ? [el("h3", {}, "Terms with the largest error"), scrolled("Terms", termsTable(drawing.terms))] : []),
-    ...more(drawing.omitted, "term"),
+    el("p", { class: success ? "verdict good" : "verdict" }, `Error: ${signed(value, Math.abs(value) < 10 ? 3 : 1)} ${unit}; a success has at most ${number(tolerance, 2)}.`),
+    ...(costly.length ? [
+      el("h3", {}, "Terms with the largest error"), scrolled("Terms", termsTable(costly)), ...more(drawing.omitted, "term"),
+    ] : []),
   ];
 }
 
