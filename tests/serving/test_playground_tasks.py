@@ -101,7 +101,7 @@ def test_what_cannot_be_read_is_shown_and_not_sent(visit):
         assert page.get_attribute(f"#field-{field}", "aria-invalid") == "true"
         run(page)
         assert page.text_content("#problem-title").endswith("cannot be read")
-        assert named in page.text_content("#problem-hint")
+        assert named.lower() in page.text_content("#problem-hint").lower()
         assert page.input_value(f"#field-{field}") == text
     assert bodies == []
     assert there.faults == []
@@ -148,7 +148,7 @@ def test_a_state_is_shown_by_its_amplitudes(visit):
     assert rows == ["|000⟩0.7070°0.7070°✓right", "|100⟩00.7070°✗wrong", "|111⟩0.7070°0✗wrong"]
     assert page.locator("#circuit .gate").count() == 1
     verify_mine(page, ghz(3))
-    assert page.text_content("#status") == "Valid, done: reward 1."
+    assert page.text_content("#status").startswith("Valid, done: reward 1")
     assert page.locator("#task-shown td.wrong").count() == 0
     assert page.is_hidden("#graph-result")
     page.select_option("#task", GRAPH_TASK)
@@ -190,7 +190,7 @@ def test_a_tableau_says_which_rows_hold(visit):
     assert page.locator("#task-shown tbody tr").nth(0).text_content() == "X0 →+XX✗ does not hold+ZI"
     page.fill("#field-logical_x", "+XX +IX")
     verify_mine(page, Circuit(2, (Gate("cx", (0, 1)),)).to_qasm())
-    assert page.text_content("#status") == "Valid, done: reward 1."
+    assert page.text_content("#status").startswith("Valid, done: reward 1")
 
 
 def test_a_model_that_knows_the_task_writes(visit):
