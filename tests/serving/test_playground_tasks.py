@@ -1,5 +1,5 @@
-"""Tasks other than graph problems in the playground: what is typed is what is asked, and answers are
-shown in the task's own terms."""
+"""Tasks other than graph problems in the playground: what is typed is what is asked, and answers
+are shown in the terms of the task."""
 
 import json
 import re

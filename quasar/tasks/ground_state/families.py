@@ -120,7 +120,8 @@ def spelt_out(family: str, parameters: Mapping[str, Any], num_qubits: int) -> di
     """The parameters as an instance has them: one number for all couplings becomes their list."""
     found = dict(parameters)
     couplings = found.get("couplings")
-    if family == "heisenberg_chain" and isinstance(couplings, (int, float)):
+    number = isinstance(couplings, (int, float)) and not isinstance(couplings, bool)
+    if family == "heisenberg_chain" and number:
         found["couplings"] = [couplings] * (num_qubits - 1)
     return found
 
@@ -208,7 +209,7 @@ def _numbers(family: str, given: Mapping[str, Any], names: tuple[str, ...]) -> l
 def _couplings(given: Mapping[str, Any], count: int) -> list[float]:
     where = "heisenberg_chain: parameter 'couplings'"
     if set(given) != {"couplings"} or not isinstance(given["couplings"], (list, tuple)):
-        raise TaskError(f"{where} must be given, alone, as a list")
+        raise TaskError(f"{where} must be given, alone, as a list or one number")
     if len(given["couplings"]) != count:
         raise TaskError(
             f"{where} has {len(given['couplings'])} numbers; the chain has {count} bonds"
