@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from quasar.circuits.circuit import Circuit, Gate
-from quasar.circuits.qasm import read_qasm
+from quasar.circuits.qasm import Limits, read_qasm
 from quasar.errors import TaskError
 from quasar.simulation.eigensolver import ground_space
 from quasar.tasks import get_task
@@ -178,7 +178,7 @@ def test_drawings_show_what_is_wrong_and_are_bounded():
     task = get_task("stabiliser")
     instance = task.read("repetition", {}, num_qubits=99)
     facts = task.facts(instance)
-    chain = read_qasm(task.reference(instance, facts))
+    chain = read_qasm(task.reference(instance, facts), Limits(max_qubits=99))
     last = max(i for i, gate in enumerate(chain.gates) if len(gate.qubits) == 2)
     broken = Circuit(99, (*chain.gates[:last], *chain.gates[last + 1 :]))
     drawn = task.grade(instance, broken, facts, draw=True).drawing
