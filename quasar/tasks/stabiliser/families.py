@@ -73,10 +73,10 @@ def code(family: str, n: int) -> dict[str, list[str]]:
 
 def named_code(family: str, n: int | None) -> tuple[dict[str, list[str]], int]:
     """(content, size) of one of `CODES`. Raises TaskError where the size is left open."""
-    sizes = possible_qubits(family, MAX_QUBITS)
-    if n is None and len(sizes) > 1:
-        raise TaskError(f"stabiliser: field 'n_qubits' is missing; {family} has many sizes")
-    n = sizes[0] if n is None else n
+    if n is None:
+        n, *others = possible_qubits(family, MAX_QUBITS)
+        if others:
+            raise TaskError(f"stabiliser: field 'n_qubits' is missing; {family} has many sizes")
     return code(family, n), n
 
 
