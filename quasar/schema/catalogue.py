@@ -6,6 +6,7 @@ Takes names and questions; gives plain answers of the tool's schema.
 from functools import cache
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, Field, model_validator
 
 from quasar.config.task_names import GRAPH_TASK, task_names
@@ -18,9 +19,11 @@ from quasar.problems.description import describe
 from quasar.schema.verify import Part, Problem, Question, to_problem
 from quasar.schema.words.tasks import read_task
 from quasar.tasks import get_task
+from quasar.tasks.base import ContentField, Task
 from quasar.tasks.words import AskedInstance
 
 MAX_TERMS = 2000
+_FEW_QUBITS = 3  # of an example that is drawn
 
 
 class ListedProblem(BaseModel):
@@ -72,6 +75,18 @@ class TaskPart(BaseModel):
     weight: float = Field(description="where nothing else is configured")
 
 
+class FamilyForm(BaseModel):
+    """How an instance of a family is stated."""
+
+    fields: dict[str, ContentField] | None = Field(
+        description="of the row's instance, by name (parameters.field lies in the object "
+        "parameters); null: of a form of its own, as in the example"
+    )
+    example: dict[str, Any] = Field(
+        description="a row; without n_qubits where the instance says it itself"
+    )
+
+
 class ListedTask(BaseModel):
     """One task other than graph problems."""
 
@@ -82,6 +97,7 @@ class ListedTask(BaseModel):
         description="of the reward, each in [0, 1]; the best answer without skill has 0"
     )
     max_qubits: int
+    forms: dict[str, FamilyForm] = Field(description="by family: how its instances are stated")
 
 
 class TaskList(BaseModel):
@@ -115,6 +131,7 @@ class DescribedTask(BaseModel):
     row: dict[str, Any] = Field(description="as verify_circuit takes it")
     question: str = Field(description="what is asked, with all conventions")
     baseline: str = Field(description="the best answer without skill: each part of it is 0")
+    baseline_circuit: str = Field(description="that answer as an OpenQASM 3 program")
     notes: list[str] = Field(description="what the words left open, and how it was taken")
 
 
@@ -134,11 +151,14 @@ def describe_task(question: TaskQuestion) -> DescribedTask:
     if stated is None:
         raise InputError("the text asks for none of the tasks; list_tasks names them")
     instance, task = stated.instance, get_task(stated.instance.task)
+    facts = task.facts(instance)
+    baseline = task.baseline(facts)
     written = TaskRecord(0, instance).to_dict()
     return DescribedTask(
         row={name: written[name] for name in ("task", "family", "n_qubits", "instance")},
         question="\n".join(message["content"] for message in task.prompt(instance)),
-        baseline=task.baseline(task.facts(instance)),
+        baseline=baseline,
+        baseline_circuit=task.baseline_circuits(facts)[baseline].to_qasm(),
         notes=list(stated.notes),
     )
 
@@ -151,7 +171,21 @@ def _listed_task(name: str) -> ListedTask:
         families=dict(task.families),
         parts={n: TaskPart(meaning=p.meaning, weight=p.weight) for n, p in task.parts.items()},
         max_qubits=task.max_qubits,
+        forms={family: _form(task, family) for family in task.families},
     )
+
+
+def _form(task: Task[Any, Any, Any], family: str) -> FamilyForm:
+    found, row = task.form(family), {"task": task.name, "family": family}
+    if found is not None:
+        size = {} if found.num_qubits is None else {"n_qubits": found.num_qubits}
+        return FamilyForm(
+            fields=dict(found.fields), example={**row, **size, "instance": found.example}
+        )
+    sizes = task.possible_qubits(family, task.max_qubits)
+    n = min(sizes, key=lambda size: abs(size - _FEW_QUBITS))
+    drawn = task.generate(np.random.default_rng(0), family=family, num_qubits=n)
+    return FamilyForm(fields=None, example={**row, "n_qubits": n, "instance": dict(drawn.content)})
 
 
 @cache

@@ -18,7 +18,15 @@ from starlette.middleware.cors import CORSMiddleware
 
 import quasar
 from quasar.config.findings import finding_line, finding_text
-from quasar.schema.catalogue import DescribedProblem, ProblemList, list_problems
+from quasar.schema.catalogue import (
+    DescribedProblem,
+    DescribedTask,
+    ProblemList,
+    TaskList,
+    TaskQuestion,
+    list_problems,
+    list_tasks,
+)
 from quasar.schema.chat import CHAT_EXAMPLE, VERIFIED, ChatCompletion, ChatRequest
 from quasar.schema.circuits import (
     EXAMPLE,
@@ -143,6 +151,13 @@ def _add_work(api: FastAPI, service: CircuitService) -> None:
         """A problem as a circuit sees it: the variable of each qubit, the cost Hamiltonian."""
         return service.describe(body)
 
+    @api.post("/v1/tasks/describe", responses=_REFUSALS)
+    def describe_task(body: TaskQuestion) -> DescribedTask:
+        """An instance of another task than graph problems, from a row or words: the row to verify,
+        what is asked, the best answer without skill.
+        """
+        return service.describe_task(body)
+
     @api.post(
         "/v1/chat/completions",
         responses=_REFUSALS | _NO_MODEL | _EVENTS,
@@ -168,6 +183,13 @@ def _add_facts(api: FastAPI, service: CircuitService, metrics: Metrics, ready: R
     def problems() -> ProblemList:
         """The problems: question, attributes, what an answer is made of, a small example."""
         return list_problems()
+
+    @api.get("/v1/tasks")
+    def tasks() -> TaskList:
+        """The other tasks: families, how instances are stated with an example each, and parts of
+        the reward.
+        """
+        return list_tasks()
 
     @api.get("/healthz")
     async def healthz() -> dict[str, str]:

@@ -29,7 +29,7 @@ from quasar.serving.responses import respond
 logger = logging.getLogger(__name__)
 
 # What a caller without a key may read: nothing here costs work or tells of others.
-OPEN = PLAYGROUND_PATHS | DOCS_PATHS | {"/healthz", "/readyz", "/v1/problems"}
+OPEN = PLAYGROUND_PATHS | DOCS_PATHS | {"/healthz", "/readyz", "/v1/problems", "/v1/tasks"}
 _COSTLY = "POST"  # the method of requests that count against a key's rate and take a place
 _NO_KEY = "-"
 _GONE = 499  # status in the log where the caller went away before it was answered

@@ -25,7 +25,13 @@ from quasar.episodes.turns import (
 from quasar.errors import InputError, ProblemError, VerificationError
 from quasar.policy.tool_calls import submitted_circuit
 from quasar.problems import ProblemInstance
-from quasar.schema.catalogue import DescribedProblem, describe_problem
+from quasar.schema.catalogue import (
+    DescribedProblem,
+    DescribedTask,
+    TaskQuestion,
+    describe_problem,
+    describe_task,
+)
 from quasar.schema.circuits import (
     CircuitAnswer,
     CircuitRequest,
@@ -122,6 +128,14 @@ class CircuitService:
             return describe_problem(question, max_qubits=self.config.verification.max_qubits)
         except (ProblemError, InputError) as error:
             raise bad_problem(str(error), field=_field(question)) from error
+
+    def describe_task(self, question: TaskQuestion) -> DescribedTask:
+        """An instance of another task. Raises RequestRefused: 422 bad row, or not understood."""
+        try:
+            return describe_task(question)
+        except (ProblemError, InputError) as error:
+            field = "text" if question.row is None else "row"
+            raise bad_problem(str(error), field=field) from error
 
     async def _verify_one(self, request: VerifyRequest) -> VerifyAnswer:
         try:

@@ -96,6 +96,44 @@ def task_of(instance: AnyInstance) -> str:
     return instance.task if isinstance(instance, TaskInstance) else GRAPH_TASK
 
 
+FieldKind = Literal[
+    "integer",  # a whole number
+    "number",
+    "numbers",  # a list of numbers, or one number for all
+    "choice",  # one of `choices`
+    "kets",  # a list of one of `choices` a qubit
+    "angles",  # a list of [a, b] a qubit, radians
+    "edges",  # a list of [qubit, qubit]
+    "amplitudes",  # an object from ket to [re, im]
+    "real_vector",  # a list of 2**n numbers
+    "vector",  # a list of 2**n [re, im]
+    "pauli_sum",  # text, `0.5*X0*X1 + -1*Z2`
+    "pauli_strings",  # a list of strings as `+XZI`
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ContentField:
+    """How a person states one field of an instance's content."""
+
+    kind: FieldKind
+    choices: tuple[str | int, ...] = ()
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContentForm:
+    """How a person states an instance of a family.
+
+    fields: of the content, by name; `parameters.field` lies in the object `parameters`. example:
+    content that `Task.read` takes. num_qubits: of the example; None where the content says it.
+    """
+
+    fields: Mapping[str, ContentField]
+    example: Mapping[str, Any]
+    num_qubits: int | None = None
+
+
 @dataclass(frozen=True)
 class TaskSignals:
     """What a task found of one valid program.
@@ -160,6 +198,10 @@ class Task(ABC, Generic[Instance, Facts, Found]):
         self, family: str, content: Mapping[str, Any], *, num_qubits: int | None = None
     ) -> Instance:
         """The instance of a row or a request. Raises TaskError naming the field at fault."""
+
+    def form(self, family: str) -> ContentForm | None:
+        """How a person states an instance of the family; None: as JSON, like a drawn one."""
+        return None
 
     def from_words(self, text: str) -> "AskedInstance | None":
         """What a person's request asks of this task; None where it is about something else.

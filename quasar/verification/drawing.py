@@ -1,7 +1,7 @@
 """What a person is shown of a circuit: its gates in columns, its outcomes beside the optimum.
 
-Takes a circuit, its readout and the problem's facts; gives a `Drawing` of bounded size. Part of no
-grade, and made only where it is asked for.
+Takes a circuit and, of a graph problem, its readout and the problem's facts; gives a `Drawing` of
+bounded size. Part of no grade, and made only where it is asked for.
 """
 
 from quasar.circuits.circuit import Circuit
@@ -29,6 +29,15 @@ def draw_circuit(circuit: Circuit, readout: Readout, facts: ProblemFacts) -> Dra
         outcomes=tuple(to_outcome(*outcome, facts) for outcome in listed),
         other_probability=max(0.0, 1.0 - sum(probability for _, probability in listed)),
         optimum=to_outcome(*readout.likeliest(facts.extremes.optimal), facts),
+    )
+
+
+def draw_gates(circuit: Circuit) -> Drawing:
+    """The gates alone: of a circuit whose outcomes are no answers."""
+    return Drawing(
+        variables=(),
+        gates=_in_columns(circuit),
+        omitted_gates=max(0, len(circuit.gates) - MAX_DRAWN_GATES),
     )
 
 

@@ -190,9 +190,10 @@ class Drawing:
     variables: tuple[str, ...]  # the binary variable of each qubit; empty where none is known
     gates: tuple[DrawnGate, ...]  # the first ones in program order, after expansion
     omitted_gates: int  # those after them
-    outcomes: tuple[Outcome, ...]  # most probable first
-    other_probability: float  # of all outcomes that are not listed
-    optimum: Outcome  # the likeliest of the known ground states
+    # Of a graph problem; what another task shows is in its signals.
+    outcomes: tuple[Outcome, ...] = ()  # most probable first
+    other_probability: float = 0.0  # of all outcomes that are not listed
+    optimum: Outcome | None = None  # the likeliest of the known ground states
 
 
 @dataclass(frozen=True)

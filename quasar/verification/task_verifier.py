@@ -14,6 +14,7 @@ from quasar.config import VerificationConfig
 from quasar.errors import CircuitError
 from quasar.tasks import get_task
 from quasar.tasks.base import Task, TaskInstance, TaskSignals
+from quasar.verification.drawing import draw_gates
 from quasar.verification.facts import SizedCache
 from quasar.verification.limits import program_limits
 from quasar.verification.report import Diagnostic, VerificationReport
@@ -69,6 +70,7 @@ class TaskVerifier:
                     num_qubits_expected=n,
                     **size,
                     cost=cost,
+                    drawing=draw_gates(circuit) if draw else None,
                     task=signals,
                     seconds=seconds,
                 )

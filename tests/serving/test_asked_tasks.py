@@ -8,6 +8,7 @@ from endpoint import BODY, PATH3, Endpoint, error_of, events_of, running
 from quasar.circuits.circuit import Circuit, Gate
 from quasar.cli.main import main
 from quasar.config import load_config
+from quasar.config.task_names import GRAPH_TASK, task_names
 from quasar.datasets.task_records import TaskRecord
 from quasar.episodes.turns import PromptTooLong
 from quasar.serving.trained_range import task_outside_training
@@ -128,3 +129,33 @@ def test_what_cannot_be_is_refused_in_one_line(body, field, message):
     assert answer.status_code == 422
     assert error_of(answer)["field"] == field
     assert message in error_of(answer)["message"]
+
+
+def test_tasks_are_told_with_examples_that_work():
+    """Every family's example is described, is a row to verify, and its trivial answer scores 0."""
+    endpoint = Endpoint(model=None)
+    tasks = endpoint.request("GET", "/v1/tasks").json()["tasks"]
+    assert [told["task"] for told in tasks] == [n for n in task_names() if n != GRAPH_TASK]
+    for told in tasks:
+        assert told["forms"].keys() == told["families"].keys()
+        for family, form in told["forms"].items():
+            question = {"row": form["example"]}
+            described = endpoint.request("POST", "/v1/tasks/describe", json=question).json()
+            assert described["row"]["family"] == family
+            body = {**question, "circuit": described["baseline_circuit"], "draw": True}
+            answer = endpoint.request("POST", "/v1/verify", json=body).json()
+            found = answer["report"]["task"]
+            assert found["baseline"] == described["baseline"]
+            assert max(found["parts"].values()) < 1e-6, family
+            assert not found["success"]
+            drawn = found["drawing"]
+            shown = {"amplitudes": "amplitudes", "levels": "terms", "tableau": "rows"}[
+                drawn["kind"]
+            ]
+            assert 0 < len(drawn[shown]) <= 64
+            assert len(answer["report"]["drawing"]["gates"]) == answer["report"]["num_gates"]
+    refused = endpoint.request(
+        "POST", "/v1/tasks/describe", json={"text": "ground state of my cat"}
+    )
+    assert refused.status_code == 422
+    assert error_of(refused)["field"] == "text"

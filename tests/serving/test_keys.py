@@ -73,6 +73,7 @@ def test_no_path_goes_around_the_key(alice, path):
         "/docs/swagger-ui.css",
         "/openapi.json",
         "/v1/problems",
+        "/v1/tasks",
         "/playground/app.js",
     ],
 )

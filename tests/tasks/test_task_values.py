@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from quasar.circuits.circuit import Circuit, Gate
-from quasar.circuits.qasm import read_qasm
+from quasar.circuits.qasm import Limits, read_qasm
+from quasar.errors import TaskError
 from quasar.simulation.eigensolver import ground_space
 from quasar.tasks import get_task
 from quasar.tasks.ground_state import families
@@ -171,3 +172,64 @@ def test_advice_names_what_is_wrong():
     found = task.grade(instance, Circuit(2, ()), facts, diagnose=True, draw=True)
     assert found.advice[0].startswith("terms that cost: ")
     assert next(iter(found.drawing["levels"]))["name"] == "ground state"
+
+
+def test_drawings_show_what_is_wrong_and_are_bounded():
+    task = get_task("stabiliser")
+    instance = task.read("repetition", {}, num_qubits=99)
+    facts = task.facts(instance)
+    chain = read_qasm(task.reference(instance, facts), Limits(max_qubits=99))
+    last = max(i for i, gate in enumerate(chain.gates) if len(gate.qubits) == 2)
+    broken = Circuit(99, (*chain.gates[:last], *chain.gates[last + 1 :]))
+    drawn = task.grade(instance, broken, facts, draw=True).drawing
+    assert len(drawn["rows"]) == 64
+    assert drawn["omitted"] == 100 - 64
+    measured = task.measure(broken, facts)
+    wrong = [name for i, name in enumerate(facts.target.names) if measured.wrong >> i & 1]
+    assert 0 < len(wrong) < 64
+    assert [row["name"] for row in drawn["rows"] if not row["right"]] == wrong
+    instance = task.read("custom", {"logical_x": ["XX", "IX"], "logical_z": ["ZI", "ZZ"]})
+    rows = task.grade(instance, Circuit(2, ()), task.facts(instance), draw=True).drawing["rows"]
+    assert [row["got"] for row in rows] == ["+XI", None, None, "+IZ"]
+
+    task = get_task("ground_state")
+    instance = task.read("h2", {"parameters": {"bond_length": 0.75}})
+    facts = task.facts(instance)
+    drawn = task.grade(instance, facts.product.circuit, facts, draw=True).drawing
+    assert drawn["error"] == {
+        "value": pytest.approx(1e3 * facts.room),
+        "tolerance": pytest.approx(1.6),
+        "unit": "mHa",
+    }
+    # What the terms add is the whole error, but that of the identity, which is 0.
+    assert sum(term["excess"] for term in drawn["terms"]) == pytest.approx(facts.room, abs=1e-9)
+    assert len(drawn["terms"]) == len(facts.hamiltonian.terms) - 1
+    instance = task.read("tfim_chain", {"parameters": {"coupling": 1, "field": 1}}, num_qubits=12)
+    facts = task.facts(instance)
+    drawn = task.grade(instance, Circuit(12, ()), facts, draw=True).drawing
+    assert (len(drawn["terms"]), drawn["omitted"]) == (16, 11 + 12 - 16)
+    assert drawn["error"]["tolerance"] == 2.0
+
+    task = get_task("state_preparation")
+    instance = task.read("cluster", {"shape": "ring"}, num_qubits=6)
+    drawn = task.grade(instance, Circuit(6, ()), task.facts(instance), draw=True).drawing
+    assert (len(drawn["amplitudes"]), drawn["omitted"]) == (32, 32)
+
+
+def test_short_forms_are_the_same_instances():
+    """A code by its name, one coupling for all bonds."""
+    task = get_task("stabiliser")
+    for family, n in (("repetition", 5), ("five_qubit", None), ("surface", 25)):
+        instance = task.read(family, {}, num_qubits=n)
+        assert task.read(family, dict(instance.content), num_qubits=n) == instance
+    for n, told in ((None, "'n_qubits' is missing"), (4, "no repetition code on 4 qubits")):
+        with pytest.raises(TaskError, match=told):
+            task.read("repetition", {}, num_qubits=n)
+    task = get_task("ground_state")
+    one, each = (
+        task.read("heisenberg_chain", {"parameters": {"couplings": given}}, num_qubits=4)
+        for given in (0.5, [0.5, 0.5, 0.5])
+    )
+    assert one.key == each.key
+    with pytest.raises(TaskError, match="must be given, alone, as a list or one number"):
+        task.read("heisenberg_chain", {"parameters": {"couplings": True}}, num_qubits=4)

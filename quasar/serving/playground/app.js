@@ -1,23 +1,21 @@
 // The page: states a problem, asks the endpoint, shows what comes back.
 
-import { Refusal, events, getJson, postJson, storeKey, storedKey } from "./client.js";
+import { Refusal, events, getJson, postJson, storedKey } from "./client.js";
 import { $, copyText, el, number, plural, words } from "./dom.js";
-import { Panel } from "./panel.js";
+import { askKey } from "./key.js";
 import { qaoaProgram, uniformProgram } from "./programs.js";
-import { Turns, hideResult, showCandidate, showResult } from "./results.js";
+import { hideResult, showResult } from "./results.js";
+import { Statement } from "./statement.js";
+import { said, say, sentence, showInvalid, showProblem } from "./told.js";
+import { Turns, showCandidate } from "./turns.js";
 
-let panel; // the problem as it is stated
+let stated; // what is asked, as it is stated
 let facts = null; // of GET /v1/models, once they may be read
 let running = null; // AbortController of what is under way
 let described = null; // the statement whose qubits are listed
 let shown = null; // the statement whose answer is on the page, or being made
 
 const mode = () => document.querySelector("input[name=mode]:checked").value;
-const say = (text) => ($("status").textContent = text);
-const said = (text) => {
-  $("status-part").hidden = false;
-  say(text);
-};
 
 /** What the editor did, for a moment. */
 function hear(text) {
@@ -35,13 +33,15 @@ async function start() {
   $("key-button").addEventListener("click", () => askKey());
   $("start-uniform").addEventListener("click", () => fillIn(uniformProgram));
   $("start-qaoa").addEventListener("click", () => fillIn(qaoaProgram));
+  $("start-plain").addEventListener("click", () => fillIn(uniformProgram));
+  $("start-baseline").addEventListener("click", () => fillIn(({ baseline_circuit: program }) => program));
+  $("verify-instead").addEventListener("click", verifyInstead);
   $("modes").addEventListener("change", showMode);
   $("ask").addEventListener("keydown", submitByKey);
   try {
-    const { problems } = await getJson("v1/problems");
-    panel = new Panel(problems, hear, markStale);
-    const first = problems.find(({ primitive }) => primitive === "vertex_cover") ?? problems[0];
-    if (!takeLink()) panel.pick(first.primitive);
+    const [{ problems }, { tasks }] = await Promise.all([getJson("v1/problems"), getJson("v1/tasks")]);
+    stated = new Statement(problems, tasks, hear, markStale);
+    if (!takeLink()) stated.pick(stated.task);
     addEventListener("hashchange", () => {
       if (takeLink()) showMode();
     });
@@ -66,7 +66,6 @@ async function readFacts() {
   }
   const writes = facts.id !== null;
   $("endpoint").textContent = writes ? `model ${facts.id}` : "verifies circuits; no model here";
-  $("trained").textContent = writes ? trainedOn(facts.trained) : "";
   if (!writes) {
     document.querySelector("input[name=mode][value=verify]").checked = true;
     $("modes").hidden = true;
@@ -82,8 +81,18 @@ async function readFacts() {
   showMode();
 }
 
+/** Whether the model was trained on the task that is asked. */
+const knowsTask = () => !facts || facts.id === null || facts.trained.tasks.includes(stated.task);
+
 /** In a sentence, what the model was trained on. */
-function trainedOn({ primitives, min_qubits: least, max_qubits: most, ansatze, layers }) {
+function trainedOn(trained) {
+  if (!knowsTask()) return `The model was not trained on this task (it was on ${trained.tasks.map(taskName).join(", ")}): verify a circuit of your own.`;
+  return stated.isGraph ? trainedOnGraphs(trained) : "The model was trained on this task.";
+}
+
+const taskName = (name) => (name === "ising" ? "graph problems" : words(name));
+
+function trainedOnGraphs({ primitives, min_qubits: least, max_qubits: most, ansatze, layers }) {
   const names = ansatze.map((name) => name.replaceAll("_", " ")).join(", ");
   const depth = layers.length > 1 ? `${layers[0]}–${layers.at(-1)} layers` : plural(layers[0], "layer");
   return `Trained on ${plural(primitives.length, "problem")} of ${least}–${most} qubits; ${names}; ${depth}.`;
@@ -97,6 +106,7 @@ function showMode() {
   const own = mode() === "verify";
   $("circuit-part").hidden = !own;
   $("search-part").hidden = own;
+  $("trained").textContent = facts?.id ? trainedOn(facts.trained) : "";
   $("run").textContent = own ? "Verify the circuit" : "Write circuits";
 }
 
@@ -106,24 +116,31 @@ function submitByKey(event) {
   if (asked && event.target.matches("textarea")) $("ask").requestSubmit();
 }
 
+/** Verify a circuit of one's own in place of asking the model. */
+function verifyInstead() {
+  document.querySelector("input[name=mode][value=verify]").checked = true;
+  showMode();
+  $("problem-part").hidden = true;
+  $("own").focus();
+}
+
 /** Say so where the answer on the page is that of another problem than the form states now. */
 function markStale() {
-  $("stale").hidden = shown === null || shown === panel.statement;
-  $("qubits").hidden = described !== panel.statement;
+  $("stale").hidden = shown === null || shown === stated.text;
+  $("qubits").hidden = described !== stated.text;
+  $("trained").textContent = facts?.id ? trainedOn(facts.trained) : "";
 }
 
 /** A first program for the problem, made from what the endpoint says of its qubits. */
 async function fillIn(write) {
   try {
-    const request = panel.request;
-    const { statement } = panel;
-    const answer = await postJson("v1/describe", { problem: request });
-    if (panel.statement !== statement) return; // it is another problem by now
-    $("own").value = write(answer);
-    const { num_qubits: count, variables } = answer;
-    const named = variables.map((name, q) => `q${q}: ${name}`).join(", ");
-    $("qubits").textContent = `${plural(count, "qubit")} (${panel.problem.variable}): ${named}`;
-    described = statement;
+    const { request, text, isGraph } = stated;
+    const answer = await postJson(isGraph ? "v1/describe" : "v1/tasks/describe", request);
+    if (stated.text !== text) return; // it is another problem by now
+    const count = isGraph ? answer.num_qubits : answer.row.n_qubits;
+    $("own").value = write({ ...answer, num_qubits: count });
+    $("qubits").textContent = `${plural(count, "qubit")} ${isGraph ? namedQubits(answer) : whatScoresNothing(answer)}`;
+    described = text;
     markStale();
     $("problem-part").hidden = true;
   } catch (error) {
@@ -131,27 +148,12 @@ async function fillIn(write) {
   }
 }
 
-// ---- key ----------------------------------------------------------------------------------------
-
-/** Ask for the key; whether one was given. */
-function askKey(why = null) {
-  const dialog = $("key-dialog");
-  $("key-why").textContent = `${why ? `${why} ` : ""}Sent as a bearer token; kept in this tab alone until it is closed.`;
-  $("key").value = storedKey();
-  return new Promise((resolve) => {
-    $("key-form").onsubmit = (event) => {
-      event.preventDefault();
-      dialog.close(event.submitter?.value ?? "save");
-    };
-    dialog.onclose = () => {
-      const save = dialog.returnValue === "save";
-      if (save) storeKey($("key").value.trim());
-      resolve(save && Boolean(storedKey()));
-    };
-    dialog.returnValue = "";
-    dialog.showModal();
-  });
+function namedQubits({ variables }) {
+  const named = variables.map((name, q) => `q${q}: ${name}`).join(", ");
+  return `(${stated.graphs.problem.variable}): ${named}`;
 }
+
+const whatScoresNothing = ({ baseline }) => `(the best answer without skill, which scores 0: ${baseline})`;
 
 // ---- asking -------------------------------------------------------------------------------------
 
@@ -171,6 +173,7 @@ async function run(event) {
   } catch (error) {
     if (error.name === "AbortError") say("Stopped.");
     else showProblem(error);
+    $("verify-instead").hidden = error.status !== 422 || knowsTask();
     if (error.status === 401) {
       running = null;
       busy(false);
@@ -216,7 +219,7 @@ function numberIn(id) {
 }
 
 function searchBody() {
-  const body = { problem: panel.request };
+  const body = { ...stated.request };
   // an empty field is left to the endpoint
   for (const [name, id] of [["samples", "samples"], ["turns", "turns-asked"], ["temperature", "temperature"]]) {
     const given = numberIn(id);
@@ -224,7 +227,7 @@ function searchBody() {
   }
   // drawn here, because JavaScript does not hold the endpoint's 63 bits
   body.seed = numberIn("seed") ?? Math.floor(Math.random() * 2 ** 31);
-  if ($("ansatz").value) body.ansatz = $("ansatz").value;
+  if (stated.isGraph && $("ansatz").value) body.ansatz = $("ansatz").value;
   if ($("device").value && $("device").value !== "none") body.device = $("device").value;
   if (facts && $("constrained").checked !== facts.constrained) body.constrained = $("constrained").checked;
   return body;
@@ -232,8 +235,8 @@ function searchBody() {
 
 async function search(signal) {
   const body = searchBody();
-  const asked = { ...panel.asked(), stated: body.problem };
-  shown = panel.statement;
+  const asked = stated.asked();
+  shown = stated.text;
   const turns = new Turns((candidate) => inspect(candidate, asked));
   $("search").hidden = false;
   try {
@@ -242,6 +245,7 @@ async function search(signal) {
     }
   } finally {
     turns.end("stopped");
+    $("search").hidden = !$("turns").firstChild; // refused before there was a turn
   }
 }
 
@@ -290,13 +294,8 @@ function showAnswer(answer, asked) {
     report: answer.report,
     reward: answer.reward,
     compiled: answer.compiled,
+    warnings: answer.warnings,
   }, { ...asked, bitstring: answer.best_bitstring });
-}
-
-/** A message as a sentence; a problem's name at its beginning as people write it. */
-function sentence(text) {
-  const plain = text.replace(/^[a-z]+(?:_[a-z]+)+(?=:)/, words);
-  return plain.charAt(0).toUpperCase() + plain.slice(1);
 }
 
 async function verifyOwn(signal) {
@@ -305,20 +304,21 @@ async function verifyOwn(signal) {
     $("own").focus();
     throw new Refusal(null, { message: "There is no circuit yet", hint: "write or paste an OpenQASM 3 program" });
   }
-  const asked = { ...panel.asked(), stated: panel.request };
-  shown = panel.statement;
+  const asked = stated.asked();
+  shown = stated.text;
   await verify(circuit, asked, { title: "Your circuit", signal });
 }
 
 /** Verify a program for a problem that was asked about, and show it. */
 async function verify(circuit, asked, { title, signal = null }) {
-  const body = { problem: asked.stated, circuit };
+  const body = { ...asked.stated, circuit };
   const { report, reward, observation } = await postJson("v1/verify", { ...body, draw: true }, signal);
   if (!report.valid) {
     say("The circuit is not valid.");
     return showInvalid(report.error, circuit);
   }
-  say(`Valid: reward ${number(reward.value)}.`);
+  const done = report.task ? `, ${report.task.success ? "done" : "not done yet"}` : "";
+  say(`Valid${done}: reward ${number(reward.value)}.`);
   showResult({ title, circuit, report, reward: reward.value, observation }, { ...asked, path: "v1/verify", body });
 }
 
@@ -336,32 +336,11 @@ function inspect(candidate, asked) {
   $("candidate-title").focus();
 }
 
-// ---- what went wrong ----------------------------------------------------------------------------
-
-function showProblem(error) {
-  const known = error instanceof Refusal;
-  if (!known) console.error(error);
-  $("problem-part").hidden = false;
-  $("problem-line").hidden = true;
-  $("problem-title").textContent = sentence(known ? error.message : `this page failed: ${error.message}`);
-  $("problem-hint").textContent = known ? sentence(error.hint) : "Reload the page, and report this if it stays.";
-  if (!$("status-part").hidden) say(error.status === null ? "Not sent." : known && error.status !== 200 ? "Refused." : $("status").textContent);
-}
-
-function showInvalid({ kind, message, line, column }, circuit) {
-  showProblem(new Refusal(200, { message: `Not valid (${words(kind)})`, hint: message }));
-  if (!line) return;
-  const text = circuit.split("\n")[line - 1] ?? "";
-  $("problem-line").hidden = false;
-  $("problem-line").textContent = `${line} | ${text}` + (column ? `\n${" ".repeat(String(line).length + 2 + column)}^` : "");
-}
-
 // ---- links --------------------------------------------------------------------------------------
 
 async function share() {
   try {
-    const { primitive, attributes } = panel.request;
-    const state = { primitive, graph: panel.text, attributes };
+    const state = { ...stated.state };
     if (mode() === "verify") state.circuit = $("own").value;
     const link = new URL(location.href);
     link.hash = new URLSearchParams({ problem: JSON.stringify(state) }).toString();
@@ -378,11 +357,9 @@ function takeLink() {
   const given = new URLSearchParams(location.hash.slice(1)).get("problem");
   if (!given) return false;
   try {
-    const { primitive, graph, attributes = null, circuit = "", ...others } = JSON.parse(given);
-    const [other] = Object.keys(others);
-    if (other !== undefined) throw new Error(`“${other}” is not used here`);
-    if (typeof graph !== "string" || typeof circuit !== "string") throw new Error("graph and circuit are texts");
-    panel.pick(primitive, { text: graph, attributes });
+    const { circuit = "", ...state } = JSON.parse(given);
+    if (typeof circuit !== "string") throw new Error("circuit is a text");
+    stated.restore(state);
     $("problem-part").hidden = true;
     if (circuit) {
       $("own").value = circuit;

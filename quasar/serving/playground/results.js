@@ -1,9 +1,11 @@
-// What came out: figures, circuit, outcomes beside the optimum, the answer on the graph.
+// What came out: figures, circuit, outcomes beside the optimum, the answer on the graph. What is
+// special to the other tasks is in `task_results.js`.
 
 import { drawAnswer, verdict } from "./answer.js";
 import { drawCircuit } from "./circuit.js";
-import { $, copyText, el, number, percent, plural, words } from "./dom.js";
+import { $, copyText, el, number, percent, plural } from "./dom.js";
 import { snippets } from "./snippets.js";
+import { showTask, taskFigures } from "./task_results.js";
 
 /**
  * Show a verified circuit.
@@ -12,11 +14,19 @@ import { snippets } from "./snippets.js";
  */
 export function showResult(result, asked) {
   const { report } = result;
+  const ofTask = Boolean(report.task);
   $("result").hidden = false;
   $("result-title").textContent = result.title;
-  $("figures").replaceChildren(...figures(result).map(([name, value, note]) =>
+  const shown = ofTask ? [...taskFigures(result, asked), ...onDevice(result)] : figures(result);
+  $("figures").replaceChildren(...shown.map(([name, value, note]) =>
     el("div", { class: "figure" }, el("dt", {}, name), el("dd", {}, value), note && el("dd", { class: "note" }, note)),
   ));
+  const warnings = result.warnings ?? [];
+  $("warnings").hidden = !warnings.length;
+  $("warnings").textContent = warnings.map((text) => `Note: ${text}.`).join(" ");
+  $("graph-result").hidden = ofTask;
+  $("task-result").hidden = !ofTask;
+  $("headline").hidden = !ofTask;
   const { drawing } = report;
   drawCircuit($("circuit"), report.num_qubits, drawing);
   $("circuit").setAttribute("aria-label",
@@ -25,7 +35,8 @@ export function showResult(result, asked) {
   $("circuit-note").textContent = drawing.omitted_gates
     ? `The first ${drawing.gates.length} of ${report.num_gates} gates; the program below has them all.`
     : "Angles in radians.";
-  showOutcomes(report, asked);
+  if (ofTask) showTask(report);
+  else showOutcomes(report, asked);
   $("observation").textContent = result.observation ?? "";
   $("fixing").hidden = !result.observation;
   showCode(result, asked);
@@ -52,12 +63,14 @@ function figures({ report, reward, compiled }) {
       distribution.uniform_feasible_probability === null ? "" : `uniform ${percent(distribution.uniform_feasible_probability)}`]);
   }
   if (optimisation) found.push(["Warm-start gain", number(optimisation.gain), "as start of an optimiser"]);
-  if (compiled) {
-    const cost = compiled.message ?? `depth ${compiled.depth}` +
-      (compiled.duration_us === null ? "" : `, ${number(compiled.duration_us, 1)} µs`);
-    found.push([`On ${compiled.device}`, compiled.message ? "–" : plural(compiled.two_qubit_gates, "2-qubit gate"), cost]);
-  }
-  return found;
+  return [...found, ...onDevice({ compiled })];
+}
+
+function onDevice({ compiled }) {
+  if (!compiled) return [];
+  const cost = compiled.message ?? `depth ${compiled.depth}` +
+    (compiled.duration_us === null ? "" : `, ${number(compiled.duration_us, 1)} µs`);
+  return [[`On ${compiled.device}`, compiled.message ? "–" : plural(compiled.two_qubit_gates, "2-qubit gate"), cost]];
 }
 
 // ---- outcomes -----------------------------------------------------------------------------------
@@ -137,111 +150,4 @@ async function copy(button, text, name) {
   } catch (error) {
     $("copied").textContent = error.message;
   }
-}
-
-// ---- turns --------------------------------------------------------------------------------------
-
-const LINES_SHOWN = 6; // of a program that is being written
-
-/** The turns of a search as they come. `inspect(candidate)` is called for a chosen candidate. */
-export class Turns {
-  constructor(inspect) {
-    this.samples = 0; // of a turn, as the endpoint says
-    this.inspect = inspect;
-    this.best = null;
-    $("turns").replaceChildren();
-    $("turns").hidden = false;
-    $("candidate").hidden = true;
-  }
-
-  begin(turn) {
-    this.title = el("span", {});
-    this.list = el("ul", { class: "candidates" });
-    this.texts = new Map(); // by sample, as far as they are written
-    this.page = el("pre", { class: "growing", "aria-hidden": "true", hidden: "" });
-    const heading = el("h3", {}, `Turn ${turn}`, " ", this.title);
-    $("turns").append(el("section", { class: "turn" }, heading, this.list, this.page));
-    this.title.textContent = "the model writes …";
-    this.#fill(Array.from({ length: this.samples }, (_, sample) => waiting(sample, "writing")));
-  }
-
-  /** The model has written on: how far each candidate is, and the end of the first one. */
-  grown({ pieces }) {
-    for (const { sample, text } of pieces) {
-      const whole = (this.texts.get(sample) ?? "") + text;
-      this.texts.set(sample, whole);
-      const why = this.list.children[sample]?.querySelector(".why");
-      if (why) why.textContent = plural(whole.split("\n").length, "line");
-    }
-    const first = this.texts.get(Math.min(...this.texts.keys()));
-    this.page.textContent = first.split("\n").slice(-LINES_SHOWN).join("\n");
-    this.page.hidden = false;
-  }
-
-  written({ candidates, seconds }) {
-    this.page.hidden = true;
-    this.title.textContent = `written in ${number(seconds, 1)} s, being verified …`;
-    this.#fill(candidates.map(({ sample }) => waiting(sample, "verifying")));
-  }
-
-  verified({ candidates, best }) {
-    const valid = candidates.filter((candidate) => candidate.valid).length;
-    this.title.textContent = `${valid} of ${candidates.length} valid` +
-      (best ? `, best so far ${number(best.reward)}` : "");
-    this.best = best;
-    this.#fill(candidates.map((candidate) => this.#card(candidate)));
-    this.#star();
-  }
-
-  /** No further candidates come. */
-  end(reason) {
-    const open = $("turns").querySelectorAll(".waiting");
-    if (open.length) this.title.textContent = reason;
-    open.forEach((card) => card.closest("li").remove());
-  }
-
-  #fill(cards) {
-    this.list.replaceChildren(...cards.map((card) => el("li", {}, card)));
-  }
-
-  #card(candidate) {
-    const { sample, turn, valid, reward, error } = candidate;
-    const card = el("button", {
-      type: "button", class: `card ${valid ? "valid" : "invalid"}`, "data-place": `${turn}.${sample}`,
-      onclick: () => {
-        $("turns").querySelectorAll(".card.current").forEach((other) => other.classList.remove("current"));
-        card.classList.add("current");
-        this.inspect(candidate);
-      },
-    }, el("span", { class: "sample" }, `#${sample + 1}`), el("strong", {}, valid ? number(reward) : "✗"),
-      el("span", { class: "why" }, valid ? "valid" : words(error?.kind ?? "not valid")));
-    return card;
-  }
-
-  #star() {
-    for (const card of $("turns").querySelectorAll(".card")) {
-      const is = this.best && card.dataset.place === `${this.best.turn}.${this.best.sample}`;
-      card.classList.toggle("best", Boolean(is));
-      const why = card.querySelector(".why");
-      if (card.classList.contains("valid")) why.textContent = is ? "★ best" : "valid";
-    }
-  }
-}
-
-const waiting = (sample, what) =>
-  el("span", { class: "card waiting" }, el("span", { class: "sample" }, `#${sample + 1}`),
-    el("strong", { "aria-hidden": "true" }, "·"), el("span", { class: "why" }, what));
-
-/** One candidate in full. */
-export function showCandidate(candidate, draw) {
-  const { turn, sample, valid, reward, error, circuit } = candidate;
-  $("candidate").hidden = false;
-  $("candidate-title").textContent = `Turn ${turn}, candidate ${sample + 1}`;
-  $("candidate-why").textContent = valid
-    ? `Valid: reward ${number(reward)}, approximation ratio ${number(candidate.approximation_ratio)}, ` +
-      `${plural(candidate.num_gates, "gate")}, depth ${candidate.depth}.`
-    : `Not valid (${words(error?.kind ?? "unknown")}): ${error?.message ?? "no reason was given"}`;
-  $("candidate-text").textContent = circuit;
-  const button = el("button", { type: "button", class: "quiet", onclick: draw }, "Draw this circuit");
-  $("candidate-draw").replaceChildren(...(valid ? [button] : []));
 }

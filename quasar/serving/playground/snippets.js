@@ -29,7 +29,7 @@ print(circuit)
 `;
 }
 
-function client({ problem, ...rest }) {
+function client({ problem, row, ...rest }) {
   const { stream, draw, ...options } = rest;
   const said = Object.entries(options).map(([name, value]) => `    ${name}=${python(value)},\n`);
   return `import os
@@ -38,13 +38,13 @@ import quasar
 
 client = quasar.Client(${JSON.stringify(BASE.href)}, api_key=os.environ.get("QUASAR_API_KEY"))
 answer = client.circuit(
-    ${python(problem)},
+    ${python(problem ?? row)},
 ${said.join("")})
 print(answer.circuit)
 `;
 }
 
-function verifying(body) {
+function verifying({ problem, row, circuit }) {
   return `import json
 import os
 import urllib.request
@@ -53,8 +53,8 @@ key = os.environ.get("QUASAR_API_KEY", "none")
 request = urllib.request.Request(
     ${JSON.stringify(new URL("v1/verify", BASE).href)},
     json.dumps({
-        "problem": ${python(body.problem)},
-        "circuit": ${pythonText(body.circuit)},
+        "${problem ? "problem" : "row"}": ${python(problem ?? row)},
+        "circuit": ${pythonText(circuit)},
     }).encode(),
     {"Content-Type": "application/json", "Authorization": f"Bearer {key}"},
 )

@@ -109,6 +109,23 @@ def draw(rng: np.random.Generator, family: str, num_qubits: int) -> dict[str, An
     }
 
 
+def parameter_names(family: str) -> tuple[str, ...]:
+    """The parameters of a family; of the Heisenberg chain a list, of all others numbers."""
+    if family in MOLECULES:
+        return ("bond_length",)
+    return tuple(_LATTICE[family]) if family in _LATTICE else ("couplings",)
+
+
+def spelt_out(family: str, parameters: Mapping[str, Any], num_qubits: int) -> dict[str, Any]:
+    """The parameters as an instance has them: one number for all couplings becomes their list."""
+    found = dict(parameters)
+    couplings = found.get("couplings")
+    number = isinstance(couplings, (int, float)) and not isinstance(couplings, bool)
+    if family == "heisenberg_chain" and number:
+        found["couplings"] = [couplings] * (num_qubits - 1)
+    return found
+
+
 def build(family: str, parameters: Mapping[str, Any], num_qubits: int) -> Model:
     """The model. Raises TaskError naming the parameter that is missing, unknown or no number."""
     if family in MOLECULES:
@@ -192,7 +209,7 @@ def _numbers(family: str, given: Mapping[str, Any], names: tuple[str, ...]) -> l
 def _couplings(given: Mapping[str, Any], count: int) -> list[float]:
     where = "heisenberg_chain: parameter 'couplings'"
     if set(given) != {"couplings"} or not isinstance(given["couplings"], (list, tuple)):
-        raise TaskError(f"{where} must be given, alone, as a list")
+        raise TaskError(f"{where} must be given, alone, as a list or one number")
     if len(given["couplings"]) != count:
         raise TaskError(
             f"{where} has {len(given['couplings'])} numbers; the chain has {count} bonds"

@@ -14,7 +14,6 @@ energy in a wrong sector is worth nothing. Success: |⟨H⟩ − E0| at most 1.6
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,9 +25,19 @@ from quasar.simulation import eigensolver
 from quasar.simulation.eigensolver import GroundSpace, ground_space
 from quasar.simulation.statevector import exact
 from quasar.simulation.statevector.encoding import encode
-from quasar.tasks.base import PromptMessages, PromptStyle, RewardPart, Task, TaskInstance, gain
+from quasar.tasks.base import (
+    ContentForm,
+    PromptMessages,
+    PromptStyle,
+    RewardPart,
+    Task,
+    TaskInstance,
+    gain,
+)
 from quasar.tasks.ground_state import families
 from quasar.tasks.ground_state.families import CUSTOM, MAX_QUBITS, Model, Sector
+from quasar.tasks.ground_state.forms import content_form
+from quasar.tasks.ground_state.found import GroundFacts, GroundFound, draw_levels, excesses
 from quasar.tasks.ground_state.prompts import ask
 from quasar.tasks.ground_state.sectors import (
     lowest_of_wrong_sector,
@@ -38,57 +47,18 @@ from quasar.tasks.ground_state.sectors import (
 from quasar.tasks.ground_state.teacher import teach
 from quasar.tasks.ground_state.words import read_words
 from quasar.tasks.product_states import (
-    ProductState,
     closest_product_state,
     lowest_product_state,
 )
 from quasar.tasks.programs import program
 from quasar.tasks.words import AskedInstance
 
-SHARE = 0.02  # of E_ref − E0: what counts as found, of a lattice
 _LEAST_SECTOR = 0.99  # weight in the sector for a success
 # A Hamiltonian whose ground state is (nearly) a product state asks for nothing.
 _LEAST_ROOM = 1e-3  # of Σ|c|, but the identity
 _NUM_TERMS = 3  # in the advice
 _DENSE_QUBITS = 10  # of a second opinion
 _GOOD = 0.995  # what the teacher is content with, of each part
-
-
-@dataclass(frozen=True)
-class GroundFacts:
-    """What is exact of an instance."""
-
-    model: Model
-    ground: GroundSpace
-    product: ProductState  # of lowest energy
-    closest: ProductState  # of largest overlap with the ground space
-    sector: np.ndarray | None  # bool (2**n,), the basis states of the sector; None: all
-    wanted: np.ndarray  # mean of each string in the ground space
-
-    @property
-    def hamiltonian(self) -> PauliSum:
-        return self.model.hamiltonian
-
-    @property
-    def room(self) -> float:
-        """E_ref − E0."""
-        return self.product.value - self.ground.energy
-
-    @property
-    def tolerance(self) -> float:
-        """Largest |⟨H⟩ − E0| of a success."""
-        return SHARE * self.room if self.model.tolerance is None else self.model.tolerance
-
-
-@dataclass(frozen=True)
-class GroundFound:
-    """What was measured of a circuit."""
-
-    facts: GroundFacts
-    state: np.ndarray
-    energy: float
-    fidelity: float
-    in_sector: float  # weight, 1 where there is no sector
 
 
 def energy_part(found: GroundFound) -> float:
@@ -173,9 +143,8 @@ class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
                 f"{self.name}: 'n_qubits' is {num_qubits}; {family} has "
                 + ", ".join(map(str, sizes))
             )
-        instance = TaskInstance(
-            self.name, family, num_qubits, {"parameters": dict(content["parameters"])}
-        )
+        parameters = families.spelt_out(family, content["parameters"], num_qubits)
+        instance = TaskInstance(self.name, family, num_qubits, {"parameters": parameters})
         self._model(instance)  # refuses what is wrong with the parameters
         return instance
 
@@ -213,6 +182,9 @@ class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
             sector = Sector(**content["sector"]) if "sector" in content else None
             return Model(PauliSum.from_text(content["hamiltonian"], instance.num_qubits), sector)
         return families.build(instance.family, content["parameters"], instance.num_qubits)
+
+    def form(self, family: str) -> ContentForm:
+        return content_form(self.require_family(family))
 
     def from_words(self, text: str) -> AskedInstance | None:
         found = read_words(text)
@@ -287,19 +259,15 @@ class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
             return ()
         if facts.sector is not None and found.in_sector < _LEAST_SECTOR:
             lines.append(f"weight {found.in_sector:.3f} in the sector asked for, must be 1")
-        means = exact.string_means(found.state, facts.hamiltonian)
-        excess = [
-            (term.coefficient * (mean - wanted), term, mean, wanted)
-            for term, mean, wanted in zip(facts.hamiltonian.terms, means, facts.wanted, strict=True)
-            if term.word != "I"
-        ]
-        costly = sorted((e for e in excess if e[0] > 1e-3 * facts.room), key=lambda e: -e[0])
+        costly = sorted(
+            (t for t in excesses(found) if t.excess > 1e-3 * facts.room), key=lambda t: -t.excess
+        )
         if costly:
             lines.append(
                 "terms that cost: "
                 + ", ".join(
-                    f"{t.coefficient:.4g}*{t.word} at {mean + 0.0:.2f} not {wanted + 0.0:.2f}"
-                    for _, t, mean, wanted in costly[:_NUM_TERMS]
+                    f"{t.term.coefficient:.4g}*{t.term.word} at {t.mean:.2f} not {t.wanted:.2f}"
+                    for t in costly[:_NUM_TERMS]
                 )
             )
         return tuple(lines)
@@ -366,17 +334,7 @@ class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
         return facts.hamiltonian
 
     def drawing(self, found: GroundFound) -> Mapping[str, Any]:
-        facts = found.facts
-        return {
-            "kind": "levels",
-            "levels": [
-                {"name": "ground state", "energy": facts.ground.energy},
-                {"name": "this circuit", "energy": found.energy},
-                {"name": "best product state", "energy": facts.product.value},
-            ],
-            "gap": facts.ground.gap,
-            "fidelity": found.fidelity,
-        }
+        return draw_levels(found)
 
     def warm_up(self) -> None:
         exact.warm_up_observables()

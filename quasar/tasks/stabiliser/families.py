@@ -27,6 +27,7 @@ FAMILIES: Mapping[str, str] = {
     "css": "the encoder of a random CSS code with one logical qubit",
     "custom": "an encoder, operator or state that is given row by row",
 }
+CODES = ("repetition", "five_qubit", "steane", "shor", "surface")  # one of each size
 _SIZES: Mapping[str, Callable[[int], range | tuple[int, ...]]] = {
     "clifford": lambda most: range(2, most + 1),
     "state": lambda most: range(2, most + 1),
@@ -68,6 +69,15 @@ def code(family: str, n: int) -> dict[str, list[str]]:
     if n not in possible_qubits(family, MAX_QUBITS):
         raise TaskError(f"stabiliser: there is no {family} code on {n} qubits")
     return content_of(_code(family, n))
+
+
+def named_code(family: str, n: int | None) -> tuple[dict[str, list[str]], int]:
+    """(content, size) of one of `CODES`. Raises TaskError where the size is left open."""
+    if n is None:
+        n, *others = possible_qubits(family, MAX_QUBITS)
+        if others:
+            raise TaskError(f"stabiliser: field 'n_qubits' is missing; {family} has many sizes")
+    return code(family, n), n
 
 
 def content_of(target: Target) -> dict[str, list[str]]:

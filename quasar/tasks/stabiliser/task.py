@@ -22,17 +22,26 @@ import numpy as np
 from quasar.circuits.circuit import Circuit, Gate
 from quasar.errors import TaskError
 from quasar.simulation.stabiliser.tableau import PauliString, Tableau, identity_strings
-from quasar.tasks.base import PromptMessages, PromptStyle, RewardPart, Task, TaskInstance, gain
+from quasar.tasks.base import (
+    ContentForm,
+    PromptMessages,
+    PromptStyle,
+    RewardPart,
+    Task,
+    TaskInstance,
+    gain,
+)
 from quasar.tasks.programs import program
 from quasar.tasks.stabiliser import families
 from quasar.tasks.stabiliser.families import FAMILIES, FIELDS, MAX_QUBITS, content_of
+from quasar.tasks.stabiliser.forms import content_form
 from quasar.tasks.stabiliser.synthesis import synthesise
 from quasar.tasks.stabiliser.target import Target, best_local_layer
 from quasar.tasks.stabiliser.words import read_words
 from quasar.tasks.words import AskedInstance
 
 _NUM_ROWS = 3  # in the advice
-_DRAWN_ROWS = 200
+_DRAWN_ROWS = 64
 _SYSTEM = (
     "You write quantum circuits. Answer with one OpenQASM 3 program of Clifford gates (h, s, sdg, "
     "x, y, z, cx, cz, swap, …) on the given number of qubits that measures every qubit at the end. "
@@ -107,7 +116,8 @@ class StabiliserTask(Task[TaskInstance, CliffordFacts, CliffordFound]):
 
     An instance's content: `stabilisers`, `logical_x` and `logical_z`, lists of strings as `+XZI`
     (qubit 0 first). k logical qubits go with n − k stabilisers: k = 0 is a state, k = n an
-    operator, where logical_x and logical_z are the images of X and Z of each qubit.
+    operator, where logical_x and logical_z are the images of X and Z of each qubit. `read` takes
+    empty content for a code that the family names, its qubits in the usual order.
     """
 
     name = "stabiliser"
@@ -148,6 +158,8 @@ class StabiliserTask(Task[TaskInstance, CliffordFacts, CliffordFound]):
                     f"{self.name}: 'instance.{name}' is not used (it takes: {', '.join(FIELDS)}); "
                     "take it out"
                 )
+        if family in families.CODES and not content:
+            content, num_qubits = families.named_code(family, num_qubits)
         words = [word for name in FIELDS for word in self._words(content, name)]
         if not words:
             raise TaskError(f"{self.name}: 'instance' has no rows")
@@ -195,6 +207,9 @@ class StabiliserTask(Task[TaskInstance, CliffordFacts, CliffordFound]):
                 f"letters; there are {n} qubits"
             )
         return string
+
+    def form(self, family: str) -> ContentForm:
+        return content_form(self.require_family(family))
 
     def from_words(self, text: str) -> AskedInstance | None:
         found = read_words(text)
@@ -266,13 +281,7 @@ class StabiliserTask(Task[TaskInstance, CliffordFacts, CliffordFound]):
 
     def advice(self, found: CliffordFound) -> tuple[str, ...]:
         target, n = found.facts.target, found.facts.target.num_qubits
-        first, k = len(target.stabilisers), target.num_logical
-        got: list[PauliString] = []
-        if found.wrong >> first:
-            logical = [PauliString(1 << a, 0) for a in range(k)]
-            forward = Tableau(n, [*logical, *(PauliString(0, 1 << a) for a in range(k))])
-            forward.apply(found.circuit)
-            got = forward.strings()
+        first, got = len(target.stabilisers), _images(found)
         lines = []
         for row, (name, wanted) in enumerate(zip(target.names, target.rows, strict=True)):
             if not found.wrong >> row & 1:
@@ -327,21 +336,36 @@ class StabiliserTask(Task[TaskInstance, CliffordFacts, CliffordFound]):
         return max(1, facts.teacher.two_qubit_cost)
 
     def drawing(self, found: CliffordFound) -> Mapping[str, Any]:
-        target = found.facts.target
-        named = list(zip(target.names, target.rows, strict=True))
-        return {
-            "kind": "tableau",
-            "rows": [
+        target, n = found.facts.target, found.facts.target.num_qubits
+        first, got = len(target.stabilisers), _images(found)
+        # Where not all can be shown, those that are wrong come before the others.
+        places = sorted(range(len(target.rows)), key=lambda place: not found.wrong >> place & 1)
+        rows = []
+        for place in sorted(places[:_DRAWN_ROWS]):
+            wrong = bool(found.wrong >> place & 1)
+            rows.append(
                 {
-                    "name": name,
-                    "wanted": row.word(target.num_qubits),
-                    "right": not found.wrong >> place & 1,
+                    "name": target.names[place],
+                    "wanted": target.rows[place].word(n),
+                    "right": not wrong,
                     "sign_alone": bool(found.wrong_sign >> place & 1),
+                    # What a logical operator is mapped to; a stabiliser holds or does not.
+                    "got": got[place - first].word(n) if wrong and place >= first else None,
                 }
-                for place, (name, row) in enumerate(named[:_DRAWN_ROWS])
-            ],
-            "omitted": max(0, len(named) - _DRAWN_ROWS),
-        }
+            )
+        return {"kind": "tableau", "rows": rows, "omitted": len(places) - len(rows)}
+
+
+def _images(found: CliffordFound) -> list[PauliString]:
+    """What the logical operators are mapped to, X before Z; empty where all of them are right."""
+    target = found.facts.target
+    n, k = target.num_qubits, target.num_logical
+    if not found.wrong >> len(target.stabilisers):
+        return []
+    inputs = [PauliString(1 << a, 0) for a in range(k)] + [PauliString(0, 1 << a) for a in range(k)]
+    forward = Tableau(n, inputs)
+    forward.apply(found.circuit)
+    return forward.strings()
 
 
 def _messages(system: str, user: str) -> PromptMessages:

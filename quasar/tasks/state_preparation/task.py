@@ -23,11 +23,20 @@ from quasar.circuits.circuit import Circuit, Gate
 from quasar.errors import TaskError
 from quasar.simulation.statevector import exact
 from quasar.simulation.statevector.encoding import encode
-from quasar.tasks.base import PromptMessages, PromptStyle, RewardPart, Task, TaskInstance, gain
+from quasar.tasks.base import (
+    ContentForm,
+    PromptMessages,
+    PromptStyle,
+    RewardPart,
+    Task,
+    TaskInstance,
+    gain,
+)
 from quasar.tasks.product_states import closest_product_state
 from quasar.tasks.programs import prepared, program, rounded
 from quasar.tasks.state_preparation.families import FAMILIES
 from quasar.tasks.state_preparation.family import MAX_QUBITS
+from quasar.tasks.state_preparation.forms import FORMS
 from quasar.tasks.state_preparation.words import read_words
 from quasar.tasks.words import AskedInstance
 
@@ -36,6 +45,7 @@ _EASY = 0.99  # a trivial answer as near as this is the answer, and no baseline
 _DIGITS = 4.0  # of the error against the baseline's, for full precision
 _NUM_AMPLITUDES = 3  # in the advice
 _DRAWN = 32  # amplitudes of a drawing
+_SEEN = 1e-3  # an amplitude as near as this is right, for a reader
 _SYSTEM = (
     "You write quantum circuits. Answer with one OpenQASM 3 program on the given number of qubits "
     "that prepares the target state from |0...0> and measures every qubit at the end. A ket names "
@@ -152,6 +162,9 @@ class StatePreparation(Task[TaskInstance, TargetFacts, StateFound]):
             raise TaskError(f"{self.name}: the target is |0...0>: there is nothing to prepare")
         return TaskInstance(self.name, family, num_qubits, dict(content))
 
+    def form(self, family: str) -> ContentForm:
+        return FORMS[self.require_family(family)]
+
     def from_words(self, text: str) -> AskedInstance | None:
         found = read_words(text)
         if found is None:
@@ -228,7 +241,7 @@ class StatePreparation(Task[TaskInstance, TargetFacts, StateFound]):
         told = ", ".join(
             f"|{_ket(i, n)}> at {_number(state[i])} not {_number(target[i])}"
             for i in wrong
-            if distance[i] > 1e-3
+            if distance[i] > _SEEN
         )
         return (f"amplitudes that are wrong: {told}",) if told else ()
 
@@ -277,6 +290,7 @@ class StatePreparation(Task[TaskInstance, TargetFacts, StateFound]):
                     "ket": _ket(i, n),
                     "target": [float(target[i].real), float(target[i].imag)],
                     "state": [float(state[i].real), float(state[i].imag)],
+                    "right": bool(abs(state[i] - target[i]) <= _SEEN),
                 }
                 for i in listed
                 if weight[i] > 1e-6
