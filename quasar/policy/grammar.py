@@ -221,15 +221,6 @@ class TokenGrammar:
             path.take(token)
         return self.record(rows)
 
-    def replay(self, form: ProgramForm, token_ids: Sequence[int]) -> LegalTokens:
-        """The record of a sequence that another engine drew from the same pattern, unsteered."""
-        path = AutomatonPath(self, self.automaton(form))
-        rows = []
-        for token in token_ids:
-            rows.append(path.row(_NO_LIMIT))
-            path.take(token)
-        return self.record(rows)
-
     def _encode(self, text: str) -> tuple[int, ...]:
         return tuple(self._tokenizer.encode(text, add_special_tokens=False))
 

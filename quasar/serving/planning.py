@@ -59,7 +59,9 @@ def plan_search(request: CircuitRequest, config: QuasarConfig, *, stream: bool) 
         problem = _problem(request, config) if record is None else record.problem
     _require_trained(problem, request, config)
     tools = _tools(request, problem, config)
-    constrained = _constrained(request, config)
+    constrained = request.constrained
+    if constrained is None:
+        constrained = config.generation.constrained
     common: dict[str, Any] = {
         "samples": samples,
         "generation": for_turns(config.generation, request.turns).model_copy(
@@ -149,21 +151,6 @@ def _task_plan(
         form=record_form(record, config.dataset),
         warnings=(*stated.notes, *task_outside_training(config, stated.instance)),
     )
-
-
-def _constrained(request: CircuitRequest, config: QuasarConfig) -> bool:
-    """Whether as asked, else as configured. Raises RequestRefused where it cannot be."""
-    if request.constrained is None:
-        return config.generation.constrained
-    vllm = config.generation.engine == "vllm"
-    if request.constrained and vllm and config.dataset.style == "canonical":
-        raise RequestRefused(
-            422,
-            "constrained: vLLM does not hold a model to canonical programs",
-            field="constrained",
-            hint="ask without it, or start the endpoint with generation.engine=transformers",
-        )
-    return request.constrained
 
 
 def _tools(

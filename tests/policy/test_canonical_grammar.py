@@ -19,7 +19,6 @@ from quasar.datasets.plan import PartialAssignment, worked_plan
 from quasar.datasets.random_ising import random_ising
 from quasar.episodes.runner import EpisodeRunner, verifying
 from quasar.episodes.task import EpisodeTask
-from quasar.errors import ConfigError
 from quasar.policy.engines.decoding import Decoding, DecodingRow
 from quasar.policy.engines.protocol import Sampling
 from quasar.policy.engines.transformers import CircuitGenerator
@@ -332,11 +331,6 @@ def test_free_prompts_name_no_family_to_be_held_to(config, problem):
     published = with_overrides(config, {"dataset.style": "published"})
     form = program_form(problem, ansatz="qaoa", layers=1, settings=published.dataset)
     assert form == ProgramForm(problem.num_qubits)
-
-
-def test_vllm_is_not_held_to_canonical_programs(config):
-    with pytest.raises(ConfigError, match=r"generation\.engine"):
-        with_overrides(config, {"generation.engine": "vllm"})
 
 
 def test_further_answers_take_the_qubits_in_orders_of_their_own(generator, config, problem):

@@ -167,11 +167,6 @@ def test_an_engine_that_is_not_installed_is_named(tiny_policy, tiny_config):
     assert "\n" not in str(caught.value)
 
 
-def test_vllm_wants_the_whole_distribution(tiny_config):
-    with pytest.raises(ConfigError, match="top_p=1"):
-        with_overrides(tiny_config, {"generation.engine": "vllm", "generation.top_p": 0.9})
-
-
 def test_other_seeds_write_other_texts(generator, prompts):
     sampling = Sampling(1.0, 1.0, 16)
     done = generator.sample([prompts[0]] * 8, seeds=range(8), sampling=sampling)

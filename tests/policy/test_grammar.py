@@ -168,18 +168,6 @@ def test_a_record_holds_the_sets_that_were_drawn_from(grammar):
     assert len(record.sets) < len(ids)
 
 
-def test_a_replay_far_from_the_limit_is_the_record(grammar):
-    ids, _ = write(grammar, 3, 400, torch.Generator().manual_seed(6))
-    free = grammar.automaton(ProgramForm(3))
-    state, expected = free.start, []
-    for token in ids:
-        expected.append(free.legal(state, 1 << 20))
-        state = free.advance(state, token)
-    replayed = grammar.replay(ProgramForm(3), ids)
-    for place, tokens in zip(replayed.index, expected, strict=True):
-        assert (replayed.sets[place] == tokens).all()
-
-
 def test_records_of_turns_are_joined_around_what_was_only_read():
     one = LegalTokens(np.array([0, 1], np.int32), (np.array([3]), np.array([4, 5])))
     two = LegalTokens(np.array([0], np.int32), (np.array([4, 5]),))

@@ -145,13 +145,6 @@ def test_canonical_programs_are_held_to_the_problem_and_the_family_asked_for():
     assert (second.ansatz, second.layers) == ("qaoa", 3)
 
 
-def test_vllm_is_not_asked_for_what_it_does_not_carry_out():
-    endpoint = Endpoint([GOOD], "dataset.style=canonical", "generation.engine=vllm")
-    refused = endpoint.ask(BODY | {"constrained": True})
-    assert (refused.status_code, error_of(refused)["field"]) == (422, "constrained")
-    assert endpoint.ask(BODY).status_code == 200
-
-
 @pytest.mark.parametrize("example", [EXAMPLE, FLOW_EXAMPLE, TEXT_EXAMPLE])
 def test_the_examples_that_the_page_shows_are_accepted(example):
     response = Endpoint(["nothing"]).ask(example)

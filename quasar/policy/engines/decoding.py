@@ -8,7 +8,7 @@ rows, so it never outlives the weights.
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -24,6 +24,14 @@ from quasar.policy.program_end import EndOfProgram
 _COMPACT_SHARE = 0.25
 _ROOM = 32  # columns by which a cache grows
 _LIKELY = 64  # tokens among which a nucleus is looked for first
+
+
+class Drawn(NamedTuple):
+    """A token as it was drawn."""
+
+    token: int
+    log_prob: float
+    legal: int  # number of the legal set it was drawn from; -1: the whole vocabulary
 
 
 @dataclass(slots=True)
@@ -68,9 +76,11 @@ class DecodingRow:
             self.sets.append(self.legal())
             self._append(token, 0.0, end_ids)
 
-    def write(self, token: int, log_prob: float, *, end_ids: Container[int]) -> None:
+    def write(self, drawn: Drawn, *, end_ids: Container[int]) -> None:
         """Append a sampled token and see whether it ends the turn."""
-        self._append(token, log_prob, end_ids)
+        if self.path is not None:
+            self.sets.append(drawn.legal)
+        self._append(drawn.token, drawn.log_prob, end_ids)
         self.skip(end_ids=end_ids, to_choice=False)
 
     def _append(self, token: int, log_prob: float, end_ids: Container[int]) -> None:
@@ -208,16 +218,9 @@ class Decoding:
         ).logits[:, -1]
 
     def _write(self, rows: Sequence[DecodingRow], logits: torch.Tensor) -> None:
-        uniform = [row.draws[len(row.ids)] if row.running else 0.0 for row in rows]
-        chosen, log_probs = draw(
-            logits,
-            torch.tensor(uniform, device=logits.device),
-            [row.sampling for row in rows],
-            _legal(rows),
-        )
-        for row, token, log_prob in zip(rows, chosen.tolist(), log_probs.tolist(), strict=True):
+        for row, drawn in zip(rows, draw_next(rows, logits), strict=True):
             if row.running:
-                row.write(token, log_prob, end_ids=self._end_ids)
+                row.write(drawn, end_ids=self._end_ids)
 
     def _join(self, cache: Cache, mask: torch.Tensor) -> None:
         """Append rows to the batch, both padded on the left to the wider of the two."""
@@ -233,19 +236,31 @@ class Decoding:
                 setattr(layer, name, torch.cat(parts))
 
 
-def _legal(rows: Sequence[DecodingRow]) -> torch.Tensor | None:
-    """(rows, vocab) bool, noted in the rows; None where no row is held to a grammar."""
+def draw_next(rows: Sequence[DecodingRow], logits: torch.Tensor) -> list[Drawn]:
+    """The next token of each row, by its own random stream, from logits (rows, vocab): a function
+    of what the row has written, which it leaves as it is. Of rows that have ended, anything.
+    """
+    uniform = [row.draws[len(row.ids)] if row.running else 0.0 for row in rows]
+    sets = [row.legal() if row.running and row.path is not None else -1 for row in rows]
+    chosen, log_probs = draw(
+        logits,
+        torch.tensor(uniform, device=logits.device),
+        [row.sampling for row in rows],
+        _masks(rows, sets),
+    )
+    return [*map(Drawn, chosen.tolist(), log_probs.tolist(), sets)]
+
+
+def _masks(rows: Sequence[DecodingRow], sets: Sequence[int]) -> torch.Tensor | None:
+    """(rows, vocab) bool of these legal sets; None where no row is held to a grammar."""
     grammar = next((row.path.grammar for row in rows if row.path is not None), None)
     if grammar is None:
         return None
-    # What an ended row draws is not written, and a free one is set below: any set will do.
-    sets = [row.legal() if row.running and row.path is not None else 0 for row in rows]
-    masks = grammar.masks(sets)
-    for r, (row, number) in enumerate(zip(rows, sets, strict=True)):
+    # What an ended row draws is not written: any set will do.
+    masks = grammar.masks([max(number, 0) for number in sets])
+    for r, row in enumerate(rows):
         if row.path is None:
             masks[r] = True
-        elif row.running:
-            row.sets.append(number)
     return masks
 
 

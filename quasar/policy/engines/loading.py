@@ -17,6 +17,7 @@ def load_engine(source: str | Path, config: QuasarConfig, *, device: str) -> Gen
 
         return VllmEngine(
             source,
+            device=device,
             dtype=config.policy.dtype,
             max_model_tokens=settings.max_context_tokens,
             max_sequences=settings.batch_size,

