@@ -71,6 +71,7 @@ class VllmEngine(RowEngine):
                 f"generation.engine=vllm: vLLM is not installed; pip install 'quasar-rl[{extra}]' "
                 "(make vllm), or set generation.engine=transformers"
             ) from error
+        library: Any = vllm
         super().__init__(
             load_chat(source, tool_format=tool_format, tools=tools),
             vocab_size=load_shape(source).get_text_config().vocab_size,
@@ -87,7 +88,7 @@ class VllmEngine(RowEngine):
             }
         try:
             with _hidden(_LLVM):
-                self._llm = vllm.LLM(
+                self._llm = library.LLM(
                     model=str(source),
                     dtype=dtype,
                     max_model_len=max_model_tokens,
@@ -103,11 +104,11 @@ class VllmEngine(RowEngine):
             raise EngineError(f"{source}: vLLM does not load it: {_line(error)}") from error
         self._draws = RowDraws.draws
         self._parameters = partial(
-            vllm.SamplingParams,
+            library.SamplingParams,
             temperature=0.0,  # the most likely token, which `RowDraws` makes the drawn one
             ignore_eos=True,  # rows know where they end
             detokenize=False,
-            output_kind=vllm.sampling_params.RequestOutputKind.DELTA,
+            output_kind=library.sampling_params.RequestOutputKind.DELTA,
         )
         self._row = ROW
 
