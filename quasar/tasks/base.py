@@ -24,9 +24,9 @@ from quasar.circuits.qasm import Limits, read_qasm
 from quasar.config.task_names import GRAPH_TASK
 from quasar.errors import TaskError
 from quasar.problems.base import ProblemInstance
-from quasar.problems.pauli import PauliSum
 
 if TYPE_CHECKING:
+    from quasar.problems.pauli import PauliSum
     from quasar.tasks.words import AskedInstance
 
 PromptStyle = Literal["structured", "free", "compact"]
@@ -279,7 +279,7 @@ class Task(ABC, Generic[Instance, Facts, Found]):
         """Two-qubit gates of a good known answer, at least 1."""
         return 1
 
-    def objective(self, facts: Facts) -> PauliSum | None:
+    def objective(self, facts: Facts) -> "PauliSum | None":
         """Of a task that is `tunable`: the observable whose mean is to be low."""
         return None
 

@@ -441,6 +441,8 @@ EVERY_COMMAND = {
     "improve": [],
     "rollouts list": ["here"],
     "rollouts show": ["here", "--step", "1"],
+    "rollouts rescore": ["here"],
+    "rollouts export": ["here", "--format", "sft", "--output", "o.jsonl"],
     "generate": ["--checkpoint", ".", "--problems", "FILE", "--samples", "1", "--output", "o"],
     "evaluate": ["--problems", "FILE", "--generations", "FILE", "--output", "o"],
     "compare": ["here", "there"],

@@ -173,7 +173,13 @@ def test_the_run_of_a_model_is_found(inside, load):
 # setting may be changed on resume, or it says that it takes a new run.
 RUNNING = ("training", "verification", "episodes", "policy", "runtime.py", "pipeline")
 # Of other commands, and of what a run is begun with.
-BEFORE_A_RUN = {"training/capacity/plan.py", "training/sweep.py", "pipeline/improve.py"}
+BEFORE_A_RUN = {
+    "training/capacity/plan.py",
+    "training/sweep.py",
+    "pipeline/improve.py",
+    "pipeline/rescore.py",
+    "episodes/replay.py",
+}
 
 
 def advice() -> set[tuple[str, str]]:

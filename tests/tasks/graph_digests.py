@@ -19,6 +19,7 @@ from quasar.datasets.io import read_problems
 from quasar.datasets.prompts import record_messages
 from quasar.datasets.records import ProblemRecord
 from quasar.evaluation.evaluate import evaluate_rows
+from quasar.evaluation.summary import BEST_OF
 from quasar.verification.execution.pool import LocalVerifierPool
 from quasar.verification.observation import observation_text
 from quasar.verification.reward import GAINS, score
@@ -58,10 +59,11 @@ def answers(record: ProblemRecord) -> tuple[str, ...]:
 
 
 def plain(value: Any) -> Any:
-    """Without what a clock gave, or a place of this machine."""
+    """Without what a clock gave, a place of this machine, and the table that came since."""
     if isinstance(value, dict):
         left_out = ("seconds", "estimated_s", "details", "circuits", "task")
-        return {k: plain(v) for k, v in value.items() if k not in left_out}
+        kept = {k: v for k, v in value.items() if k not in left_out and not k.startswith(BEST_OF)}
+        return {k: plain(v) for k, v in kept.items()}
     return [plain(v) for v in value] if isinstance(value, (list, tuple)) else value
 
 
