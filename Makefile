@@ -90,7 +90,8 @@ $(VLLM)/.installed: setup.cfg | setup
 	@echo "== ready: $(VLLM)/bin/quasar with generation.engine=vllm; its tests: make vllm-test"
 
 vllm-test: vllm
-	$(VLLM)/bin/python -m pytest tests/policy/test_vllm_engine.py $(ARGS)
+	$(VLLM)/bin/python -m pytest tests/policy/test_vllm_engine.py \
+	  tests/training/test_vllm_training.py $(ARGS)
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet

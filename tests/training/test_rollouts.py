@@ -2,30 +2,25 @@
 
 import os
 import time
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
 import ray
 from ray.exceptions import RayError
-from ray.rllib.env.env_runner_group import EnvRunnerGroup
 
 from quasar.config import DatasetConfig, with_overrides
 from quasar.datasets.io import read_problems
 from quasar.errors import TrainingError
-from quasar.policy.models import load_policy
-from quasar.training.rllib.collector import RolloutCollector
-from quasar.training.rllib.grpo import GRPOConfig
 from quasar.training.rllib.runner import NO_WEIGHTS
 from quasar.training.rllib.token_store import fetch
 from quasar.training.sampler import rollout_tasks
-from quasar.verification.execution.pool import LocalVerifierPool, VerifierPool
+from quasar.verification.execution.pool import LocalVerifierPool
 from quasar.verification.request import VerificationRequest
 from quasar.verification.reward import score
+from tests.support.collecting import VERSION, collecting
 from tests.support.machine import scaled
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
-VERSION = 3
 ATTEMPTS = 2
 
 
@@ -40,28 +35,6 @@ def config(tiny_config):
             "verification.cpus_per_worker": 0.25,
         },
     )
-
-
-@contextmanager
-def collecting(config, tiny_policy):
-    """A collector whose workers hold the weights."""
-    settings = GRPOConfig().supervised(config, model_directory=tiny_policy)
-    group = EnvRunnerGroup(config=settings, local_env_runner=False)
-    verifiers = VerifierPool(config.verification)
-    made = RolloutCollector(
-        group,
-        verifiers=verifiers.handles(),
-        timeout_s=config.rollout.timeout_s,
-        max_attempts=config.rollout.max_attempts,
-    )
-    model, _ = load_policy(tiny_policy)
-    weights = {name: value.numpy() for name, value in model.state_dict().items()}
-    made.publish([ray.put(weights)], VERSION)
-    try:
-        yield made
-    finally:
-        group.stop()
-        verifiers.close()
 
 
 @pytest.fixture(scope="module")

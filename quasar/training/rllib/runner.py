@@ -20,6 +20,7 @@ from quasar.episodes.answers import answer, answering, unshared
 from quasar.episodes.episode import Episode
 from quasar.episodes.runner import EpisodeRunner, verifying
 from quasar.episodes.task import EpisodeTask
+from quasar.errors import EngineError
 from quasar.policy.engines.loading import load_engine
 from quasar.policy.models import pick_device
 from quasar.policy.sequence import TokenSequence
@@ -101,6 +102,8 @@ class RolloutRunner(EnvRunner):
             return Stale(self.weights_version, version), []
         try:
             episodes = self.training.run(tasks, weights_version=version)
+        except EngineError:  # RLlib ends the process, whose engine is of no use, and begins another
+            raise
         except Exception as error:
             return WorkerFault(f"{type(error).__name__}: {error}", traceback.format_exc()), []
         heads = [replace(e, tokens=None) for e in episodes]
@@ -114,6 +117,8 @@ class RolloutRunner(EnvRunner):
             return Stale(self.weights_version, version)
         try:
             return answer(self.answering, records, samples=samples, config=self.config.quasar)
+        except EngineError:
+            raise
         except Exception as error:
             return WorkerFault(f"{type(error).__name__}: {error}", traceback.format_exc())
 
