@@ -135,7 +135,13 @@ class StatePreparation(Task[TaskInstance, TargetFacts, StateFound]):
             content = FAMILIES[family].draw(rng, num_qubits)
             vector = FAMILIES[family].vector(content, num_qubits)
             alike = abs(vector.sum()) ** 2 / vector.size  # fidelity of H on every qubit
-            if abs(vector[0]) ** 2 < _EASY and (num_qubits == 1 or alike < _EASY):
+            # Nearly a basis state: without that one as its baseline, any such state would score.
+            is_nearly_basis = _EASY <= np.max(np.abs(vector)) ** 2 < 1.0 - 1e-9
+            if (
+                abs(vector[0]) ** 2 < _EASY
+                and (num_qubits == 1 or alike < _EASY)
+                and not is_nearly_basis
+            ):
                 return TaskInstance(self.name, family, num_qubits, content)
 
     def read(
