@@ -143,8 +143,7 @@ def optimise_random_start(
     """The program at what the same number of evaluations makes of random parameters, which do not
     look at the program's own; None where it cannot be optimised.
 
-    Parameters are uniform on [−π, π), γ in radians per standard deviation of the energies. A
-    descent that ends early is followed by another from new ones; the lowest is taken.
+    γ is in radians per standard deviation of the energies.
     """
     if not facts.enumerated:
         return None
@@ -158,14 +157,9 @@ def optimise_random_start(
     left = affordable(free, bounds)
     if isinstance(left, str):
         return None
-    best, parameters = np.inf, free.start
-    while left > 0:
-        start = rng.uniform(-np.pi, np.pi, free.start.size)
-        value, reached, spent = descend(free.value_and_gradient, start, evaluations=left)
-        left -= spent
-        if value < best:
-            best, parameters = value, reached
-    return free.program(parameters)
+    return free.program(
+        descend_from_random(free.value_and_gradient, free.start, evaluations=left, rng=rng)
+    )
 
 
 def _free(
@@ -225,6 +219,22 @@ def descend(
     with suppress(_Spent):
         minimize(counted, start, jac=True, method="L-BFGS-B", options=options)
     return float(best), where, spent
+
+
+def descend_from_random(
+    function: ValueAndGradient, like: np.ndarray, *, evaluations: int, rng: np.random.Generator
+) -> np.ndarray:
+    """The lowest point met from starts uniform on [−π, π), of the shape of `like`: a descent that
+    ends early is followed by another, until the evaluations are spent.
+    """
+    best, where, left = np.inf, like, evaluations
+    while left > 0:
+        start = rng.uniform(-np.pi, np.pi, like.size)
+        value, reached, spent = descend(function, start, evaluations=left)
+        left -= spent
+        if value < best:
+            best, where = value, reached
+    return where
 
 
 def _better_program(

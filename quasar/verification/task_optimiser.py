@@ -1,7 +1,8 @@
 """The optimise tool on answers to a task: the same gates at angles that lower the task's objective.
 
 As `optimiser` for graph problems: a bounded number of exact gradient evaluations of a mean of a sum
-of Pauli strings (`Task.objective`), steps of L-BFGS from the program's own angles, never worse.
+of Pauli strings (`Task.objective`), steps of L-BFGS from the program's own angles. What comes out
+is never higher in that mean; the task's parts are measured of it like of any answer.
 """
 
 from collections.abc import Mapping
@@ -27,6 +28,7 @@ from quasar.verification.optimiser import (
     Bounds,
     affordable,
     descend,
+    descend_from_random,
     warm_up,
 )
 from quasar.verification.report import Diagnostic, OptimisedProgram, VerificationReport
@@ -102,23 +104,14 @@ def optimise(
 def optimise_random_start(
     text: str, instance: TaskInstance, facts: Any, bounds: Bounds, rng: np.random.Generator
 ) -> str | None:
-    """The answer's gates at what the same number of evaluations makes of angles uniform on [−π, π),
-    which do not look at its own; None where it cannot be optimised.
-
-    A descent that ends early is followed by another from new angles; the lowest is taken.
+    """The answer's gates at what the same number of evaluations makes of random angles, which do
+    not look at its own; None where it cannot be optimised.
     """
     found = _free(text, instance, facts, bounds)
     if isinstance(found, str):
         return None
     free, left = found
-    best, angles = np.inf, free.start
-    while left > 0:
-        start = rng.uniform(-np.pi, np.pi, free.start.size)
-        value, reached, spent = descend(free.scaled, start, evaluations=left)
-        left -= spent
-        if value < best:
-            best, angles = value, reached
-    return free.program(angles)
+    return free.program(descend_from_random(free.scaled, free.start, evaluations=left, rng=rng))
 
 
 class TaskAngles:
