@@ -6,11 +6,12 @@ left open is a note.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from quasar.errors import TaskError
-from quasar.tasks.base import TaskInstance
+from quasar.tasks.base import Task, TaskInstance
 
 NUMBER = r"[-+]?\d+(?:\.\d+)?"
 _NAMED = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
@@ -32,6 +33,17 @@ class AskedInstance:
 
     instance: TaskInstance
     notes: tuple[str, ...] = ()
+
+
+def asked_of(
+    task: Task[Any, Any, Any],
+    found: tuple[str, Mapping[str, Any], int | None, tuple[str, ...]] | None,
+) -> AskedInstance | None:
+    """The instance of a reader's (family, content, qubits, notes). Raises TaskError as `read`."""
+    if found is None:
+        return None
+    family, content, num_qubits, notes = found
+    return AskedInstance(task.read(family, content, num_qubits=num_qubits), notes)
 
 
 class Words:

@@ -51,7 +51,7 @@ from quasar.tasks.product_states import (
     lowest_product_state,
 )
 from quasar.tasks.programs import program
-from quasar.tasks.words import AskedInstance
+from quasar.tasks.words import AskedInstance, asked_of
 
 _LEAST_SECTOR = 0.99  # weight in the sector for a success
 # A Hamiltonian whose ground state is (nearly) a product state asks for nothing.
@@ -187,11 +187,7 @@ class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
         return content_form(self.require_family(family))
 
     def from_words(self, text: str) -> AskedInstance | None:
-        found = read_words(text)
-        if found is None:
-            return None
-        family, content, num_qubits, notes = found
-        return AskedInstance(self.read(family, content, num_qubits=num_qubits), notes)
+        return asked_of(self, read_words(text))
 
     def prompt(
         self, instance: TaskInstance, *, style: PromptStyle = "structured"

@@ -38,7 +38,7 @@ from quasar.tasks.stabiliser.forms import content_form
 from quasar.tasks.stabiliser.synthesis import synthesise
 from quasar.tasks.stabiliser.target import Target, best_local_layer
 from quasar.tasks.stabiliser.words import read_words
-from quasar.tasks.words import AskedInstance
+from quasar.tasks.words import AskedInstance, asked_of
 
 _NUM_ROWS = 3  # in the advice
 _DRAWN_ROWS = 64
@@ -212,11 +212,7 @@ class StabiliserTask(Task[TaskInstance, CliffordFacts, CliffordFound]):
         return content_form(self.require_family(family))
 
     def from_words(self, text: str) -> AskedInstance | None:
-        found = read_words(text)
-        if found is None:
-            return None
-        family, content, num_qubits, notes = found
-        return AskedInstance(self.read(family, content, num_qubits=num_qubits), notes)
+        return asked_of(self, read_words(text))
 
     def prompt(
         self, instance: TaskInstance, *, style: PromptStyle = "structured"

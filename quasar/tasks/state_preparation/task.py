@@ -38,7 +38,7 @@ from quasar.tasks.state_preparation.families import FAMILIES
 from quasar.tasks.state_preparation.family import MAX_QUBITS
 from quasar.tasks.state_preparation.forms import FORMS
 from quasar.tasks.state_preparation.words import read_words
-from quasar.tasks.words import AskedInstance
+from quasar.tasks.words import AskedInstance, asked_of
 
 ENOUGH = 0.999
 _EASY = 0.99  # a trivial answer as near as this is the answer, and no baseline
@@ -172,11 +172,7 @@ class StatePreparation(Task[TaskInstance, TargetFacts, StateFound]):
         return FORMS[self.require_family(family)]
 
     def from_words(self, text: str) -> AskedInstance | None:
-        found = read_words(text)
-        if found is None:
-            return None
-        family, content, num_qubits, notes = found
-        return AskedInstance(self.read(family, content, num_qubits=num_qubits), notes)
+        return asked_of(self, read_words(text))
 
     def prompt(
         self, instance: TaskInstance, *, style: PromptStyle = "structured"
