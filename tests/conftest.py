@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.support import guard
+from tests.support import capture, guard
 from tests.support.machine import scaled
 from tests.support.tiny import TINY
 
@@ -31,12 +31,23 @@ def pytest_configure(config):
 
 
 def pytest_unconfigure(config):
-    """The names of what failed, last of all: a long log is read from its end."""
+    """What failed, last of all: a long log is read from its end. One line a reason, as a fault of
+    the machine or of a fixture fails every test that follows."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     stats = getattr(reporter, "stats", {})
+    failed: dict[tuple[str, str], list[str]] = {}
     for kind in ("failed", "error"):
         for report in stats.get(kind, []):
-            print(f"tests: {kind}: {report.nodeid}", file=sys.stderr)
+            failed.setdefault((kind, _reason(report)), []).append(report.nodeid)
+    for (kind, reason), names in failed.items():
+        also = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        print(f"tests: {kind}: {names[0]}{also}: {reason}", file=sys.stderr)
+
+
+def _reason(report):
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = crash.message if crash else report.longreprtext
+    return " ".join(text.split())[:200]
 
 
 def pytest_collection_modifyitems(items):
@@ -55,6 +66,20 @@ def pytest_runtest_protocol(item, nextitem):
     result = yield
     if signals.received:
         item.session.shouldstop = signals.received.name
+    return result
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # around what captures output
+def pytest_runtest_teardown(item):
+    """A test that closes a file of pytest's own fails by its name, and those that follow do not."""
+    try:
+        result = yield
+    except (OSError, ValueError):
+        if capture.is_whole(item.config):
+            raise
+    if not capture.is_whole(item.config):
+        capture.begin_again(item.config)
+        pytest.fail("in this test a file was closed with which pytest captures output")
     return result
 
 

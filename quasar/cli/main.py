@@ -10,6 +10,7 @@ import argparse
 import errno
 import logging
 import os
+import select
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -77,7 +78,9 @@ def main(argv: Sequence[str] | None = None, *, prepare: Prepare | None = None) -
         logger.debug("where it is needed", exc_info=error)
         print(f"quasar: {told}", file=sys.stderr)
         return EXIT_BAD_INPUT
-    except BrokenPipeError:  # the reader of our output went away, e.g. `| head`
+    except BrokenPipeError:
+        if not _reader_has_gone():
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
     except OSError as error:
@@ -89,6 +92,13 @@ def main(argv: Sequence[str] | None = None, *, prepare: Prepare | None = None) -
     except KeyboardInterrupt:
         print("quasar: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
+
+
+def _reader_has_gone() -> bool:
+    """Whether nobody reads our output any more, e.g. in `| head`; else another pipe broke."""
+    poll = select.poll()
+    poll.register(sys.stdout, select.POLLOUT)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def _told(error: OSError) -> str:

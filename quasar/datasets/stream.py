@@ -28,6 +28,8 @@ from quasar.datasets.task_stream import TaskStream
 from quasar.errors import ProblemError
 from quasar.problems import get_problem
 from quasar.problems.hamiltonian import IsingHamiltonian, Spectrum
+from quasar.tasks import get_task
+from quasar.tasks.base import TaskInstance
 
 _STREAM = 11  # apart from the other random streams of a run
 _ATTEMPTS = 20
@@ -41,7 +43,7 @@ class Example:
     """A prompt and the answer to it, what the prompt asks for, and which decisions of the answer's
     plan are mistakes that it makes good later (0-based, in the order of its lines).
 
-    hamiltonian: of a graph problem; None of other tasks, whose answers have no script.
+    hamiltonian: of a graph problem; instance: of another task.
     """
 
     messages: tuple[dict[str, str], ...]
@@ -50,6 +52,7 @@ class Example:
     ansatz: str = ""
     layers: int = 1
     mistakes: frozenset[int] = frozenset()
+    instance: TaskInstance | None = None
 
 
 class ExampleStream:
@@ -70,8 +73,9 @@ class ExampleStream:
         """
         rng = np.random.default_rng([self._config.run.seed, _STREAM, number, attempt])
         if self._tasks.names and (name := self._tasks.drawn(rng)) != GRAPH_TASK:
-            messages, answer = self._tasks.example(name, rng)
-            return Example(tuple(messages), answer)
+            instance, answer = self._tasks.example(name, rng)
+            asked = get_task(name).prompt(instance, style=self._config.dataset.prompts)
+            return Example(tuple(asked), answer, instance=instance)
         if self._tuned and rng.random() >= self._settings.fresh:
             return self._qaoa(rng)
         for _ in range(_ATTEMPTS):

@@ -12,10 +12,10 @@ import numpy as np
 from quasar.config import QuasarConfig
 from quasar.datasets.generation.generate import split_of
 from quasar.datasets.generation.task_examples import TaskCell, cells_of, solved
-from quasar.datasets.prompts import record_messages
+from quasar.datasets.task_answers import is_scripted, taught_answer
 from quasar.datasets.task_records import TaskRecord
 from quasar.errors import ProblemError
-from quasar.tasks.base import PromptMessages
+from quasar.tasks.base import TaskInstance
 
 _ATTEMPTS = 100  # of small families many instances, or all, are held out
 
@@ -28,6 +28,7 @@ class TaskStream:
         # () where there are graph problems alone.
         self.names = config.dataset.tasks if config.dataset.ranges else ()
         self._cells = dict(zip(config.dataset.ranges, cells_of(config.dataset), strict=True))
+        self._answers: dict[str, str | None] = {}  # to records, by key
         self._records: dict[str, dict[TaskCell, list[TaskRecord]]] = {n: {} for n in self._cells}
         for record in records:
             problem = record.problem
@@ -38,19 +39,24 @@ class TaskStream:
         """The task of the next example, graph problems among them."""
         return self.names[int(rng.integers(len(self.names)))]
 
-    def example(self, name: str, rng: np.random.Generator) -> tuple[PromptMessages, str]:
-        """(messages, answer). Raises ProblemError where the task has no training example."""
+    def example(self, name: str, rng: np.random.Generator) -> tuple[TaskInstance, str]:
+        """(instance, answer). Raises ProblemError where the task has no training example."""
         kept = self._records[name]
         if kept and rng.random() >= self._config.sft.stream.fresh:
-            cells = list(kept)
-            of_cell = kept[cells[int(rng.integers(len(cells)))]]
-            record = of_cell[int(rng.integers(len(of_cell)))]
-        else:
-            record = self._fresh(name, rng)
-        messages = record_messages(record, style=self._config.dataset.prompts)
-        return messages, record.problem.reference_circuit or ""
+            for _ in range(_ATTEMPTS):
+                cells = list(kept)
+                of_cell = kept[cells[int(rng.integers(len(cells)))]]
+                instance = of_cell[int(rng.integers(len(of_cell)))].problem
+                if (answer := self._answer(instance)) is not None:
+                    return instance, answer
+        return self._fresh(name, rng)
 
-    def _fresh(self, name: str, rng: np.random.Generator) -> TaskRecord:
+    def _answer(self, instance: TaskInstance) -> str | None:
+        if instance.key not in self._answers:
+            self._answers[instance.key] = taught_answer(instance, self._config.dataset)
+        return self._answers[instance.key]
+
+    def _fresh(self, name: str, rng: np.random.Generator) -> tuple[TaskInstance, str]:
         settings, cells = self._config.dataset, self._cells[name]
         for _ in range(_ATTEMPTS):
             cell = cells[int(rng.integers(len(cells)))]
@@ -62,9 +68,13 @@ class TaskStream:
             )
             if split != "train":
                 continue
+            if is_scripted(instance, settings):
+                if (answer := taught_answer(instance, settings)) is not None:
+                    return instance, answer
+                continue
             found = solved((cell, instance), settings=settings, seed=self._config.run.seed)
             if not isinstance(found, str):
-                return found.record
+                return instance, found.record.problem.reference_circuit or ""
         raise ProblemError(
             f"{name}: no training example in {_ATTEMPTS} draws; name larger families in "
             "dataset.instances"

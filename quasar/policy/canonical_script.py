@@ -1,40 +1,32 @@
 """What a canonical answer may say to a problem, text by text: nearly all of it is forced.
 
-A script is a generator: it yields the text that must follow and the choices behind it, and is sent
-the choice that was made. QAOA leaves its 2p angles open. Templates and the adaptive family leave
-the bits of the plan open: which qubit comes next, the terms that its line restates, their field and
-the gates follow from them. All choices are whole pieces of the tokenizer, so that texts
-tokenised one by one are what the whole is tokenised to.
+Scripts (`quasar.tasks.writing`) of graph problems: QAOA leaves its 2p angles open. Templates and
+the adaptive family leave the bits of the plan open: which qubit comes next, the terms that its line
+restates, their field and the gates follow from them. Other tasks bring their own.
 """
 
-from collections.abc import Container, Generator
+from collections.abc import Container
 from functools import lru_cache
-from typing import NamedTuple
 
 from quasar.circuits.canonical import HEADER, qaoa_program
 from quasar.datasets.canonical_answers import basis_state_answer
 from quasar.datasets.plan import START, PartialAssignment, decision
 from quasar.errors import InputError
-from quasar.policy.pieces import angle_texts, constant
+from quasar.policy.pieces import constant
 from quasar.policy.program_form import ProgramForm
+from quasar.tasks import get_task
+from quasar.tasks.base import TaskInstance
+from quasar.tasks.writing import Script, Step, angle_texts
 
 _OPEN = "0.0"  # an angle of the program that the script is made from
-
-
-class Step(NamedTuple):
-    """Forced text, and what may follow it; without choices it is the last."""
-
-    text: str
-    choices: tuple[str, ...]
-
-
-Script = Generator[Step, str, None]
 
 
 def script(form: ProgramForm, pieces: Container[str]) -> Script | None:
     """The script of a form; None where it has none: its family is not named or not prepared in
     closed form, or a tokenizer with these pieces does not have a choice in one token.
     """
+    if form.instance is not None:
+        return _of_task(form.instance, form.decimals, pieces)
     if form.style != "canonical" or not form.terms:
         return None
     if form.ansatz == "qaoa":
@@ -48,6 +40,17 @@ def script(form: ProgramForm, pieces: Container[str]) -> Script | None:
         return None
     planned = _is_prepared(form.ansatz, form.num_qubits, form.layers)
     return _planned(form, form.ansatz) if planned else None
+
+
+def _of_task(instance: TaskInstance, decimals: int, pieces: Container[str]) -> Script | None:
+    known = all(text in pieces for text in _needed(instance.task, instance.num_qubits, decimals))
+    return get_task(instance.task).script(instance, decimals=decimals) if known else None
+
+
+@lru_cache(maxsize=64)
+def _needed(task: str, num_qubits: int, decimals: int) -> tuple[str, ...]:
+    own = (piece.text for piece in get_task(task).pieces(num_qubits))
+    return (*own, *angle_texts(decimals))
 
 
 def _qaoa(form: ProgramForm, angles: tuple[str, ...]) -> Script:

@@ -21,10 +21,11 @@ import numpy as np
 import torch
 from outlines_core import Index, Vocabulary
 
-from quasar.policy.canonical_script import Script, script
+from quasar.policy.canonical_script import script
 from quasar.policy.legal import LegalTokens, place_of
 from quasar.policy.patterns import form_pattern
 from quasar.policy.program_form import ProgramForm
+from quasar.tasks.writing import Script
 
 _FIRST_MASKS = 64
 _MOST_MASKS = 2048

@@ -35,8 +35,8 @@ from quasar.config import PolicyConfig, QuasarConfig
 from quasar.errors import CheckpointError
 from quasar.policy.chat import ChatFormat
 from quasar.policy.model_files import require_model_files
-from quasar.policy.pieces import Piece
 from quasar.policy.tokenizer import train_tokenizer, whole_pieces
+from quasar.tasks.writing import Piece
 
 MAX_POSITIONS = 32_768
 _HUB_TIMEOUT_S = 5.0

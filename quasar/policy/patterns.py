@@ -24,16 +24,19 @@ def form_pattern(form: ProgramForm) -> str:
     """The pattern of a form's style."""
     if form.style == "canonical":
         return canonical_pattern(form)
-    return program_pattern(form.num_qubits, form.gates)
+    return program_pattern(form.num_qubits, form.gates, commented=form.instance is not None)
 
 
-def program_pattern(num_qubits: int, gates: Collection[str] = ()) -> str:
+def program_pattern(
+    num_qubits: int, gates: Collection[str] = (), *, commented: bool = False
+) -> str:
     """Of all programs in the published style on `num_qubits` ≥ 1 qubits; gates: of these names
-    alone, where some are given.
+    alone, where some are given; commented: lines of comments behind the header, which show working.
     """
+    comments = r"(// [ -~]*\n)*" if commented else ""
     bit_by_bit = r"\n".join(rf"c\[{i}\] = measure q\[{i}\];" for i in range(num_qubits))
     return (
-        f"{_literal(HEADER + _registers(num_qubits))}"
+        f"{_literal(HEADER)}{comments}{_literal(_registers(num_qubits))}"
         rf"({_gate(num_qubits, gates)};\n)*({MEASURE_ALL}|{bit_by_bit})"
     )
 

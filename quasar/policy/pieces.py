@@ -7,8 +7,6 @@ qubit 3 in one place carries over to the others.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
 from itertools import takewhile
 
 import numpy as np
@@ -16,57 +14,31 @@ import numpy as np
 from quasar.circuits.ansatz import ansatz_names, get_ansatz
 from quasar.circuits.ansatz.base import Ansatz
 from quasar.circuits.canonical import HEADER, MEASURE_ALL, gate_program
-from quasar.circuits.circuit import format_angle
 from quasar.circuits.term_gates import definition
 from quasar.datasets import compact, plan
 from quasar.datasets.generation.forms import MAX_LAYERS
 from quasar.datasets.solver.closed_form import setters
 from quasar.problems.hamiltonian import IsingHamiltonian
+from quasar.tasks.writing import Piece, number_texts
 
 _LARGEST_ORDER = 6  # of a term with a gate definition of its own piece
 _LARGEST_NUMBER = 3.15  # just over π
-_SMALL_STEPS = 100  # thousandths below 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A piece of text; features: names that pieces share."""
-
-    text: str
-    features: tuple[str, ...] = ()
 
 
 def number_pieces() -> Iterator[Piece]:
     """Angles, coefficients and fields: hundredths to just over π, thousandths below 0.1, each as it
     stands and behind a blank.
     """
-    for text in _number_texts(decimals=3):
+    for text in number_texts(decimals=3):
         yield Piece(text)
         yield Piece(f" {text}")
     for whole in range(-int(_LARGEST_NUMBER), int(_LARGEST_NUMBER) + 1):
         yield Piece(f"{whole}.0")  # of a `const float`
 
 
-@cache
-def angle_texts(decimals: int) -> tuple[str, ...]:
-    """The pieces that are float literals with at most so many decimals: what follows `constant`."""
-    texts = _number_texts(decimals=decimals)
-    return tuple(text if "." in text else f"{text}.0" for text in texts)
-
-
 def constant(kind: str, layer: int) -> str:
     """The head of the definition of a γ ("g") or β ("b"), layers counted from 1."""
     return f"const float {kind}{layer} = "
-
-
-def _number_texts(*, decimals: int) -> list[str]:
-    """In steps of the decimals, at most hundredths; with three, thousandths below 0.1 too."""
-    places = min(decimals, 2)
-    largest = int(_LARGEST_NUMBER * 10**places)
-    texts = [format_angle(k / 10**places, places) for k in range(-largest, largest + 1)]
-    if decimals > 2:
-        texts += [format_angle(k / 1000, 3) for k in range(-_SMALL_STEPS + 1, _SMALL_STEPS)]
-    return list(dict.fromkeys(texts))
 
 
 def compact_pieces(*, max_qubits: int) -> Iterator[Piece]:

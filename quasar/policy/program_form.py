@@ -13,11 +13,12 @@ import numpy as np
 from quasar.circuits.canonical import NormalisedTerm, normalised_terms
 from quasar.config import DatasetConfig, QuasarConfig
 from quasar.datasets.prompts import named_form
+from quasar.datasets.task_answers import is_scripted
 from quasar.datasets.task_records import Record, TaskRecord
 from quasar.problems.base import ProblemInstance
 from quasar.problems.hamiltonian import IsingHamiltonian
 from quasar.tasks import get_task
-from quasar.tasks.base import task_of
+from quasar.tasks.base import TaskInstance, task_of
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +29,9 @@ MAX_GRAMMAR_QUBITS = 20  # the pattern of a gate on two qubits grows with their 
 class ProgramForm:
     """The programs that a turn is held to; of the style "free", none.
 
-    num_qubits ≥ 1. gates: names of those that a published one may have; (): all. All others are of
-    canonical programs alone: ansatz: the family that the prompt names, None where it names none;
+    num_qubits ≥ 1. gates: names of those that a published one may have; (): all. instance: of a
+    task other than graph problems, whose answers have a script. All others are of canonical
+    programs alone: ansatz: the family that the prompt names, None where it names none;
     terms: of the problem's Hamiltonian; decimals: of QAOA's angles; order: in which a worked plan
     takes the qubits first, None: the largest field first.
     """
@@ -42,6 +44,7 @@ class ProgramForm:
     decimals: int = 2
     order: tuple[int, ...] | None = None
     gates: tuple[str, ...] = ()
+    instance: TaskInstance | None = None
 
     def in_order_of(self, seed: int) -> "ProgramForm":
         """The same with an order that is drawn from a seed."""
@@ -79,7 +82,10 @@ def record_form(record: Record, settings: DatasetConfig) -> ProgramForm:
         n = record.problem.num_qubits
         task = get_task(record.problem.task)
         held = task.in_grammar and n <= MAX_GRAMMAR_QUBITS
-        return ProgramForm(n, gates=task.gates) if held else ProgramForm(n, "free")
+        if not held:
+            return ProgramForm(n, "free")
+        scripted = record.problem if is_scripted(record.problem, settings) else None
+        return ProgramForm(n, gates=task.gates, decimals=settings.angle_decimals, instance=scripted)
     ansatz, layers = named_form(record, style=settings.prompts)
     return program_form(record.problem, ansatz=ansatz, layers=layers, settings=settings)
 

@@ -17,8 +17,10 @@ from transformers import PreTrainedTokenizerFast
 from quasar.circuits.circuit import format_angle
 from quasar.config import DatasetConfig
 from quasar.datasets import prompts
-from quasar.policy.pieces import Piece, canonical_pieces, compact_pieces, number_pieces
+from quasar.policy.pieces import canonical_pieces, compact_pieces, number_pieces
 from quasar.policy.program_form import MAX_GRAMMAR_QUBITS
+from quasar.tasks import get_task
+from quasar.tasks.writing import Piece
 
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 _DIGITS = r"\d|[^\d\s]+|\s+"
@@ -70,7 +72,6 @@ def task_pieces(*, max_qubits: int) -> Iterator[Piece]:
                 f"{gate} q[{a}], q[{b}];\n",
                 ("pair", f"gate {gate}", f"control {a}", f"target {b}"),
             )
-    yield Piece(" + ", ("sum",))
 
 
 def angle_pieces(*, decimals: int) -> list[str]:
@@ -90,7 +91,12 @@ def whole_pieces(config: DatasetConfig) -> list[Piece]:
         pieces += compact_pieces(max_qubits=config.max_qubits)
         pieces += canonical_pieces(max_qubits=config.max_qubits)
     if config.ranges:
-        pieces += task_pieces(max_qubits=min(config.largest, MAX_GRAMMAR_QUBITS))
+        most = min(config.largest, MAX_GRAMMAR_QUBITS)
+        if config.prompts != "compact":  # where a sign of its own stands behind a blank
+            pieces.append(Piece(" + ", ("sum",)))
+        pieces += task_pieces(max_qubits=most)
+        for name in config.ranges:
+            pieces += get_task(name).pieces(most)
     return list({p.text: p for p in reversed(pieces) if len(p.text) > 1}.values())[::-1]
 
 

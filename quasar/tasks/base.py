@@ -12,7 +12,7 @@ part is one function and one declaration.
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
@@ -24,6 +24,7 @@ from quasar.circuits.qasm import Limits, read_qasm
 from quasar.config.task_names import GRAPH_TASK
 from quasar.errors import TaskError
 from quasar.problems.base import ProblemInstance
+from quasar.tasks.writing import Piece, Script
 
 if TYPE_CHECKING:
     from quasar.problems.pauli import PauliSum
@@ -264,6 +265,21 @@ class Task(ABC, Generic[Instance, Facts, Found]):
     @abstractmethod
     def reference(self, instance: Instance, facts: Facts) -> str:
         """The teacher's answer: OpenQASM 3."""
+
+    def pieces(self, max_qubits: int) -> Iterable[Piece]:
+        """Of its compact prompts and scripted answers, beside numbers and plain gates."""
+        return ()
+
+    def script(self, instance: Instance, *, decimals: int) -> Script | None:
+        """What an answer to the compact prompt may say; None: any program. decimals: of angles.
+
+        A `follow`ed script is a program that `read_program` takes, whatever is chosen.
+        """
+        return None
+
+    def worked(self, instance: Instance, facts: Facts, *, decimals: int) -> str | None:
+        """The teacher's answer as the script writes it; None where there is none."""
+        return None
 
     @abstractmethod
     def shortcuts(self, instance: Instance, facts: Facts) -> Mapping[str, Circuit]:

@@ -15,6 +15,7 @@ from quasar.config import QuasarConfig
 from quasar.datasets.generation.traces import Trace
 from quasar.datasets.prompts import record_messages
 from quasar.datasets.stream import Example, ExampleStream
+from quasar.datasets.task_answers import is_scripted, taught_answer
 from quasar.datasets.task_records import Record, TaskRecord
 from quasar.errors import TrainingError
 from quasar.policy.chat import ChatFormat
@@ -38,15 +39,16 @@ def supervised_sequence(
     chat: ChatFormat,
     *,
     style: PromptStyle = "structured",
+    answer: str | None = None,
     legal: LegalTokens | None = None,
 ) -> TrainingSequence:
-    """Prompt and reference circuit of an example.
+    """Prompt and answer of an example, its reference circuit where no other is given.
 
     legal: of the answer's tokens; those that were chosen are trained on, without it all are.
     """
     messages = record_messages(record, style=style)
-    answer = chat.answer_ids(record.problem.reference_circuit or "")
-    return _trained(chat.prompt_ids(messages), answer, [1] * len(answer), legal)
+    ids = chat.answer_ids(record.problem.reference_circuit or "" if answer is None else answer)
+    return _trained(chat.prompt_ids(messages), ids, [1] * len(ids), legal)
 
 
 class Choices:
@@ -68,23 +70,29 @@ class Choices:
 def supervised_sequences(
     records: Sequence[Record], chat: ChatFormat, config: QuasarConfig
 ) -> list[TrainingSequence]:
-    """Of all records, those left out that the grammar of `sft.loss=choices` could not write; an
-    answer to another task than graph problems has no script, and all of its tokens are learned.
+    """Of all records but those whose teacher has no answer in the task's script, and those that the
+    grammar of `sft.loss=choices` could not write; where an answer has no script, all of its tokens
+    are learned.
 
-    Raises TrainingError where it could write none.
+    Raises TrainingError where none is left.
     """
     style = config.dataset.prompts
-    if config.sft.loss == "all":
-        return [supervised_sequence(record, chat, style=style) for record in records]
-    choices, sequences = Choices(chat), []
+    choices = Choices(chat) if config.sft.loss == "choices" else None
+    sequences = []
     for record in records:
-        if isinstance(record, TaskRecord):
-            sequences.append(supervised_sequence(record, chat, style=style))
-            continue
         answer = record.problem.reference_circuit or ""
-        legal = choices.of(answer, record_form(record, config.dataset))
-        if legal is not None:
-            sequences.append(supervised_sequence(record, chat, style=style, legal=legal))
+        scripted = True
+        if isinstance(record, TaskRecord):
+            scripted = is_scripted(record.problem, config.dataset)
+            answer = taught_answer(record.problem, config.dataset)
+        if answer is None:
+            continue
+        legal = None
+        if choices is not None and scripted:
+            legal = choices.of(answer, record_form(record, config.dataset))
+            if legal is None:
+                continue
+        sequences.append(supervised_sequence(record, chat, style=style, answer=answer, legal=legal))
     if not sequences:
         raise TrainingError(
             "the grammar writes none of the training examples; in a new run set sft.loss=all"
@@ -240,14 +248,21 @@ class _ExampleWorker:
     def _is_scripted(self, example: Example) -> bool:
         """Whether it is known, and matters, what the answer was chosen from."""
         matters = self._loss == "choices" or bool(example.mistakes)
-        return matters and example.hamiltonian is not None
+        if example.instance is not None:
+            return matters and is_scripted(example.instance, self._dataset)
+        return matters
 
     def _legal(self, example: Example) -> LegalTokens | None:
         """What the answer was chosen from, where that matters."""
         if not self._is_scripted(example):
             return None
-        assert example.hamiltonian is not None
-        form = canonical_form(example.hamiltonian, example.ansatz, example.layers, self._dataset)
+        if example.instance is not None:
+            form = record_form(TaskRecord(0, example.instance), self._dataset)
+        else:
+            assert example.hamiltonian is not None
+            form = canonical_form(
+                example.hamiltonian, example.ansatz, example.layers, self._dataset
+            )
         return self._choices.of(example.answer, form)
 
 

@@ -11,7 +11,7 @@ from quasar.datasets.generation.generate import generate_dataset
 from quasar.datasets.io import read_problems
 from quasar.errors import ConfigError, TrainingError
 from quasar.policy.models import build_policy, load_chat
-from quasar.policy.pieces import angle_texts
+from quasar.tasks.writing import angle_texts
 from quasar.training.examples import supervised_sequences
 from quasar.training.sft import train_supervised
 from quasar.training.train import train_grpo

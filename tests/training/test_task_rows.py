@@ -106,7 +106,7 @@ def test_without_fresh_ones_examples_are_records_evenly_over_cells():
 
 
 def test_all_tokens_of_an_answer_are_learned_where_the_grammar_has_no_script(tmp_path):
-    records = [GHZ, CLIFFORD]
+    records = [GHZ, made("state_preparation", "graph", 4)]
     texts = [r.problem.reference_circuit for r in records]
     chat = load_chat(build_policy(CONFIG, texts, tmp_path / "initial"))
     assert CONFIG.sft.loss == "choices"
@@ -118,6 +118,15 @@ def test_all_tokens_of_an_answer_are_learned_where_the_grammar_has_no_script(tmp
         assert sequence.tokens.response_ids.tolist() == answer
         # A gate is a token, so that answers are short.
         assert len(answer) < 2 * len(record.problem.reference_circuit.splitlines())
+
+
+def test_what_a_script_leaves_open_is_learned(tmp_path):
+    chat = load_chat(build_policy(CONFIG, ["Qubits"], tmp_path / "initial"))
+    (sequence,) = supervised_sequences([CLIFFORD], chat, CONFIG)
+    text = chat.tokenizer.decode(sequence.tokens.response_ids)
+    gates = len(re.findall(r"// [hsxz] \d:|// cx \d \d:", text))
+    assert gates > 2
+    assert sequence.tokens.legal.free.sum() == gates
 
 
 def test_answers_are_held_to_the_gates_of_their_task_or_decoded_freely(caplog):

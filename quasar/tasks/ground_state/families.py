@@ -109,6 +109,18 @@ def draw(rng: np.random.Generator, family: str, num_qubits: int) -> dict[str, An
     }
 
 
+def middle(family: str, num_qubits: int) -> dict[str, Any] | None:
+    """Parameters in the middle of those that are drawn; None of a custom Hamiltonian."""
+    if family == CUSTOM:
+        return None
+    if family in MOLECULES:
+        lengths = bond_lengths(family)
+        return {"bond_length": lengths[len(lengths) // 2]}
+    if family == "heisenberg_chain":
+        return {"couplings": [sum(_COUPLINGS) / 2] * (num_qubits - 1)}
+    return {name: (low + high) / 2 for name, (low, high) in _LATTICE[family].items()}
+
+
 def parameter_names(family: str) -> tuple[str, ...]:
     """The parameters of a family; of the Heisenberg chain a list, of all others numbers."""
     if family in MOLECULES:

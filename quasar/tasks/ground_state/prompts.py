@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from quasar.circuits.circuit import format_angle
 from quasar.problems.pauli import PauliSum
 from quasar.tasks.base import PromptMessages, PromptStyle, TaskInstance
 from quasar.tasks.ground_state.families import FAMILIES, Model, Sector
@@ -34,8 +35,13 @@ def ask(instance: TaskInstance, model: Model, *, style: PromptStyle) -> PromptMe
     text = terms_text(model.hamiltonian, most=_MOST_SHOWN if named else None)
     given = ", ".join(f"{k}={_shown(v)}" for k, v in instance.content.get("parameters", {}).items())
     if style == "compact":
-        what = f"{instance.family} {given}" if named else f"H = {text}"
-        user = f"Task: ground state\nQubits: {n}\n{what}{_sector_text(model.sector)}"
+        if named:  # the name says the sector, too
+            what = f"{molecule_text(instance.family)}{given.partition('=')[2]}"
+        else:
+            what = f"H ={_compact(model.hamiltonian)}"
+            if model.sector is not None:
+                what += f"\nElectrons: {model.sector.up} {model.sector.down}"
+        user = f"Task: ground state\nQubits: {n}\n{what}"
         return [{"role": "user", "content": user}]
     if style == "free":
         wording = _WORDINGS[int(instance.key, 16) % len(_WORDINGS)]
@@ -55,6 +61,22 @@ def ask(instance: TaskInstance, model: Model, *, style: PromptStyle) -> PromptMe
         + f"{_sector_text(model.sector)}\nMinimise H = {text}"
     )
     return _messages(_SYSTEM, user)
+
+
+def molecule_text(name: str) -> str:
+    """How a compact prompt begins to name a molecule; its bond length follows."""
+    return f"Molecule: {name} "
+
+
+def _compact(hamiltonian: PauliSum) -> str:
+    """` 0.71 X0 X1 -1.2 Z2`: two decimals, below 0.1 three."""
+    text = ""
+    for term in hamiltonian.terms:
+        if term.word != "I":
+            size = abs(term.coefficient)
+            text += f" {format_angle(term.coefficient, 3 if size < 0.0995 else 2)} "
+            text += term.word.replace("*", " ")
+    return text
 
 
 def terms_text(hamiltonian: PauliSum, *, most: int | None = None) -> str:

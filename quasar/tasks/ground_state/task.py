@@ -13,7 +13,7 @@ energy in a wrong sector is worth nothing. Success: |⟨H⟩ − E0| at most 1.6
 2 % of E_ref − E0; instances are drawn such that no product state has it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,20 +38,24 @@ from quasar.tasks.ground_state import families
 from quasar.tasks.ground_state.families import CUSTOM, MAX_QUBITS, Model, Sector
 from quasar.tasks.ground_state.forms import content_form
 from quasar.tasks.ground_state.found import GroundFacts, GroundFound, draw_levels, excesses
-from quasar.tasks.ground_state.prompts import ask
+from quasar.tasks.ground_state.layers import layer_pieces, layers_script, layers_text
+from quasar.tasks.ground_state.molecules import MOLECULES
+from quasar.tasks.ground_state.prompts import ask, molecule_text
 from quasar.tasks.ground_state.sectors import (
     lowest_of_wrong_sector,
     read_sector,
     sector_states,
 )
+from quasar.tasks.ground_state.smooth import smooth_layers
 from quasar.tasks.ground_state.teacher import teach
 from quasar.tasks.ground_state.words import read_words
 from quasar.tasks.product_states import (
     closest_product_state,
     lowest_product_state,
 )
-from quasar.tasks.programs import program
+from quasar.tasks.programs import DECIMALS, program, real_layers
 from quasar.tasks.words import AskedInstance, asked_of
+from quasar.tasks.writing import Piece, Script
 
 _LEAST_SECTOR = 0.99  # weight in the sector for a success
 # A Hamiltonian whose ground state is (nearly) a product state asks for nothing.
@@ -282,7 +286,43 @@ class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
             found = self.measure(circuit, facts)
             return self.success(found) and min(energy_part(found), fidelity_part(found)) >= _GOOD
 
+        found = self._smooth(instance, facts, is_good, decimals=DECIMALS)
+        if found is not None:
+            layers, angles = found
+            return program(real_layers(instance.num_qubits, layers).with_parameters(angles))
         return program(teach(facts.hamiltonian, facts.ground, is_good, seed=int(instance.key, 16)))
+
+    def pieces(self, max_qubits: int) -> Iterable[Piece]:
+        yield Piece("Task: ground state")
+        yield Piece("H =")
+        yield from (Piece(molecule_text(name)) for name in MOLECULES)
+        yield from layer_pieces(max_qubits)
+
+    def script(self, instance: TaskInstance, *, decimals: int) -> Script:
+        return layers_script(instance.num_qubits, decimals=decimals)
+
+    def worked(self, instance: TaskInstance, facts: GroundFacts, *, decimals: int) -> str | None:
+        found = self._smooth(
+            instance,
+            facts,
+            lambda circuit: self.success(self.measure(circuit, facts)),
+            decimals=decimals,
+        )
+        return None if found is None else layers_text(instance.num_qubits, *found)
+
+    def _smooth(
+        self,
+        instance: TaskInstance,
+        facts: GroundFacts,
+        is_good: Callable[[Circuit], bool],
+        *,
+        decimals: int,
+    ) -> tuple[int, tuple[float, ...]] | None:
+        middle = families.middle(instance.family, instance.num_qubits)
+        if middle is None:
+            return None
+        there = families.build(instance.family, middle, instance.num_qubits).hamiltonian
+        return smooth_layers(facts.hamiltonian, there, is_good, decimals=decimals)
 
     def shortcuts(self, instance: TaskInstance, facts: GroundFacts) -> Mapping[str, Circuit]:
         n = instance.num_qubits

@@ -1,4 +1,5 @@
-"""The teacher of ground states: the smallest circuit of a ladder of forms that is good enough.
+"""The teacher of ground states where angles do not follow the parameters (`smooth`): the smallest
+circuit of a ladder of forms that is good enough.
 
 Real Hamiltonians have real ground states: layers of ry and cx, tuned by exact gradients from seeded
 starts. Where a number of layers is not enough, more are taken; where none is, the state is prepared

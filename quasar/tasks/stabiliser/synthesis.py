@@ -59,7 +59,7 @@ class _Sweep:
             order.append((row, self._sweep_stabiliser(row)))
         self._fix_signs(order)
         inverse = [(INVERSE.get(name, name), qubits) for name, qubits in reversed(self._steps)]
-        return as_circuit(self._target.num_qubits, _shortened(inverse))
+        return as_circuit(self._target.num_qubits, shortened(inverse))
 
     def _step(self, name: str, *qubits: int) -> None:
         self._rows.step(name, qubits)
@@ -128,7 +128,7 @@ class _Sweep:
                 self._step("x", wire)
 
 
-def _shortened(steps: list[CliffordStep]) -> list[CliffordStep]:
+def shortened(steps: list[CliffordStep]) -> list[CliffordStep]:
     """Without pairs of neighbours that undo each other."""
     kept: list[CliffordStep] = []
     last: dict[int, list[int]] = {}  # wire -> places in `kept` of the steps on it, still there

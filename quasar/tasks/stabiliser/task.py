@@ -12,7 +12,7 @@ clipped to [0, 1]; g counts two-qubit gates, g_0 the teacher's. Success: all row
 it is exact and polynomial, up to 100 qubits.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -32,13 +32,14 @@ from quasar.tasks.base import (
     gain,
 )
 from quasar.tasks.programs import program
-from quasar.tasks.stabiliser import families
+from quasar.tasks.stabiliser import families, plan
 from quasar.tasks.stabiliser.families import FAMILIES, FIELDS, MAX_QUBITS, content_of
 from quasar.tasks.stabiliser.forms import content_form
 from quasar.tasks.stabiliser.synthesis import synthesise
 from quasar.tasks.stabiliser.target import Target, best_local_layer
 from quasar.tasks.stabiliser.words import read_words
 from quasar.tasks.words import AskedInstance, asked_of
+from quasar.tasks.writing import Piece, Script
 
 _NUM_ROWS = 3  # in the advice
 _DRAWN_ROWS = 64
@@ -231,22 +232,25 @@ class StabiliserTask(Task[TaskInstance, CliffordFacts, CliffordFound]):
             )
             user = _WORDINGS[int(instance.key, 16) % len(_WORDINGS)].format(n=n, what=what)
             return _messages(_FREE_SYSTEM, user)
+        if style == "compact":
+            target, images = _target(instance), ""
+            for letter, strings in (("X", target.logical_x), ("Z", target.logical_z)):
+                images += plan.target_text(strings, letter, n)
+            rows = plan.target_text(target.stabilisers, "", n) + images
+            user = f"Task: stabiliser {kind}\nQubits: {n}\nRows:{rows}"
+            return [{"role": "user", "content": user}]
         rows = ""
         if content["stabilisers"]:
             rows += "\nStabilisers: " + " ".join(content["stabilisers"])
         if k:
             rows += "\nImages: " + logical
-        if style == "compact":
-            user = f"Task: stabiliser {kind}\nQubits: {n}{rows}"
-            return [{"role": "user", "content": user}]
         first = "Qubit 0 holds" if k == 1 else f"Qubits 0 to {k - 1} hold"
         inputs = f" {first} any state, the others |0>." if 0 < k < n else ""
         user = f"Task: stabiliser {kind}, {instance.family}, on {n} qubits.{inputs}{rows}"
         return _messages(_SYSTEM, user)
 
     def facts(self, instance: TaskInstance) -> CliffordFacts:
-        parts = [tuple(map(PauliString.of, instance.content[name])) for name in FIELDS]
-        target = Target(instance.num_qubits, *parts)
+        target = _target(instance)
         right, layer = best_local_layer(target)
         return CliffordFacts(target, right, layer)
 
@@ -301,6 +305,17 @@ class StabiliserTask(Task[TaskInstance, CliffordFacts, CliffordFound]):
     def reference(self, instance: TaskInstance, facts: CliffordFacts) -> str:
         return program(facts.teacher)
 
+    def pieces(self, max_qubits: int) -> Iterable[Piece]:
+        yield from (Piece(f"Task: stabiliser {kind}") for kind in _KINDS)
+        yield Piece("Rows:")
+        yield from plan.pieces(max_qubits)
+
+    def script(self, instance: TaskInstance, *, decimals: int) -> Script:
+        return plan.script(_target(instance))
+
+    def worked(self, instance: TaskInstance, facts: CliffordFacts, *, decimals: int) -> str | None:
+        return plan.worked(facts.target)
+
     def shortcuts(self, instance: TaskInstance, facts: CliffordFacts) -> Mapping[str, Circuit]:
         n = instance.num_qubits
         return {
@@ -350,6 +365,11 @@ class StabiliserTask(Task[TaskInstance, CliffordFacts, CliffordFound]):
                 }
             )
         return {"kind": "tableau", "rows": rows, "omitted": len(places) - len(rows)}
+
+
+def _target(instance: TaskInstance) -> Target:
+    parts = [tuple(map(PauliString.of, instance.content[name])) for name in FIELDS]
+    return Target(instance.num_qubits, *parts)
 
 
 def _images(found: CliffordFound) -> list[PauliString]:

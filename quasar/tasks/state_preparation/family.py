@@ -42,6 +42,10 @@ class Family(ABC):
     def words(self, content: Content, n: int) -> str:
         """The target in a prompt, complete."""
 
+    def compact(self, content: Content, n: int) -> str:
+        """The target for a small model, behind the family's name; complete."""
+        return f" {self.words(content, n)}"
+
     def circuit(self, content: Content, n: int) -> Circuit:
         """The teacher's: a textbook construction, else the exact preparation of the amplitudes."""
         return prepared(self.vector(content, n))

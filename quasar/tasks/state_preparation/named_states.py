@@ -58,6 +58,9 @@ class Known(Family):
     def words(self, content: Content, n: int) -> str:
         return "the product state " + "".join(f"|{name}>" for name in content["states"])
 
+    def compact(self, content: Content, n: int) -> str:
+        return "".join(f" q{q} |{name}>" for q, name in enumerate(content["states"]))
+
     def circuit(self, content: Content, n: int) -> Circuit:
         names = enumerate(content["states"])
         return Circuit(n, tuple(Gate(gate, (q,)) for q, name in names for gate in KNOWN[name][1]))
@@ -89,6 +92,9 @@ class Product(Family):
     def words(self, content: Content, n: int) -> str:
         pairs = ", ".join(f"q{q}: a={a:g} b={b:g}" for q, (a, b) in enumerate(content["angles"]))
         return f"the product of cos(a/2)|0> + e^(ib) sin(a/2)|1>; {pairs}"
+
+    def compact(self, content: Content, n: int) -> str:
+        return "".join(f" q{q} {a:g} {b:g}" for q, (a, b) in enumerate(content["angles"]))
 
     def circuit(self, content: Content, n: int) -> Circuit:
         gates = []
@@ -125,6 +131,10 @@ class Bell(Family):
         kets = ("|01>", "|10>") if flip else ("|00>", "|11>")
         return f"the Bell state ({kets[0]} {'+' if sign > 0 else '-'} {kets[1]})/sqrt(2)"
 
+    def compact(self, content: Content, n: int) -> str:
+        flip, sign = BELL[content["which"]]
+        return f" {'01' if flip else '00'} {'+' if sign > 0 else '-'}"
+
     def circuit(self, content: Content, n: int) -> Circuit:
         flip, sign = BELL[content["which"]]
         gates = [Gate("h", (0,)), *([Gate("z", (0,))] if sign < 0 else []), Gate("cx", (0, 1))]
@@ -155,6 +165,9 @@ class Ghz(Family):
         sign = "+" if content["sign"] > 0 else "-"
         return f"the GHZ state (|{'0' * n}> {sign} |{'1' * n}>)/sqrt(2)"
 
+    def compact(self, content: Content, n: int) -> str:
+        return f" {'+' if content['sign'] > 0 else '-'}"
+
     def circuit(self, content: Content, n: int) -> Circuit:
         first = [Gate("h", (0,)), *([Gate("z", (0,))] if content["sign"] < 0 else [])]
         return Circuit(n, tuple(first + [Gate("cx", (q, q + 1)) for q in range(n - 1)]))
@@ -182,6 +195,9 @@ class Dicke(Family):
     def words(self, content: Content, n: int) -> str:
         k = content["ones"]
         return f"the Dicke state of {n} qubits with {k} ones: all {comb(n, k)} basis states alike"
+
+    def compact(self, content: Content, n: int) -> str:
+        return f" {content['ones']}"
 
     def circuit(self, content: Content, n: int) -> Circuit:
         """Bärtschi and Eidenbenz, arXiv 1904.07358: split and cyclic shift, from the last qubit."""
@@ -219,6 +235,9 @@ class W(Dicke):
 
     def words(self, content: Content, n: int) -> str:
         return f"the W state of {n} qubits: all {n} basis states with a single 1, alike"
+
+    def compact(self, content: Content, n: int) -> str:
+        return ""
 
     def circuit(self, content: Content, n: int) -> Circuit:
         gates = [Gate("x", (0,))]
@@ -267,6 +286,9 @@ class GraphState(Family):
         edges = " ".join(f"{a}-{b}" for a, b in content["edges"])
         return f"the graph state (|+> on every qubit, then CZ on each edge) of the edges {edges}"
 
+    def compact(self, content: Content, n: int) -> str:
+        return ",".join(f" q{a} q{b}" for a, b in content["edges"])
+
     def circuit(self, content: Content, n: int) -> Circuit:
         start = [Gate("h", (q,)) for q in range(n)]
         return Circuit(n, tuple(start + [Gate("cz", (a, b)) for a, b in content["edges"]]))
@@ -305,6 +327,9 @@ class Cluster(GraphState):
     def words(self, content: Content, n: int) -> str:
         what = super().words(self._graph(content, n), n).replace("graph state", "cluster state")
         return f"{what} ({content['shape']})"
+
+    def compact(self, content: Content, n: int) -> str:
+        return super().compact(self._graph(content, n), n)
 
     def circuit(self, content: Content, n: int) -> Circuit:
         return super().circuit(self._graph(content, n), n)

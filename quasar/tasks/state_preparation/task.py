@@ -12,7 +12,7 @@ product state it is the closest basis state, or H on every qubit, whichever is c
 target itself. Success: F ≥ 0.999. A global phase is nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import log10
 from typing import Any
@@ -37,8 +37,10 @@ from quasar.tasks.programs import prepared, program, rounded
 from quasar.tasks.state_preparation.families import FAMILIES
 from quasar.tasks.state_preparation.family import MAX_QUBITS
 from quasar.tasks.state_preparation.forms import FORMS
+from quasar.tasks.state_preparation.named_states import KNOWN
 from quasar.tasks.state_preparation.words import read_words
 from quasar.tasks.words import AskedInstance, asked_of
+from quasar.tasks.writing import Piece
 
 ENOUGH = 0.999
 _EASY = 0.99  # a trivial answer as near as this is the answer, and no baseline
@@ -180,7 +182,8 @@ class StatePreparation(Task[TaskInstance, TargetFacts, StateFound]):
         n = instance.num_qubits
         what = FAMILIES[instance.family].words(instance.content, n)
         if style == "compact":
-            user = f"Task: state preparation\nQubits: {n}\nTarget: {what}"
+            told = FAMILIES[instance.family].compact(instance.content, n)
+            user = f"Task: state preparation\nQubits: {n}\n{_target(instance.family)}{told}"
             return [{"role": "user", "content": user}]
         if style == "free":
             user = _WORDINGS[int(instance.key, 16) % len(_WORDINGS)].format(what=what, n=n)
@@ -256,6 +259,14 @@ class StatePreparation(Task[TaskInstance, TargetFacts, StateFound]):
     def reference(self, instance: TaskInstance, facts: TargetFacts) -> str:
         return program(facts.teacher)
 
+    def pieces(self, max_qubits: int) -> Iterable[Piece]:
+        yield Piece("Task: state preparation")
+        yield from (Piece(_target(family), ("family", family)) for family in FAMILIES)
+        yield from (Piece(f" |{name}>", ("state", f"state {name}")) for name in KNOWN)
+        yield Piece(" +", ("sign", "sign +"))
+        yield Piece(" -", ("sign", "sign -"))
+        yield Piece(",", ("comma",))
+
     def shortcuts(self, instance: TaskInstance, facts: TargetFacts) -> Mapping[str, Circuit]:
         found = dict(facts.trivial)
         if np.count_nonzero(np.abs(facts.target) > 1e-6) > 1:
@@ -299,6 +310,10 @@ class StatePreparation(Task[TaskInstance, TargetFacts, StateFound]):
             ],
             "omitted": max(0, int(np.count_nonzero(weight > 1e-6)) - _DRAWN),
         }
+
+
+def _target(family: str) -> str:
+    return f"Target: {family}"
 
 
 def _size(family: str, content: Mapping[str, Any]) -> int:
