@@ -364,6 +364,17 @@ def test_a_reader_that_goes_away_is_no_error():
     assert "Traceback" not in done.stderr
 
 
+def test_a_pipe_that_breaks_elsewhere_is_a_fault_and_leaves_the_output_alone(monkeypatch, capfd):
+    def breaks(*given):
+        raise BrokenPipeError("a worker's")
+
+    monkeypatch.setattr("quasar.cli.commands.jobs.to_commented_yaml", breaks)
+    with pytest.raises(BrokenPipeError, match="a worker's"):
+        main(["config", "show"])
+    print("still read")
+    assert capfd.readouterr().out == "still read\n"
+
+
 def test_a_job_keeps_its_run_out_of_the_working_directory():
     relative = load_config("laptop")
     assert settings.in_job(relative).run_directory == settings.JOB_HOME / "runs" / "laptop"

@@ -1,4 +1,4 @@
-"""The files in which pytest captures output: one close of a wrong descriptor fails all that follows."""
+"""The files in which pytest captures output: a close of one fails all tests that follow."""
 
 import os
 
