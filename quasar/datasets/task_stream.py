@@ -12,7 +12,7 @@ import numpy as np
 from quasar.config import QuasarConfig
 from quasar.datasets.generation.generate import split_of
 from quasar.datasets.generation.task_examples import TaskCell, cells_of, solved
-from quasar.datasets.task_answers import is_scripted, taught_answer
+from quasar.datasets.task_answers import is_worked, taught_answer
 from quasar.datasets.task_records import TaskRecord
 from quasar.errors import ProblemError
 from quasar.tasks.base import TaskInstance
@@ -68,7 +68,7 @@ class TaskStream:
             )
             if split != "train":
                 continue
-            if is_scripted(instance, settings):
+            if is_worked(settings):
                 if (answer := taught_answer(instance, settings)) is not None:
                     return instance, answer
                 continue

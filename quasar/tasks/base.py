@@ -277,9 +277,11 @@ class Task(ABC, Generic[Instance, Facts, Found]):
         """
         return None
 
-    def worked(self, instance: Instance, facts: Facts, *, decimals: int) -> str | None:
-        """The teacher's answer as the script writes it; None where there is none."""
-        return None
+    def worked(self, instance: Instance, *, decimals: int) -> str | None:
+        """The teacher's answer to the compact prompt, as the script writes it where there is one,
+        angles with so many decimals; None where the teacher has none.
+        """
+        return self.reference(instance, self.facts(instance))
 
     @abstractmethod
     def shortcuts(self, instance: Instance, facts: Facts) -> Mapping[str, Circuit]:

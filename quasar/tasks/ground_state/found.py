@@ -6,6 +6,7 @@ unit: hartree for molecules.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,11 @@ from quasar.problems.pauli import PauliSum, PauliTerm
 from quasar.simulation.eigensolver import GroundSpace
 from quasar.simulation.statevector import exact
 from quasar.tasks.ground_state.families import Model
-from quasar.tasks.product_states import ProductState
+from quasar.tasks.product_states import (
+    ProductState,
+    closest_product_state,
+    lowest_product_state,
+)
 
 SHARE = 0.02  # of E_ref − E0: what counts as found, of a lattice
 _DRAWN_TERMS = 16
@@ -22,14 +27,27 @@ _DRAWN_TERMS = 16
 
 @dataclass(frozen=True)
 class GroundFacts:
-    """What is exact of an instance."""
+    """What is exact of an instance; what takes long, when it is asked for."""
 
     model: Model
     ground: GroundSpace
-    product: ProductState  # of lowest energy
-    closest: ProductState  # of largest overlap with the ground space
     sector: np.ndarray | None  # bool (2**n,), the basis states of the sector; None: all
-    wanted: np.ndarray  # mean of each string in the ground space
+
+    @cached_property
+    def product(self) -> ProductState:
+        """Of lowest energy."""
+        return lowest_product_state(self.hamiltonian)
+
+    @cached_property
+    def closest(self) -> ProductState:
+        """Of largest overlap with the ground space."""
+        return closest_product_state(self.ground.basis)
+
+    @cached_property
+    def wanted(self) -> np.ndarray:
+        """Mean of each string in the ground space."""
+        means = [exact.string_means(state, self.hamiltonian) for state in self.ground.basis.T]
+        return np.mean(means, axis=0)
 
     @property
     def hamiltonian(self) -> PauliSum:

@@ -38,7 +38,7 @@ def ask(instance: TaskInstance, model: Model, *, style: PromptStyle) -> PromptMe
         if named:  # the name says the sector, too
             what = f"{molecule_text(instance.family)}{given.partition('=')[2]}"
         else:
-            what = f"H ={_compact(model.hamiltonian)}"
+            what = _compact(model.hamiltonian)
             if model.sector is not None:
                 what += f"\nElectrons: {model.sector.up} {model.sector.down}"
         user = f"Task: ground state\nQubits: {n}\n{what}"
@@ -69,13 +69,16 @@ def molecule_text(name: str) -> str:
 
 
 def _compact(hamiltonian: PauliSum) -> str:
-    """` 0.71 X0 X1 -1.2 Z2`: two decimals, below 0.1 three."""
-    text = ""
-    for term in hamiltonian.terms:
-        if term.word != "I":
-            size = abs(term.coefficient)
-            text += f" {format_angle(term.coefficient, 3 if size < 0.0995 else 2)} "
-            text += term.word.replace("*", " ")
+    """The scale, the largest coefficient's size, and the terms in its unit: two decimals, below 0.1
+    three. The scale turns no angle.
+    """
+    terms = [term for term in hamiltonian.terms if term.word != "I"]
+    scale = max(abs(term.coefficient) for term in terms)
+    text = f"Scale: {scale:.3g}\nH ="
+    for term in terms:
+        unit = term.coefficient / scale
+        text += f" {format_angle(unit, 3 if abs(unit) < 0.0995 else 2)} "
+        text += term.word.replace("*", " ")
     return text
 
 

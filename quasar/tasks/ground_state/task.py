@@ -50,7 +50,6 @@ from quasar.tasks.ground_state.smooth import smooth_layers
 from quasar.tasks.ground_state.teacher import teach
 from quasar.tasks.ground_state.words import read_words
 from quasar.tasks.product_states import (
-    closest_product_state,
     lowest_product_state,
 )
 from quasar.tasks.programs import DECIMALS, program, real_layers
@@ -200,17 +199,7 @@ class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
 
     def facts(self, instance: TaskInstance) -> GroundFacts:
         model = self._model(instance)
-        ground = _ground(model)
-        return GroundFacts(
-            model=model,
-            ground=ground,
-            product=lowest_product_state(model.hamiltonian),
-            closest=closest_product_state(ground.basis),
-            sector=sector_states(model),
-            wanted=np.mean(
-                [exact.string_means(c, model.hamiltonian) for c in ground.basis.T], axis=0
-            ),
-        )
+        return GroundFacts(model, _ground(model), sector_states(model))
 
     def size_of(self, facts: GroundFacts) -> int:
         return facts.ground.basis.nbytes + facts.hamiltonian.tables.nbytes
@@ -294,14 +283,16 @@ class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
 
     def pieces(self, max_qubits: int) -> Iterable[Piece]:
         yield Piece("Task: ground state")
-        yield Piece("H =")
+        yield Piece("Scale: ")
+        yield Piece("\nH =")
         yield from (Piece(molecule_text(name)) for name in MOLECULES)
         yield from layer_pieces(max_qubits)
 
     def script(self, instance: TaskInstance, *, decimals: int) -> Script:
         return layers_script(instance.num_qubits, decimals=decimals)
 
-    def worked(self, instance: TaskInstance, facts: GroundFacts, *, decimals: int) -> str | None:
+    def worked(self, instance: TaskInstance, *, decimals: int) -> str | None:
+        facts = self.facts(instance)
         found = self._smooth(
             instance,
             facts,

@@ -313,8 +313,8 @@ class StabiliserTask(Task[TaskInstance, CliffordFacts, CliffordFound]):
     def script(self, instance: TaskInstance, *, decimals: int) -> Script:
         return plan.script(_target(instance))
 
-    def worked(self, instance: TaskInstance, facts: CliffordFacts, *, decimals: int) -> str | None:
-        return plan.worked(facts.target)
+    def worked(self, instance: TaskInstance, *, decimals: int) -> str | None:
+        return plan.worked(_target(instance))
 
     def shortcuts(self, instance: TaskInstance, facts: CliffordFacts) -> Mapping[str, Circuit]:
         n = instance.num_qubits

@@ -94,7 +94,7 @@ class Product(Family):
         return f"the product of cos(a/2)|0> + e^(ib) sin(a/2)|1>; {pairs}"
 
     def compact(self, content: Content, n: int) -> str:
-        return "".join(f" q{q} {a:g} {b:g}" for q, (a, b) in enumerate(content["angles"]))
+        return "".join(f" q{q}:{a:g},{b:g}" for q, (a, b) in enumerate(content["angles"]))
 
     def circuit(self, content: Content, n: int) -> Circuit:
         gates = []

@@ -14,6 +14,7 @@ target itself. Success: F ≥ 0.999. A global phase is nothing.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import log10
 from typing import Any
 
@@ -66,12 +67,20 @@ _WORDINGS = (
 
 @dataclass(frozen=True)
 class TargetFacts:
-    """What is exact of an instance."""
+    """What is exact of an instance; what takes long, when it is asked for."""
 
     target: np.ndarray
-    trivial: Mapping[str, Circuit]  # answers without skill, the best first
-    trivial_fidelity: float
     teacher: Circuit
+
+    @cached_property
+    def trivial(self) -> Mapping[str, Circuit]:
+        """Answers without skill, the best first."""
+        return _trivial(self.target, self.num_qubits)
+
+    @cached_property
+    def trivial_fidelity(self) -> float:
+        """Of the best of them."""
+        return _fidelity(self.target, next(iter(self.trivial.values())))
 
     @property
     def num_qubits(self) -> int:
@@ -196,16 +205,11 @@ class StatePreparation(Task[TaskInstance, TargetFacts, StateFound]):
     def facts(self, instance: TaskInstance) -> TargetFacts:
         family, n = FAMILIES[instance.family], instance.num_qubits
         target = family.vector(instance.content, n)
-        trivial = _trivial(target, n)
-        return TargetFacts(
-            target=target,
-            trivial=trivial,
-            trivial_fidelity=_fidelity(target, next(iter(trivial.values()))),
-            teacher=min(
-                (rounded(family.circuit(instance.content, n)), rounded(prepared(target))),
-                key=lambda circuit: circuit.two_qubit_cost,
-            ),
+        teacher = min(
+            (rounded(family.circuit(instance.content, n)), rounded(prepared(target))),
+            key=lambda circuit: circuit.two_qubit_cost,
         )
+        return TargetFacts(target, teacher)
 
     def size_of(self, facts: TargetFacts) -> int:
         return facts.target.nbytes + 200 * len(facts.teacher.gates)
@@ -258,6 +262,9 @@ class StatePreparation(Task[TaskInstance, TargetFacts, StateFound]):
 
     def reference(self, instance: TaskInstance, facts: TargetFacts) -> str:
         return program(facts.teacher)
+
+    def worked(self, instance: TaskInstance, *, decimals: int) -> str:
+        return program(self.facts(instance).teacher, decimals=decimals)
 
     def pieces(self, max_qubits: int) -> Iterable[Piece]:
         yield Piece("Task: state preparation")
