@@ -42,6 +42,8 @@ def pytest_unconfigure(config):
     for (kind, reason), names in failed.items():
         also = f" and {len(names) - 1} more" if len(names) > 1 else ""
         print(f"tests: {kind}: {names[0]}{also}: {reason}", file=sys.stderr)
+    for name in dict.fromkeys(capture.LOST):
+        print(f"tests: warning: {name}: {capture.CaptureLost.__doc__}", file=sys.stderr)
 
 
 def _reason(report):
@@ -69,18 +71,25 @@ def pytest_runtest_protocol(item, nextitem):
     return result
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)  # around what captures output
+# Around what captures output.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item):
+    return (yield from capture.kept_whole(item))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item):
+    return (yield from capture.kept_whole(item))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item):
-    """A test that closes a file of pytest's own fails by its name, and those that follow do not."""
-    try:
-        result = yield
-    except (OSError, ValueError):
-        if capture.is_whole(item.config):
-            raise
-    if not capture.is_whole(item.config):
-        capture.begin_again(item.config)
-        pytest.fail("in this test a file was closed with which pytest captures output")
-    return result
+    return (yield from capture.kept_whole(item))
+
+
+def pytest_warning_recorded(warning_message, nodeid):
+    if issubclass(warning_message.category, capture.CaptureLost):
+        capture.LOST.append(nodeid)
 
 
 @pytest.fixture(scope="session")

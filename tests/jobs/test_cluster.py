@@ -63,6 +63,7 @@ def steps_until(end, directory, log) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.timeout(1800)  # with the calm run; each of them ends itself where nothing moves
 def test_a_run_that_loses_a_node_is_the_run_on_one_node(calm_run, cluster, tmp_path):
     workers = [cluster.add_node(num_cpus=1, resources={WORKERS: 1}) for _ in range(2)]
     fire, log = tmp_path / "fire", tmp_path / "fire.txt"

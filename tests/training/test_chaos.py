@@ -98,6 +98,7 @@ def run_disturbed(directory: Path, chance: random.Random) -> list[str]:
     return story
 
 
+@pytest.mark.timeout(1800)  # with the calm run; each of them ends itself where nothing moves
 def test_a_run_under_fire_is_the_run_that_nothing_disturbed(calm_run, tmp_path):
     seed = int(os.environ.get("QUASAR_CHAOS_SEED") or time.time())
     print(f"\nQUASAR_CHAOS_SEED={seed}", flush=True)
