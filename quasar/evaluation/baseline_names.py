@@ -35,7 +35,8 @@ RANDOM_STARTS = "random starts"
 TUNED = "tuned QAOA p = 1"  # one layer, for each problem its best angles
 REFERENCES = "references"  # of the rows; of tasks other than graph problems the teacher's
 BEST_TRIVIAL = "best trivial answer"  # of such tasks: what a part scores 0 at
-TASK_ROWS = (BEST_TRIVIAL, REFERENCES)  # the rows that such tasks have
+BY_RULE = "answer by rule"  # of such tasks: `Task.rule`
+TASK_ROWS = (BEST_TRIVIAL, BY_RULE, REFERENCES)  # the rows that such tasks have
 BASELINE_NAMES = (
     GUESSING,
     "one optimal bitstring",
@@ -46,6 +47,7 @@ BASELINE_NAMES = (
     TUNED,
     *TRIVIAL,
     BEST_TRIVIAL,
+    BY_RULE,
     REFERENCES,
 )
 
@@ -75,7 +77,7 @@ def asked_for(
 
 def is_row_of(name: str, *, graph: bool) -> bool:
     """Whether a baseline is for graph problems, or else for other tasks."""
-    return name != BEST_TRIVIAL if graph else name in TASK_ROWS
+    return name not in (BEST_TRIVIAL, BY_RULE) if graph else name in TASK_ROWS
 
 
 def check_names(names: Sequence[str]) -> None:

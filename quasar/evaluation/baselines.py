@@ -25,6 +25,7 @@ from quasar.datasets.solver.qaoa import START
 from quasar.errors import CircuitError, InputError, ProblemError
 from quasar.evaluation.baseline_names import (
     BEST_TRIVIAL,
+    BY_RULE,
     BY_STRENGTH,
     CONSTANT_ANGLES,
     DESCENTS_OF_8,
@@ -295,5 +296,6 @@ BASELINES: dict[str, _Build] = {
     DESCENTS_OF_8: partial(_assigned, assign=_best_descent),
     PLANS_OF_8: partial(_assigned, assign=_best_plan),
     BEST_TRIVIAL: lambda given: None,  # for graph problems that is `GUESSING`
+    BY_RULE: lambda given: None,  # of other tasks
     REFERENCES: _reference,
 }

@@ -16,7 +16,7 @@ from quasar.circuits.circuit import Circuit, Gate
 from quasar.circuits.extraction import extract_program
 from quasar.circuits.qasm import read_qasm
 from quasar.config import DeviceName
-from quasar.evaluation.baseline_names import REFERENCES
+from quasar.evaluation.baseline_names import BY_RULE, REFERENCES
 from quasar.evaluation.baselines import build_baseline
 from quasar.evaluation.context import CompiledCost, RandomAngles, in_family
 from quasar.evaluation.hardware import HardwareView
@@ -103,7 +103,7 @@ class BaselineRequest:
 
 @dataclass(frozen=True, slots=True)
 class TaskBaselineRequest:
-    """Build the teacher's or the best trivial answer to a task, and verify it."""
+    """Build the answer of the teacher, of a rule, or the best trivial one, and verify it."""
 
     problem: TaskInstance
     name: str  # of `TASK_ROWS`
@@ -119,6 +119,8 @@ class TaskBaselineRequest:
         facts = verifier.tasks.facts(instance)
         if self.name == REFERENCES:
             text = instance.reference_circuit or task.reference(instance, facts)
+        elif self.name == BY_RULE:
+            text = task.rule(instance, facts).to_qasm(decimals=_DECIMALS)
         else:
             text = task.baseline_circuits(facts)[task.baseline(facts)].to_qasm(decimals=_DECIMALS)
         return TaskRequest(instance, text).answer(verifier)

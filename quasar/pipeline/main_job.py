@@ -27,6 +27,7 @@ from quasar.datasets.task_records import TaskRecord
 from quasar.episodes.generate import generate_file
 from quasar.evaluation.baseline_names import (
     BEST_TRIVIAL,
+    BY_RULE,
     REFERENCES,
     TRIVIAL,
     TUNED,
@@ -62,7 +63,16 @@ from quasar.training.state import StepLog
 from quasar.verification.execution.pool import VerifierPool
 from quasar.verification.request import VerificationClient
 
-BASELINE_ROWS = (GUESSING, FORMULA, TUNED, *TRIVIAL, BEST_TRIVIAL, REFERENCES)  # of the final table
+# Of the final table.
+BASELINE_ROWS = (
+    GUESSING,
+    FORMULA,
+    TUNED,
+    *TRIVIAL,
+    BEST_TRIVIAL,
+    BY_RULE,
+    REFERENCES,
+)
 SUBJECT = "after GRPO"  # the row of the trained model
 
 

@@ -14,8 +14,9 @@ from quasar.evaluation.task_tables import FIGURES, PART_MEAN, RATES, SUCCESS
 _ON_CONSOLE = (SUCCESS, PART_MEAN, "reward")
 _LABELS = {SUCCESS: "success", PART_MEAN: "mean part", "valid": "valid", "reward": "reward"}
 _NOTE = (
-    "references: the teacher's answers; best trivial answer: the best one that takes no skill, at "
-    "which each part is 0. Success of a graph problem: the most probable bitstring is an optimum."
+    "references: the teacher's answers; answer by rule: of the best rule that neither learns nor "
+    "searches; best trivial answer: the best one that takes no skill, at which each part is 0. "
+    "Success of a graph problem: the most probable bitstring is an optimum."
 )
 
 

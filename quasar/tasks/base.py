@@ -262,6 +262,12 @@ class Task(ABC, Generic[Instance, Facts, Found]):
     def baseline_circuits(self, facts: Facts) -> Mapping[str, Circuit]:
         """The baseline as circuits by name, that of `baseline` first; each part of each is 0."""
 
+    def rule(self, instance: Instance, facts: Facts) -> Circuit:
+        """What the best rule answers that neither learns nor searches: a model has to beat it. The
+        best trivial answer where none is known.
+        """
+        return self.baseline_circuits(facts)[self.baseline(facts)]
+
     @abstractmethod
     def reference(self, instance: Instance, facts: Facts) -> str:
         """The teacher's answer: OpenQASM 3."""

@@ -12,7 +12,7 @@ from quasar.config import load_config
 from quasar.datasets.io import write_generations, write_problems
 from quasar.datasets.records import GenerationRow, ProblemRecord
 from quasar.datasets.task_records import TaskRecord
-from quasar.evaluation.baseline_names import BASELINE_NAMES, BEST_TRIVIAL, REFERENCES
+from quasar.evaluation.baseline_names import BASELINE_NAMES, BEST_TRIVIAL, BY_RULE, REFERENCES
 from quasar.evaluation.evaluate import evaluate_rows
 from quasar.evaluation.summary import read_summary, summary_from_dict
 from quasar.evaluation.task_tables import TaskAggregator
@@ -73,7 +73,7 @@ def test_each_task_has_success_parts_teacher_and_the_best_trivial_answer(answere
         for table in summary.baselines[name].tasks.values():
             assert table.tables["pass@1"]["success"].value == success
             assert table.tables["pass@1"]["part_mean"].value == pytest.approx(parts, abs=0.01)
-    assert set(summary.baselines) == {REFERENCES, BEST_TRIVIAL}
+    assert set(summary.baselines) == {REFERENCES, BY_RULE, BEST_TRIVIAL}
     assert summary.get("approximation_ratio").value is None
     assert summary_from_dict(json.loads(json.dumps(summary.to_dict()))).tasks == summary.tasks
     assert dict(summary.values())["pass_1/stabiliser/success"] == pytest.approx(100 / 3)

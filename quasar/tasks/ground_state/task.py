@@ -46,7 +46,7 @@ from quasar.tasks.ground_state.sectors import (
     read_sector,
     sector_states,
 )
-from quasar.tasks.ground_state.smooth import smooth_layers
+from quasar.tasks.ground_state.smooth import constant_layers, smooth_layers
 from quasar.tasks.ground_state.teacher import teach
 from quasar.tasks.ground_state.words import read_words
 from quasar.tasks.product_states import (
@@ -270,6 +270,14 @@ class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
             "closest product state": facts.closest.circuit,
         }
 
+    def rule(self, instance: TaskInstance, facts: GroundFacts) -> Circuit:
+        """The tuned angles for the middle of the family's parameters, whatever its own are: the
+        layers of the fewest that are within a thousandth there.
+        """
+        there = self._middle(instance)
+        constant = None if there is None else constant_layers(there)
+        return super().rule(instance, facts) if constant is None else constant
+
     def reference(self, instance: TaskInstance, facts: GroundFacts) -> str:
         def is_good(circuit: Circuit) -> bool:
             found = self.measure(circuit, facts)
@@ -309,11 +317,17 @@ class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
         *,
         decimals: int,
     ) -> tuple[int, tuple[float, ...]] | None:
+        there = self._middle(instance)
+        if there is None:
+            return None
+        return smooth_layers(facts.hamiltonian, there, is_good, decimals=decimals)
+
+    def _middle(self, instance: TaskInstance) -> PauliSum | None:
+        """The Hamiltonian in the middle of the family's parameters."""
         middle = families.middle(instance.family, instance.num_qubits)
         if middle is None:
             return None
-        there = families.build(instance.family, middle, instance.num_qubits).hamiltonian
-        return smooth_layers(facts.hamiltonian, there, is_good, decimals=decimals)
+        return families.build(instance.family, middle, instance.num_qubits).hamiltonian
 
     def shortcuts(self, instance: TaskInstance, facts: GroundFacts) -> Mapping[str, Circuit]:
         n = instance.num_qubits

@@ -138,6 +138,15 @@ def worked(target: Target) -> str | None:
     return text if not (sweep.stabilisers or sweep.logical) else None
 
 
+def swept(target: Target) -> Circuit:
+    """The circuit of the gates of `advised`, however many."""
+    sweep = Sweep(target)
+    while sweep.stabilisers or sweep.logical:
+        step = advised(sweep)
+        sweep.take(step[0], *step[1])
+    return sweep.circuit()
+
+
 def advised(sweep: Sweep) -> CliffordStep:
     """The next gate of an open sweep: logical pairs first, then the row with the fewest letters.
     The number of two-qubit gates that its circuits have is near the teacher's.

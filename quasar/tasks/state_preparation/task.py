@@ -260,6 +260,10 @@ class StatePreparation(Task[TaskInstance, TargetFacts, StateFound]):
     def baseline_circuits(self, facts: TargetFacts) -> Mapping[str, Circuit]:
         return facts.trivial
 
+    def rule(self, instance: TaskInstance, facts: TargetFacts) -> Circuit:
+        """The textbook's construction."""
+        return facts.teacher
+
     def reference(self, instance: TaskInstance, facts: TargetFacts) -> str:
         return program(facts.teacher)
 
