@@ -55,3 +55,15 @@ def test_without_an_endpoint_and_a_checkpoint_it_is_the_one_that_answers(capsys,
     monkeypatch.setattr(requests, "DEFAULT_URL", "http://127.0.0.1:9")
     assert main(["ask", "vertex cover of 0-1 1-2", "--seed", "0", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["model"] == shipped_run().name
+
+
+def test_rows_of_tasks_that_it_was_not_trained_on_are_refused_by_name(tmp_path, capsys):
+    rows = tmp_path / "states.jsonl"
+    state = {"sample_index": 0, "task": "state_preparation", "family": "ghz", "n_qubits": 3}
+    rows.write_text(json.dumps({**state, "instance": {"sign": 1}}) + "\n")
+    output = tmp_path / "answers.jsonl"
+    command = ["generate", "--problems", str(rows), "--samples", "1", "--output", str(output)]
+    assert main(command) == 2
+    told = capsys.readouterr().err
+    assert "graph-3m was not trained on state_preparation (it was on ising)" in told
+    assert not output.exists()

@@ -16,6 +16,7 @@ from quasar.cli.settings import (
     load,
     model_directory,
     remote_settings,
+    require_trained,
     take_model,
 )
 from quasar.config import QuasarConfig, to_commented_yaml
@@ -52,7 +53,9 @@ def generate(arguments: Namespace) -> None:
         **(remote or {}),
     )
     problems = existing(arguments.problems, "--problems")
+    from quasar.datasets.io import read_records
     from quasar.episodes.generate import generate_file, generate_remotely
+    from quasar.tasks.base import task_of
 
     if remote is not None:
         used = generate_remotely(
@@ -60,6 +63,8 @@ def generate(arguments: Namespace) -> None:
         )
         print(f"{arguments.output}: {used}")
         return
+    records = read_records(problems, max_qubits=config.verification.max_qubits)
+    require_trained(arguments, config, dict.fromkeys(task_of(r.problem) for r in records))
     generate_file(
         model_directory(arguments.checkpoint),
         problems,
