@@ -375,6 +375,12 @@ def test_a_pipe_that_breaks_elsewhere_is_a_fault_and_leaves_the_output_alone(mon
     assert capfd.readouterr().out == "still read\n"
 
 
+def test_a_verifier_alone_takes_no_model(capsys):
+    assert main(["serve", "--verifier-only", "--set", "policy.model=some/where"]) == 2
+    told = capsys.readouterr().err
+    assert "--verifier-only: policy.model=some/where is not used" in told
+
+
 def test_a_job_keeps_its_run_out_of_the_working_directory():
     relative = load_config("laptop")
     assert settings.in_job(relative).run_directory == settings.JOB_HOME / "runs" / "laptop"

@@ -196,6 +196,10 @@ def sweep(arguments: Namespace) -> None:
 def serve(arguments: Namespace) -> None:
     if not arguments.verifier_only:
         take_model(arguments)
+    elif unused := [text for text in arguments.overrides if text.startswith("policy.")]:
+        raise ConfigError(
+            f"serve --verifier-only: {unused[0]} is not used, as no model is loaded; take it out"
+        )
     config = load(arguments)
     from quasar.serving.app import serve_checkpoint, serve_verifier
 
