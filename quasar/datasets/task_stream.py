@@ -1,8 +1,8 @@
 """Examples of tasks other than graph problems, as supervised training draws them one by one.
 
-A task is drawn evenly, then a cell (family and size) of it, then an instance: with
-`sft.stream.fresh` a new one of the training split, answered by the teacher, else a record of the
-dataset.
+A task is drawn evenly, then a cell (family and size) of it by the root of its records, then an
+instance: with `sft.stream.fresh` a new one of the training split, else a record of the dataset,
+answered by the teacher.
 """
 
 from collections.abc import Sequence
@@ -44,12 +44,18 @@ class TaskStream:
         kept = self._records[name]
         if kept and rng.random() >= self._config.sft.stream.fresh:
             for _ in range(_ATTEMPTS):
-                cells = list(kept)
-                of_cell = kept[cells[int(rng.integers(len(cells)))]]
+                of_cell = kept[self._cell(list(kept), name, rng)]
                 instance = of_cell[int(rng.integers(len(of_cell)))].problem
                 if (answer := self._answer(instance)) is not None:
                     return instance, answer
         return self._fresh(name, rng)
+
+    def _cell(self, cells: Sequence[TaskCell], name: str, rng: np.random.Generator) -> TaskCell:
+        """One of them, by the square root of its records: a family of few instances is soon known
+        by heart, and comes less often.
+        """
+        weights = np.sqrt([max(1, len(self._records[name].get(cell, ()))) for cell in cells])
+        return cells[int(rng.choice(len(cells), p=weights / weights.sum()))]
 
     def _answer(self, instance: TaskInstance) -> str | None:
         if instance.key not in self._answers:
@@ -59,7 +65,7 @@ class TaskStream:
     def _fresh(self, name: str, rng: np.random.Generator) -> tuple[TaskInstance, str]:
         settings, cells = self._config.dataset, self._cells[name]
         for _ in range(_ATTEMPTS):
-            cell = cells[int(rng.integers(len(cells)))]
+            cell = self._cell(cells, name, rng)
             instance = cell.instance(rng)
             split = split_of(
                 instance.key,
