@@ -1,9 +1,11 @@
 """Fuzzes the verification tool: no crash, no hang, no leak, and every refusal has a name.
 
     OMP_NUM_THREADS=1 python benchmarks/fuzz.py [--cases 100000] [--seed 0] [--data DIR]
+                                                [--task NAME]
 
 Random programs, mutated answers (of the generations in DIR, where given) and heaps of tokens go
-through extraction, reader and all stages, against problems of up to six qubits, in a child process
+through extraction, reader and all stages, against problems (or instances of a task, one of each
+family) of up to six qubits, in a child process
 under limits on time and memory. Exit code 1 where a case ends in a fault (at the time limit:
 twice), or where the child's memory grows from a tenth of the cases to the end. `--replay K` shows
 case K and verifies it in this process, without limits.
@@ -30,6 +32,7 @@ from quasar.verification.reward import Failed
 from quasar.verification.verifier import FORMULAS, Verifier
 
 CONSOLE = Console(width=100)
+TASKS = ("ground_state", "state_preparation", "stabiliser")
 LEAK_MB = 32.0  # of growth that is no leak: caches are bounded, and full by then
 SHOWN = 20  # faults
 
@@ -120,7 +123,7 @@ def replay(cases: Cases, case: int, config: VerificationConfig, formula: str) ->
     verifier = Verifier(config, formula)
     verifier.warm_up()
     started = time.perf_counter()
-    report = verifier.verify(check.problem, check.text, diagnose=check.diagnose)
+    report = check.answer(verifier)
     seconds = time.perf_counter() - started
     CONSOLE.print(f"{verdict(report)} in {seconds:.3f} s: {report.error}", markup=False)
 
@@ -130,6 +133,7 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, help="folder with generations_*.jsonl to mutate")
+    parser.add_argument("--task", choices=TASKS, help="other than graph problems")
     parser.add_argument("--formula", choices=FORMULAS, default="hierarchical")
     parser.add_argument("--time-limit", type=float, default=2.0, help="seconds a case")
     parser.add_argument("--memory-limit", type=int, default=500, help="MiB beyond the start")
@@ -138,13 +142,14 @@ def main() -> int:
     config = VerificationConfig(
         time_limit_s=arguments.time_limit, memory_limit_mb=arguments.memory_limit
     )
-    cases = Cases(arguments.seed, corpus(arguments.data))
+    cases = Cases(arguments.seed, corpus(arguments.data), arguments.task)
     if arguments.replay is not None:
         replay(cases, arguments.replay, config, arguments.formula)
         return 0
     started = time.perf_counter()
     tally = run(cases, arguments.cases, config, arguments.formula)
-    title = f"seed {arguments.seed}, formula {arguments.formula}"
+    against = arguments.task or f"formula {arguments.formula}"
+    title = f"seed {arguments.seed}, {against}"
     show(tally, time.perf_counter() - started, title)
     return 0 if tally.sound else 1
 

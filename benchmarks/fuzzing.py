@@ -8,17 +8,21 @@ import re
 from collections.abc import Sequence
 from random import Random
 
+import numpy as np
 from grammar import write_program
 
 from quasar.circuits import qasm
 from quasar.circuits.circuit import STANDARD_GATES, Circuit, Gate
 from quasar.circuits.qasm.tokens import KEYWORDS
 from quasar.problems import ProblemInstance, build_instance
-from quasar.verification.request import VerificationRequest, VerificationResult
+from quasar.simulation.stabiliser.tableau import NOT_CLIFFORD
+from quasar.tasks import get_task
+from quasar.tasks.base import TaskInstance
+from quasar.verification.request import ReportRequest, VerificationResult, request_of
 from quasar.verification.reward import Failed
 
 MAX_QUBITS = 6  # of the problems that cases are verified against
-KINDS = frozenset(getattr(qasm, name) for name in qasm.__all__ if name.isupper())
+KINDS = frozenset(getattr(qasm, name) for name in qasm.__all__ if name.isupper()) | {NOT_CLIFFORD}
 _KINDS_OF_CASE = ("program", "mutated program", "mutated answer", "tokens")
 _WEIGHTS = (30, 20, 40, 10)
 _QUBITS = re.compile(r"(?:qubit\s*\[|qreg\s+\w+\s*\[)\s*([0-9]{1,2})\s*\]")
@@ -50,20 +54,28 @@ SEEDS = (
 
 
 class Cases:
-    """The cases of one seed. corpus: real answers to mutate, beside the seeds here."""
+    """The cases of one seed. corpus: real answers to mutate, beside the seeds here. task: that they
+    are verified against; default: graph problems.
+    """
 
-    def __init__(self, seed: int, corpus: Sequence[str] = ()):
+    def __init__(self, seed: int, corpus: Sequence[str] = (), task: str | None = None):
         self._seed = seed
         self._corpus = (*SEEDS, *corpus)
-        self._problems = [_problem(n) for n in range(1, MAX_QUBITS + 1)]
+        sizes = range(1, MAX_QUBITS + 1)
+        if task is None:
+            self._problems = {n: [_problem(n)] for n in sizes}
+        else:
+            self._problems = {n: some for n in sizes if (some := _instances(task, n))}
 
-    def check(self, number: int) -> VerificationRequest:
-        """A case, against a problem of as many qubits as the text seems to declare."""
+    def check(self, number: int) -> ReportRequest:
+        """A case, against a problem of as many qubits as the text seems to declare; where there is
+        none of that size, of three.
+        """
         random = Random(f"{self._seed}:{number}")
         text = self._text(random)
         sizes = [int(size) for size in _QUBITS.findall(text)[:2]]
-        size = sum(sizes) if 1 <= sum(sizes) <= MAX_QUBITS else 3
-        return VerificationRequest(self._problems[size - 1], text, diagnose=number % 2 == 0)
+        some = self._problems.get(sum(sizes)) or self._problems[3]
+        return request_of(some[number % len(some)], text, diagnose=number % 2 == 0)
 
     def _text(self, random: Random) -> str:
         kind = random.choices(_KINDS_OF_CASE, _WEIGHTS)[0]
@@ -154,6 +166,16 @@ _MUTATIONS = (
     change_tokens, change_tokens, change_tokens, change_number, _splice, _flip_bytes,
     _truncate, _repeat,
 )  # fmt: skip
+
+
+def _instances(task: str, num_qubits: int) -> list[TaskInstance]:
+    """One of each family."""
+    found, rng = get_task(task), np.random.default_rng(num_qubits)
+    return [
+        found.generate(rng, family=family, num_qubits=num_qubits)
+        for family in found.families
+        if num_qubits in found.possible_qubits(family, num_qubits)
+    ]
 
 
 def _problem(num_qubits: int) -> ProblemInstance:

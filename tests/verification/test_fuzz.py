@@ -4,9 +4,11 @@ import time
 from collections import Counter
 
 import pytest
+from fuzz import TASKS
 from fuzzing import KINDS, Cases, verdict
 
 from quasar.config import VerificationConfig
+from quasar.simulation.stabiliser.tableau import NOT_CLIFFORD
 from quasar.verification.request import answer_request
 from quasar.verification.verifier import FORMULAS, Verifier
 from tests.support.machine import unit, young_heap
@@ -33,6 +35,17 @@ def test_no_case_of_the_fuzzer_is_a_fault(formula):
     # The cases reach far: many are read, and those that are not are refused for many reasons.
     assert verdicts["valid"] > 240
     assert len(verdicts.keys() & KINDS) >= 12
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_no_case_is_a_fault_of_a_task(task):
+    verifier, cases = Verifier(VerificationConfig()), Cases(seed=7, task=task)
+    verdicts = Counter(
+        verdict(answer_request(verifier, cases.check(k), memory_limit_mb=0)) for k in range(400)
+    )
+    assert not [found for found in verdicts if found.startswith("fault")]
+    assert verdicts["valid"] > (10 if task == "stabiliser" else 60)
+    assert (verdicts[NOT_CLIFFORD] > 40) == (task == "stabiliser")
 
 
 def test_a_fault_is_told_from_a_refusal():
