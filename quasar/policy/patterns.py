@@ -27,6 +27,11 @@ def form_pattern(form: ProgramForm) -> str:
     return program_pattern(form.num_qubits, form.gates)
 
 
+def alphabet(pattern: str) -> str:
+    """Characters that the texts of a pattern of this module consist of, and a few more."""
+    return "".join(sorted({*pattern, *"0123456789\n"}))  # its classes are of digits alone
+
+
 def program_pattern(num_qubits: int, gates: Collection[str] = ()) -> str:
     """Of all programs in the published style on `num_qubits` ≥ 1 qubits; gates: of these names
     alone, where some are given.
