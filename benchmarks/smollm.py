@@ -11,6 +11,7 @@ runs/small-llm, ends when the seconds are over, and goes on from there when call
 """
 
 import argparse
+import importlib
 import importlib.util
 import json
 import tempfile
@@ -44,6 +45,8 @@ from quasar.verification.execution.pool import LocalVerifierPool
 WAYS = {"constrained": True, "free": False}  # the cheaper one first
 BASELINES = (GUESSING, FORMULA, CONSTANT_ANGLES, TUNED)
 MEASURES = ("valid", "approximation_ratio", "decoded_correct", "reward")
+# Compiled circuits and random angles take longer than the small problems do, and are not told.
+_PLAIN_GRADES = {"evaluation.device": "none", "evaluation.random_draws": 0}
 _SINGLE_DIGITS = "smollm"  # what a GGUF file calls a tokenizer that reads digit by digit
 
 
@@ -77,18 +80,18 @@ def prepare(source: Path, directory: Path) -> Path:
 
 def _converted(file: Path, directory: Path) -> Path:
     import torch
-    from gguf import GGUFReader
     from tokenizers import pre_tokenizers
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     read = {"pretrained_model_name_or_path": file.parent, "gguf_file": file.name}
     tokenizer = AutoTokenizer.from_pretrained(**read)
-    told = GGUFReader(file).get_field("tokenizer.ggml.pre")
+    reader = importlib.import_module("gguf").GGUFReader(file)
+    told = reader.get_field("tokenizer.ggml.pre")
     if told is not None and told.contents() == _SINGLE_DIGITS:  # transformers does not look at it
         inner = tokenizer.backend_tokenizer
         digits = pre_tokenizers.Digits(individual_digits=True)
         inner.pre_tokenizer = pre_tokenizers.Sequence([digits, inner.pre_tokenizer])
-    quantised = AutoModelForCausalLM.from_pretrained(
+    quantised: Any = AutoModelForCausalLM.from_pretrained(
         **read, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
     )
     shape = quantised.config
@@ -136,7 +139,9 @@ class Study:
             if (place / "seconds.json").is_file():
                 continue
             self.check()
-            config = with_overrides(self.config, {"generation.constrained": constrained})
+            config = with_overrides(
+                self.config, _PLAIN_GRADES | {"generation.constrained": constrained}
+            )
             self.console.print(f"{stage}, {way}: {len(read_records(self.problems))} problems")
             place.mkdir(parents=True, exist_ok=True)
             spent = self.answer(model, config, place / "generations.jsonl")

@@ -28,8 +28,8 @@ def require_model_files(source: str | Path) -> None:
     if path.is_file():
         if path.suffix == ".gguf":
             raise CheckpointError(
-                f"{source}: a GGUF file, not a model directory; docs/how-to/small-llm.md says how to "
-                "make one of it"
+                f"{source}: a GGUF file, not a model directory; docs/how-to/small-llm.md says how "
+                "to make one of it"
             )
         raise CheckpointError(f"{source}: a file, not a model directory; {_LAYOUT}")
     if not path.exists():

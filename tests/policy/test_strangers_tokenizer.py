@@ -201,7 +201,7 @@ def test_the_learner_has_the_distribution_that_the_sampler_drew_from(generator, 
     pool = LocalVerifierPool(config.verification)
     tools = verifying(pool.verify, config.reward, settings)
     episodes = EpisodeRunner(generator, tools, generation=settings).run(tasks, weights_version=0)
-    assert all(episode.report.valid for episode in episodes)
+    assert all(e.report is not None and e.report.valid for e in episodes)
     packed = pad([TrainingSequence.of(e.tokens, 1.0) for e in episodes], pad_id=2)
     sampled = torch.from_numpy(packed.sampler_log_probs[packed.trained])
     arrays = (packed.input_ids, packed.attention_mask, packed.trained)
@@ -211,6 +211,7 @@ def test_the_learner_has_the_distribution_that_the_sampler_drew_from(generator, 
     )
     torch.testing.assert_close(scored.detach(), sampled, atol=3e-5, rtol=1e-5)
     assert all(episode.counts.trained <= 10 for episode in episodes)
+    assert packed.legal is not None
     # The learner's masks are those of trained tokens, not one for each token that was forced.
     assert len(packed.legal.sets) <= sum(episode.counts.trained for episode in episodes)
     assert all(len(tokens) > 1 for tokens in packed.legal.sets)
