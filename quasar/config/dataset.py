@@ -94,6 +94,11 @@ class DatasetConfig(Section):
         description="prompts name encoding, Hamiltonian and ansatz; free: varied wordings that say "
         "no more than the published ones; compact: normalised Hamiltonian and ansatz alone, for small models",
     )
+    constrained_ansatz: Literal["qaoa"] | None = Field(
+        default=None,
+        description="family that constrained canonical programs are held to where prompts are free and "
+        "name none; null: any",
+    )
     style: StyleName = Field(
         default="published",
         description="of reference programs: one gate a line; canonical: named parameters, each "

@@ -24,6 +24,7 @@ PRESETS = (
     "policy",
     "published",
     "laptop-tasks",
+    "small-llm",
     "remote",
 )
 _RELATIVE_SQLITE = "sqlite:///"  # with one slash more the path is absolute

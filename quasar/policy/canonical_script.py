@@ -2,10 +2,12 @@
 
 Scripts (`quasar.tasks.writing`) of graph problems: QAOA leaves its 2p angles open. Templates and
 the adaptive family leave the bits of the plan open: which qubit comes next, the terms that its line
-restates, their field and the gates follow from them. Other tasks bring their own.
+restates, their field and the gates follow from them. Bits are whole pieces of the tokenizer; angles
+are, too, or they are spelt to the end of their line, as byte-level tokenizers can: texts tokenised
+one by one are what the whole is tokenised to (`quasar.policy.spelling`). Other tasks bring their
+own scripts, for tokenizers that have their pieces.
 """
 
-from collections.abc import Container
 from functools import lru_cache
 
 from quasar.circuits.canonical import HEADER, qaoa_program
@@ -14,6 +16,7 @@ from quasar.datasets.plan import START, PartialAssignment, decision
 from quasar.errors import InputError
 from quasar.policy.pieces import constant
 from quasar.policy.program_form import ProgramForm
+from quasar.policy.spelling import SPELT, WHOLE, Frame, Spelling
 from quasar.tasks import get_task
 from quasar.tasks.base import TaskInstance
 from quasar.tasks.writing import Script, Step, angle_texts
@@ -21,29 +24,28 @@ from quasar.tasks.writing import Script, Step, angle_texts
 _OPEN = "0.0"  # an angle of the program that the script is made from
 
 
-def script(form: ProgramForm, pieces: Container[str]) -> Script | None:
+def script(form: ProgramForm, spelling: Spelling) -> Script | None:
     """The script of a form; None where it has none: its family is not named or not prepared in
-    closed form, or a tokenizer with these pieces does not have a choice in one token.
+    closed form, or its choices are not spelt alike wherever they stand.
     """
     if form.instance is not None:
-        return _of_task(form.instance, form.decimals, pieces)
+        return _of_task(form.instance, form.decimals, spelling)
     if form.style != "canonical" or not form.terms:
         return None
     if form.ansatz == "qaoa":
-        angles = tuple(text for text in angle_texts(form.decimals) if text in pieces)
-        heads = [constant(kind, layer) for layer in range(1, form.layers + 1) for kind in "gb"]
-        known = angles and all(head in pieces for head in heads)
-        return _qaoa(form, angles) if known else None
+        return _angles_by_one_token(form, spelling) or _angles_by_several(form, spelling)
     # Lines of qubits beyond those that the tokenizer was made for are not what a model was taught.
     needed = [decision(0), decision(1), f"{START}{form.num_qubits - 1}:"]
-    if form.ansatz is None or not all(text in pieces for text in needed):
+    if form.ansatz is None or not all(text in spelling.whole for text in needed):
         return None
     planned = _is_prepared(form.ansatz, form.num_qubits, form.layers)
     return _planned(form, form.ansatz) if planned else None
 
 
-def _of_task(instance: TaskInstance, decimals: int, pieces: Container[str]) -> Script | None:
-    known = all(text in pieces for text in _needed(instance.task, instance.num_qubits, decimals))
+def _of_task(instance: TaskInstance, decimals: int, spelling: Spelling) -> Script | None:
+    known = all(
+        text in spelling.whole for text in _needed(instance.task, instance.num_qubits, decimals)
+    )
     return get_task(instance.task).script(instance, decimals=decimals) if known else None
 
 
@@ -53,15 +55,29 @@ def _needed(task: str, num_qubits: int, decimals: int) -> tuple[str, ...]:
     return (*own, *angle_texts(decimals))
 
 
-def _qaoa(form: ProgramForm, angles: tuple[str, ...]) -> Script:
+def _angles_by_one_token(form: ProgramForm, spelling: Spelling) -> Script | None:
+    angles = tuple(text for text in angle_texts(form.decimals) if text in spelling.whole)
+    heads = [constant(kind, layer) for layer in range(1, form.layers + 1) for kind in "gb"]
+    known = angles and all(head in spelling.whole for head in heads)
+    return _qaoa(form, WHOLE, angles) if known else None
+
+
+def _angles_by_several(form: ProgramForm, spelling: Spelling) -> Script | None:
+    choices = SPELT.choices(angle_texts(form.decimals))
+    head = constant("g", 1).removesuffix(" ")
+    # What stands behind a constant: the next one, or a gate's definition.
+    known = all(spelling.keeps(head, choices, after) for after in (head, "gate cost"))
+    return _qaoa(form, SPELT, angle_texts(form.decimals)) if known else None
+
+
+def _qaoa(form: ProgramForm, frame: Frame, angles: tuple[str, ...]) -> Script:
     zeros = [0.0] * form.layers
     program = qaoa_program(form.num_qubits, form.terms, zeros, zeros)
-    between = program.split(f" = {_OPEN};")
-    text = ""
-    for part in between[:-1]:
-        yield Step(f"{text}{part} = ", angles)
-        text = ";"
-    yield Step(text + between[-1], ())
+    *parts, last = program.split(frame.opening + frame.choices([_OPEN])[0])
+    choices = frame.choices(angles)
+    for part in parts:
+        yield Step(part + frame.opening, choices)
+    yield Step(last, ())
 
 
 def _planned(form: ProgramForm, ansatz: str) -> Script:

@@ -3,19 +3,18 @@
 Two ways, by the form of the answer and the tokenizer (`TokenGrammar.path`):
 
 - A canonical program for a known problem and family is written by its script
-  (`quasar.policy.canonical_script`), where the tokenizer has the script's choices as pieces of its
-  own, as the small policy's has: only the choices are drawn, all else is forced, in the ids that
-  the tokenizer makes of the text. Its length hardly depends on what is chosen, so a limit below it
-  cuts the answer.
+  (`quasar.policy.canonical_script`), where the tokenizer spells the script's choices alike wherever
+  they stand: only the choices are drawn, all else is forced, in the ids that the tokenizer makes of
+  the text. Its length hardly depends on what is chosen, so a limit below it cuts the answer.
 - Everything else is a regular language (`quasar.policy.patterns`), which outlines-core turns, once
   for a tokenizer and a pattern, into an automaton over whole tokens. That gives more than a mask:
   the fewest tokens that finish the program from any state, so that decoding is steered to a legal
   end exactly where the token limit asks for it and nowhere earlier.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from functools import cached_property, lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, Union
 
 import numpy as np
 import torch
@@ -23,13 +22,14 @@ from outlines_core import Index, Vocabulary
 
 from quasar.policy.canonical_script import script
 from quasar.policy.legal import LegalTokens, place_of
-from quasar.policy.patterns import form_pattern
+from quasar.policy.patterns import alphabet, form_pattern
 from quasar.policy.program_form import ProgramForm
+from quasar.policy.spelling import Spelling
 from quasar.tasks.writing import Script
 
 _FIRST_MASKS = 64
 _MOST_MASKS = 2048
-_KEPT = 4096  # texts and choices whose ids are kept
+_KEPT = 4096  # choices whose ids are kept
 _NO_LIMIT = 1 << 30  # tokens
 
 
@@ -64,8 +64,12 @@ class ProgramAutomaton:
 
     def horizon(self, state: int) -> int:
         """With so many tokens left, or more, every legal token leaves room to finish."""
-        costs = [int(self._costs[to]) for to in self._next[state].values()]
-        return 1 + max(costs, default=0)
+        return self._horizons[state]
+
+    @cached_property
+    def _horizons(self) -> list[int]:
+        costs = self._costs.tolist()
+        return [1 + max((costs[to] for to in set(n.values())), default=0) for n in self._next]
 
     def legal(self, state: int, remaining: int) -> np.ndarray:
         """Sorted ids that may come next so that the program ends within `remaining` tokens.
@@ -122,6 +126,15 @@ class ProgramPath(Protocol):
         ...
 
 
+class Options(NamedTuple):
+    """What may come next of some choices: the number of the legal set, and by token the choice that
+    is made with it, or the options behind it.
+    """
+
+    number: int
+    after: Mapping[int, Union["Options", str]]
+
+
 class TokenGrammar:
     """The grammars of one tokenizer, and the masks of their legal sets on the model's device.
 
@@ -133,7 +146,8 @@ class TokenGrammar:
     ):
         self.eos_id = tokenizer.eos_token_id if eos_id is None else eos_id
         self._tokenizer = tokenizer
-        self.encode = lru_cache(maxsize=_KEPT)(self._encode)
+        self._spelling = Spelling(tokenizer)
+        self.encode = self._spelling.encode
         self.options = lru_cache(maxsize=_KEPT)(self._options)
         self._automata: dict[str, ProgramAutomaton] = {}
         self._sets: list[np.ndarray] = []
@@ -144,34 +158,26 @@ class TokenGrammar:
 
     def path(self, form: ProgramForm) -> ProgramPath:
         """The beginning of a program of this form."""
-        written = script(form, self._whole)
+        written = script(form, self._spelling)
         if written is not None:
             return ScriptPath(self, written)
         return AutomatonPath(self, self.automaton(form))
 
     @cached_property
-    def _whole(self) -> Set[str]:
-        """Texts that the tokenizer never cuts, whatever stands around them."""
-        added = self._tokenizer.added_tokens_decoder.values()
-        return {
-            token.content
-            for token in added
-            if not (token.special or token.normalized or token.single_word)
-            and not (token.lstrip or token.rstrip)
-        }
-
-    @cached_property
-    def _vocabulary(self) -> Vocabulary:
-        return Vocabulary(self.eos_id, ascii_pieces(self._tokenizer, but={self.eos_id}))
+    def _pieces(self) -> dict[bytes, list[int]]:
+        return ascii_pieces(self._tokenizer, but={self.eos_id})
 
     def automaton(self, form: ProgramForm) -> ProgramAutomaton:
-        """The automaton of the form's pattern: built at its first use (milliseconds for thousands
-        of tokens, seconds for a hundred thousand), then kept.
+        """The automaton of the form's pattern: built at its first use (tenths of a second for fifty
+        thousand tokens), then kept.
         """
         pattern = form_pattern(form)
         if pattern not in self._automata:
+            # In every state each token is tried: most have a letter that no program has.
+            letters = alphabet(pattern).encode()
+            pieces = {p: ids for p, ids in self._pieces.items() if not p.translate(None, letters)}
             self._automata[pattern] = ProgramAutomaton(
-                self._vocabulary, pattern, eos_id=self.eos_id
+                Vocabulary(self.eos_id, pieces), pattern, eos_id=self.eos_id
             )
         return self._automata[pattern]
 
@@ -211,7 +217,7 @@ class TokenGrammar:
         """The record of a written answer by the script of its form; None where there is no script,
         or where the answer leaves it.
         """
-        written = script(form, self._whole)
+        written = script(form, self._spelling)
         if written is None:
             return None
         path, rows = ScriptPath(self, written), []
@@ -222,13 +228,22 @@ class TokenGrammar:
             path.take(token)
         return self.record(rows)
 
-    def _encode(self, text: str) -> tuple[int, ...]:
-        return tuple(self._tokenizer.encode(text, add_special_tokens=False))
+    def _options(self, choices: tuple[str, ...]) -> Options:
+        """Where no choice is made yet; of none: the end of the turn's."""
+        if not choices:
+            return Options(self.number(np.array([self.eos_id], np.int32)), {})
+        return self._behind([(self.encode(choice), choice) for choice in choices])
 
-    def _options(self, choices: tuple[str, ...]) -> tuple[dict[int, str], int]:
-        """Pieces by their ids, and the number of their set; of none: the end of the turn's."""
-        texts = {self.encode(choice)[0]: choice for choice in choices}
-        return texts, self.number(np.array(sorted(texts) or [self.eos_id], np.int32))
+    def _behind(self, spelt: Sequence[tuple[tuple[int, ...], str]]) -> Options:
+        """Options of choices with what is left of their ids, none the beginning of another's."""
+        by_first: dict[int, list[tuple[tuple[int, ...], str]]] = {}
+        for (first, *rest), choice in spelt:
+            by_first.setdefault(first, []).append((tuple(rest), choice))
+        after = {
+            token: some[0][1] if not some[0][0] else self._behind(some)
+            for token, some in sorted(by_first.items())
+        }
+        return Options(self.number(np.array(list(after), np.int32)), after)
 
 
 class AutomatonPath:
@@ -257,7 +272,7 @@ class AutomatonPath:
 class ScriptPath:
     """Where one sequence stands in its script. See `ProgramPath`."""
 
-    __slots__ = ("_at", "_choices", "_forced", "_number", "_script", "grammar")
+    __slots__ = ("_at", "_forced", "_options", "_script", "grammar")
 
     def __init__(self, grammar: TokenGrammar, script: Script):
         self.grammar, self._script = grammar, script
@@ -265,26 +280,38 @@ class ScriptPath:
 
     def _enter(self, text: str, choices: tuple[str, ...]) -> None:
         self._forced, self._at = self.grammar.encode(text), 0
-        self._choices, self._number = self.grammar.options(choices)
+        self._options = self.grammar.options(choices)
 
     def row(self, remaining: int) -> int:
         if self._at < len(self._forced):
             return self.grammar.number(np.array([self._forced[self._at]], np.int32))
-        return self._number
+        return self._options.number
 
     def take(self, token: int) -> None:
         if self._at < len(self._forced):
             self._at += 1
-        elif self._choices:
-            self._enter(*self._script.send(self._choices[token]))
+        elif self._options.after:
+            made = self._options.after[token]
+            if isinstance(made, str):
+                self._enter(*self._script.send(made))
+            else:
+                self._options = made
 
     @property
     def complete(self) -> bool:
-        return self._at == len(self._forced) and not self._choices
+        return self._at == len(self._forced) and not self._options.after
 
     def forced(self) -> tuple[Sequence[int], bool]:
-        text = self._forced[self._at :]
-        return (text, False) if self._choices else ((*text, self.grammar.eos_id), True)
+        text, options = [*self._forced[self._at :]], self._options
+        if not options.after:
+            return [*text, self.grammar.eos_id], True
+        while len(options.after) == 1:  # all choices go on alike
+            ((token, behind),) = options.after.items()
+            text.append(token)
+            if isinstance(behind, str):
+                break
+            options = behind
+        return text, False
 
 
 def ascii_pieces(tokenizer: Any, *, but: Set[int] = frozenset()) -> dict[bytes, list[int]]:

@@ -27,8 +27,15 @@ class LegalTokens:
         return sizes[self.index] > 1
 
     def select(self, chosen: np.ndarray) -> "LegalTokens":
-        """The record of the tokens where `chosen`, (tokens,) bool, is True."""
-        return LegalTokens(self.index[chosen], self.sets)
+        """The record of the tokens where `chosen`, (tokens,) bool, is True, with their sets alone:
+        a learner makes a mask of the vocabulary of each.
+        """
+        index = self.index[chosen]
+        used = np.unique(index[index >= 0])
+        places = np.searchsorted(used, index).astype(np.int32)
+        return LegalTokens(
+            np.where(index < 0, np.int32(-1), places), tuple(self.sets[i] for i in used)
+        )
 
     def table(self, vocab_size: int) -> np.ndarray:
         """(sets + 1, vocab_size) bool, True where a token is legal; table[index] is each token's

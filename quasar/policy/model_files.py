@@ -26,8 +26,12 @@ def require_model_files(source: str | Path) -> None:
     """
     path = Path(source)
     if path.is_file():
-        kind = "a GGUF file" if path.suffix == ".gguf" else "a file"
-        raise CheckpointError(f"{source}: {kind}, not a model directory; {_LAYOUT}")
+        if path.suffix == ".gguf":
+            raise CheckpointError(
+                f"{source}: a GGUF file, not a model directory; docs/how-to/small-llm.md says how "
+                "to make one of it"
+            )
+        raise CheckpointError(f"{source}: a file, not a model directory; {_LAYOUT}")
     if not path.exists():
         if str(source).count("/") != 1 or str(source).startswith(("/", ".", "~")):
             raise CheckpointError(f"{source}: no such model directory")

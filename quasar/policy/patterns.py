@@ -17,6 +17,7 @@ from quasar.policy.program_form import ProgramForm
 
 _NUMBER = r"(0|[1-9][0-9]?)(\.[0-9]{1,8})?"
 _ANGLE = rf"-?({_NUMBER}|([1-9][0-9]?\*)?pi(/[1-9][0-9]?)?)"
+_COMMENTS = r"(// [ -~]*\n)*"
 _SPECIAL = frozenset(r"\.+*?()|[]{}^$")
 
 
@@ -27,13 +28,20 @@ def form_pattern(form: ProgramForm) -> str:
     return program_pattern(form.num_qubits, form.gates, commented=form.instance is not None)
 
 
+def alphabet(pattern: str) -> str:
+    """Characters that the texts of a pattern of this module consist of, and a few more."""
+    if _COMMENTS in pattern:
+        return "".join(map(chr, [*b"\n", *range(ord(" "), ord("~") + 1)]))
+    return "".join(sorted({*pattern, *"0123456789\n"}))  # its other classes are of digits alone
+
+
 def program_pattern(
     num_qubits: int, gates: Collection[str] = (), *, commented: bool = False
 ) -> str:
     """Of all programs in the published style on `num_qubits` ≥ 1 qubits; gates: of these names
     alone, where some are given; commented: lines of comments behind the header, which show working.
     """
-    comments = r"(// [ -~]*\n)*" if commented else ""
+    comments = _COMMENTS if commented else ""
     bit_by_bit = r"\n".join(rf"c\[{i}\] = measure q\[{i}\];" for i in range(num_qubits))
     return (
         f"{_literal(HEADER)}{comments}{_literal(_registers(num_qubits))}"

@@ -60,7 +60,7 @@ def program_form(
     """
     if settings.style == "published":
         return ProgramForm(problem.num_qubits)
-    named = None if settings.prompts == "free" else ansatz
+    named = settings.constrained_ansatz if settings.prompts == "free" else ansatz
     return canonical_form(problem.hamiltonian, named, layers, settings)
 
 

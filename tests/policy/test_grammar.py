@@ -17,7 +17,7 @@ from quasar.policy.engines.decoding import draw
 from quasar.policy.engines.protocol import Sampling
 from quasar.policy.grammar import TokenGrammar, ascii_pieces
 from quasar.policy.legal import LegalTokens, concatenate
-from quasar.policy.patterns import program_pattern
+from quasar.policy.patterns import alphabet, program_pattern
 from quasar.policy.program_form import ProgramForm
 
 PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "problems.jsonl"
@@ -156,6 +156,16 @@ def test_pieces_spell_the_text_back(grammar):
     ids = grammar.tokenizer.encode(text, add_special_tokens=False)
     assert b"".join(pieces[i] for i in ids).decode() == text
     assert not set(grammar.tokenizer.all_special_ids) & pieces.keys()
+
+
+def test_the_letters_of_a_pattern_are_those_of_its_programs(grammar, tiny_dataset):
+    """What is left out of the automaton because of them could not be written."""
+    for record in read_problems(tiny_dataset / "train.jsonl")[:8]:
+        letters = alphabet(program_pattern(record.problem.num_qubits))
+        assert set(record.problem.reference_circuit) <= set(letters)
+    letters = alphabet(program_pattern(2))
+    assert {*"OPENQASM0123456789\n -.*/"} <= set(letters)
+    assert "!" not in letters
 
 
 def test_a_record_holds_the_sets_that_were_drawn_from(grammar):
