@@ -298,9 +298,11 @@ class GrpoConfig(Section):
         ge=0,
         description="rounds of further prompts a step in place of groups whose rewards are all equal; 0: such groups stay",
     )
-    staleness: Literal[0, 1] = Field(
+    staleness: int = Field(
         default=0,
-        description="1: rollouts of the next step are made while this step's update runs; 0: in turns, reproducible",
+        ge=0,
+        description="most updates by which a token's weights may be older than those that learn from it: rollouts of so "
+        "many further steps are made meanwhile, and go on with new weights; 0: in turns, reproducible",
         json_schema_extra=RESUMES,
     )
     max_sampler_kl: float = Field(
