@@ -55,10 +55,16 @@ def assign(
         )
     step = _step(episodes, settings, reward, max_response_tokens)
     flat, advantages = step.flat, step.advantages(settings)
+    distillation = settings.distillation
+    if distillation.teacher is not None and not distillation.with_rewards:
+        advantages = np.zeros_like(advantages)
     trained = [
         (e, float(advantage))
         for e, advantage in zip(episodes, advantages, strict=True)
-        if advantage != 0.0 and e.counts.trained and (e.finished or not settings.mask_cut_episodes)
+        # A teacher has something to say where rewards have not, of whatever was graded.
+        if (advantage != 0.0 or (distillation.teacher and isinstance(e.outcome, Scored)))
+        and e.counts.trained
+        and (e.finished or not settings.mask_cut_episodes)
     ]
     lengths = torch.tensor([e.counts.trained for e, _ in trained])
     weights = token_weights(lengths, settings.aggregation).tolist()

@@ -27,6 +27,7 @@ from quasar.datasets.io import read_records
 from quasar.datasets.task_records import Record
 from quasar.episodes.episode import Episode
 from quasar.errors import ConfigError, TrainingError
+from quasar.policy.preflight import require_teacher
 from quasar.policy.program_form import tell_unconstrained
 from quasar.runtime import MAIN_PROCESS_CPUS, on_nodes
 from quasar.system.run_paths import WEIGHTS
@@ -53,6 +54,7 @@ class GRPOConfig(AlgorithmConfig):
         self.model_directory: str = ""
         self.problems_file: str = ""
         self.keep_reference: bool = False
+        self.teacher: str | None = None
         # Dotted config path -> value, applied over `quasar`: Tune's search space goes here.
         self.overrides: dict[str, Any] = {}
 
@@ -62,13 +64,14 @@ class GRPOConfig(AlgorithmConfig):
         """Set everything from our configuration. problems_file: the prompts of the rollouts."""
         self.problems_file = str(problems_file)
         self.keep_reference = config.grpo.kl_coefficient > 0
+        self.teacher = config.grpo.distillation.teacher
         return self._resources(config, model_directory)
 
     def supervised(self, config: QuasarConfig, *, model_directory: Path | str) -> "GRPOConfig":
         """The same for the learners of supervised training alone: no problems, no rollouts, no
-        reference model.
+        reference model, no teacher.
         """
-        self.keep_reference = False
+        self.keep_reference, self.teacher = False, None
         return self._resources(config, model_directory)
 
     def _resources(self, config: QuasarConfig, model_directory: Path | str) -> "GRPOConfig":
@@ -151,6 +154,8 @@ class GRPO(Algorithm):
             self.config.problems_file, max_qubits=settings.verification.max_qubits
         )
         tell_unconstrained(self.records, settings)
+        if self.config.teacher is not None:
+            require_teacher(self.config.teacher, self.config.model_directory)
         # Of graph problems alone there is one task, and its figures are those of all.
         self.by_task = any(task_of(record.problem) != GRAPH_TASK for record in self.records)
         # First, because RLlib lets learners take any bundle: those of the others must be taken.
