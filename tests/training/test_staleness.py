@@ -53,7 +53,7 @@ def train_file(tiny_dataset):
 
 
 def test_a_worker_at_work_goes_on_with_what_is_on_the_board(
-    local_ray, config, tiny_policy, train_file
+    local_ray, config, tiny_policy, train_file, tmp_path
 ):
     records = read_problems(train_file)
     tasks = rollout_tasks(records, [0, 1], step=0, samples=3, seed=0, settings=DatasetConfig())
@@ -74,9 +74,18 @@ def test_a_worker_at_work_goes_on_with_what_is_on_the_board(
         assert [version.get() for version in held] == [newer] * 2
 
         # What was published while they were at work, and not seen, is sent before the next share.
-        latest = newer + 1
-        with collector._at_work:
+        latest, rest = newer + 1, tmp_path / "rest"
+
+        def at_work(runner):
+            while not rest.exists():
+                time.sleep(0.02)
+
+        busy = [w.apply.remote(at_work) for w in collector.manager.actors().values()]
+        with collector._at_work:  # as while rollouts are made: whoever publishes does not wait
             collector.publish([ray.put(weights)], latest)
+            assert len(collector.rss_bytes()) == 2
+        assert ray.wait(busy, timeout=0)[0] == []
+        rest.touch()
         after = collector.collect(tasks).episodes
         assert {e.weights_versions for e in after} == {(latest,)}
         # the weights were the same, and so is what was written

@@ -26,7 +26,6 @@ from quasar.episodes.episode import Episode
 from quasar.episodes.task import EpisodeTask
 from quasar.errors import TrainingError
 from quasar.policy.sequence import TokenSequence
-from quasar.training.capacity.usage import rss_bytes
 from quasar.training.rllib.runner import NO_WEIGHTS, RolloutRunner, Share, Stale, WorkerFault
 from quasar.training.rllib.token_store import StoredTokens
 
@@ -50,10 +49,6 @@ def _complete(
     runner: RolloutRunner, **kwargs
 ) -> tuple[list[list[str]] | Stale | WorkerFault, None]:
     return runner.complete(**kwargs), None
-
-
-def _rss_bytes(runner: RolloutRunner) -> int:
-    return rss_bytes()
 
 
 @dataclass(slots=True)
@@ -87,6 +82,7 @@ class RolloutCollector:
         self.board = board
         self._published: tuple[list[ray.ObjectRef], int] = ([], NO_WEIGHTS)
         self._held: dict[int, int] = {}  # worker -> version that it confirmed last
+        self._rss: dict[int, int] = {}  # worker -> bytes
         self._at_work = threading.Lock()  # whoever calls workers; not held by publishing alone
         self._closed = False
 
@@ -160,9 +156,10 @@ class RolloutCollector:
         return answers
 
     def rss_bytes(self) -> list[int]:
-        """Resident memory of the healthy workers' processes."""
-        results = self.manager.foreach_actor(_rss_bytes, timeout_seconds=self.timeout_s)
-        return [r.get() for r in results if r.ok]
+        """Resident memory of the workers' processes, as each said with its last share: a call would
+        wait for what they are at.
+        """
+        return list(self._rss.values())
 
     def _spread(
         self, items: Sequence[Any], ask: Callable[[Sequence[Any], int], Callable]
@@ -240,7 +237,7 @@ class RolloutCollector:
                 )
             made[i] = (value, rest)
             if isinstance(value, Share):
-                self._held[worker] = value.weights_version
+                self._held[worker], self._rss[worker] = value.weights_version, value.rss_bytes
         for ref in late:
             worker, i, _ = pending[ref]
             lost[i] = f"worker {worker} gave nothing in rollout.timeout_s = {self.timeout_s:.0f} s"

@@ -25,6 +25,7 @@ from quasar.errors import EngineError
 from quasar.policy.engines.loading import load_engine
 from quasar.policy.models import pick_device
 from quasar.policy.sequence import TokenSequence
+from quasar.training.capacity.usage import rss_bytes
 from quasar.training.rllib.weights_board import BoardReader, as_tensors
 from quasar.verification.execution.pool import VerifierClient
 
@@ -41,6 +42,7 @@ class Share:
     episodes: list[Episode]  # without their tokens
     seconds: dict[str, float]  # by phase: generate, verify
     weights_version: int  # that the worker holds at the end
+    rss_bytes: int  # of its process
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,8 @@ class RolloutRunner(EnvRunner):
         except Exception as error:
             return WorkerFault(f"{type(error).__name__}: {error}", traceback.format_exc()), []
         heads = [replace(e, tokens=None) for e in episodes]
-        share = Share(heads, self.training.take_seconds(), self.weights_version)
+        seconds = self.training.take_seconds()
+        share = Share(heads, seconds, self.weights_version, rss_bytes())
         return share, [e.tokens for e in episodes]
 
     def complete(
