@@ -129,7 +129,8 @@ def absolute_place(value: str, path: str) -> str:
     place = Path(value).expanduser()
     if path == "policy.model" and value == "build":
         return value
-    if path == "policy.model" and not value.startswith((".", "~")) and not place.is_dir():
+    is_model = path in ("policy.model", "grpo.distillation.teacher")
+    if is_model and not value.startswith((".", "~")) and not place.is_dir():
         return value
     if path == "tracking.uri" and value in _MLFLOW_NAMES:
         return value

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from quasar.config.section import RESUMES, Section
+from quasar.config.section import PLACE, RESUMES, Section
 
 
 class LearnerConfig(Section):
@@ -230,6 +230,25 @@ class ValidationConfig(WeightsChoice):
     )
 
 
+class DistillationConfig(Section):
+    teacher: str | None = Field(
+        default=None,
+        min_length=1,
+        description="model directory or hub name, with the policy's tokenizer, that samples are also drawn towards; "
+        "null: none",
+        json_schema_extra=PLACE,
+    )
+    coefficient: float = Field(
+        default=1.0,
+        gt=0,
+        description="what a token's advantage gains for each nat that the teacher finds it likelier than the policy",
+    )
+    with_rewards: bool = Field(
+        default=True,
+        description="false: the teacher alone is learned from, and rewards are only logged",
+    )
+
+
 class GrpoConfig(Section):
     iterations: int = Field(default=120, ge=0, description="updates")
     prompts_per_step: int = Field(default=8, ge=1, description="distinct prompts an update")
@@ -298,9 +317,11 @@ class GrpoConfig(Section):
         ge=0,
         description="rounds of further prompts a step in place of groups whose rewards are all equal; 0: such groups stay",
     )
-    staleness: Literal[0, 1] = Field(
+    staleness: int = Field(
         default=0,
-        description="1: rollouts of the next step are made while this step's update runs; 0: in turns, reproducible",
+        ge=0,
+        description="most updates by which a token's weights may be older than those that learn from it: rollouts of so "
+        "many further steps are made meanwhile, and go on with new weights; 0: in turns, reproducible",
         json_schema_extra=RESUMES,
     )
     max_sampler_kl: float = Field(
@@ -324,6 +345,9 @@ class GrpoConfig(Section):
     )
     curriculum: CurriculumConfig = Field(
         default_factory=CurriculumConfig, description="which problems are drawn, and when"
+    )
+    distillation: DistillationConfig = Field(
+        default_factory=DistillationConfig, description="a teacher beside the rewards"
     )
     validation: ValidationConfig = Field(
         default_factory=ValidationConfig, description="validation within training"

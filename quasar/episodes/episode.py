@@ -5,7 +5,7 @@ Sampled ids are trained on as they were sampled; whatever was only read carries 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,13 +20,20 @@ from quasar.verification.request import VerificationResult
 from quasar.verification.reward import Failed, ScoringResult
 
 
+class TokenAges(NamedTuple):
+    """Of an episode's trained tokens, in updates."""
+
+    mean: float
+    max: int
+
+
 @dataclass(slots=True)
 class Episode:
     """One finished episode: what was written, by which weights, and what it earned."""
 
     group: int
     sample: int
-    weights_version: int
+    weights_version: int  # of the last token, the newest; those of all are in `counts`
     tokens: Any  # TokenSequence, or where the learner finds it
     counts: TokenCounts
     texts: tuple[str, ...]  # the policy's turns
@@ -47,6 +54,18 @@ class Episode:
         return len(self.turn_rewards)
 
     @property
+    def weights_versions(self) -> tuple[int, ...]:
+        """Of the weights that its trained tokens were drawn from, oldest first."""
+        return tuple(v for v, _ in self.counts.versions) or (self.weights_version,)
+
+    def token_ages(self, weights_version: int) -> TokenAges:
+        """How old its tokens are to weights of this version."""
+        drawn = self.counts.versions or ((self.weights_version, 1),)
+        number = sum(n for _, n in drawn)
+        mean = sum((weights_version - version) * n for version, n in drawn) / number
+        return TokenAges(mean, weights_version - drawn[0][0])
+
+    @property
     def improvement(self) -> float:
         """Reward of the last circuit minus the first one's, without the call cost; 0 with one."""
         return self.turn_rewards[-1] - self.turn_rewards[0] if self.turn_rewards else 0.0
@@ -61,6 +80,7 @@ class GrowingEpisode:
     ids: list[int] = field(default_factory=list)
     mask: list[int] = field(default_factory=list)
     log_probs: list[float] = field(default_factory=list)
+    versions: list[int] = field(default_factory=list)
     legal: list[tuple[int, LegalTokens | None]] = field(default_factory=list)  # (tokens, sets)
     texts: list[str] = field(default_factory=list)
     observations: list[str] = field(default_factory=list)
@@ -80,9 +100,11 @@ class GrowingEpisode:
     def write(self, turn: WrittenTurn) -> None:
         """Append what was read before the turn, then the turn, ids as they were sampled."""
         self.prompt_ids = turn.prompt_ids
-        self._append(turn.read_ids, 0, [0.0] * len(turn.read_ids), None)
+        self._append(turn.read_ids, 0, [0.0] * len(turn.read_ids), None, ())
         completion = turn.completion
-        self._append(completion.token_ids, 1, completion.log_probs, completion.legal)
+        self._append(
+            completion.token_ids, 1, completion.log_probs, completion.legal, completion.versions
+        )
         self.texts.append(completion.text)
         self.finished = completion.finished
         self.counted_tokens += completion.counted_tokens
@@ -93,10 +115,12 @@ class GrowingEpisode:
         mask: int,
         log_probs: Sequence[float],
         legal: LegalTokens | None,
+        versions: Sequence[int],
     ) -> None:
         self.ids += ids
         self.mask += [mask] * len(ids)
         self.log_probs += log_probs
+        self.versions += versions or [-1] * len(ids)
         self.legal.append((len(ids), legal))
 
     def tokens(self) -> TokenSequence:
@@ -107,16 +131,18 @@ class GrowingEpisode:
             np.asarray(self.mask, np.int8),
             np.asarray(self.log_probs, np.float32),
             concatenate(self.legal),
+            np.asarray(self.versions, np.int32),
         )
 
     def ended(self, outcome: ScoringResult, *, weights_version: int) -> Episode:
-        """The finished episode."""
+        """The finished episode. weights_version: where the tokens do not tell it."""
         report = None if isinstance(self.result, Failed) else self.result
         tokens, problem = self.tokens(), self.task.problem
+        newest = max(self.versions, default=-1)
         return Episode(
             group=self.task.group,
             sample=self.task.sample,
-            weights_version=weights_version,
+            weights_version=weights_version if newest < 0 else newest,
             tokens=tokens,
             counts=tokens.counts,
             texts=tuple(self.texts),

@@ -84,13 +84,16 @@ class Rollout(BaseModel):
     primitive: str
     num_qubits: int
     problem_key: str
-    weights_version: int
+    weights_version: int  # of its last token
     prompt: tuple[dict[str, str], ...] = ()  # messages; in a file: of a group's first row only
     texts: tuple[str, ...]
     observations: tuple[str, ...]
     turn_rewards: tuple[float, ...]
     finished: bool
     tokens: int  # sampled
+    # Updates between the weights that drew a token and those that learned from it
+    token_age_mean: float = 0.0
+    token_age_max: int = 0
     reward: float | None  # None: not graded
     advantage: float
     parts: dict[str, float] = {}  # of the reward, raw
@@ -99,8 +102,15 @@ class Rollout(BaseModel):
     findings: Findings | None = None  # None likewise
 
     @classmethod
-    def of(cls, episode: Episode, advantage: float) -> "Rollout":
-        """The row of an episode."""
+    def of(
+        cls, episode: Episode, advantage: float, *, trained_version: int | None = None
+    ) -> "Rollout":
+        """The row of an episode. trained_version: of the weights that learned from it; None: those
+        that wrote it.
+        """
+        if trained_version is None:
+            trained_version = episode.weights_version
+        ages = episode.token_ages(trained_version)
         grade: dict[str, Any] = {"reward": None}
         if isinstance(episode.outcome, Failed):
             grade["fault"] = f"{episode.outcome.kind}: {episode.outcome.detail}"
@@ -120,15 +130,29 @@ class Rollout(BaseModel):
         return cls(
             **{name: getattr(episode, name) for name in names},
             tokens=episode.counts.sampled,
+            token_age_mean=ages.mean,
+            token_age_max=ages.max,
             advantage=advantage,
             findings=episode.report and Findings.of(episode.report),
             **grade,
         )
 
 
-def write_rollouts(path: Path, episodes: Sequence[Episode], advantages: Sequence[float]) -> None:
-    """One row an episode, group by group; the file appears when it is whole."""
-    made = [Rollout.of(e, float(a)) for e, a in zip(episodes, advantages, strict=True)]
+def write_rollouts(
+    path: Path,
+    episodes: Sequence[Episode],
+    advantages: Sequence[float],
+    *,
+    trained_version: int | None = None,
+) -> None:
+    """One row an episode, group by group; the file appears when it is whole.
+
+    trained_version: of the weights that learned from them; None: those that wrote them.
+    """
+    made = [
+        Rollout.of(e, float(a), trained_version=trained_version)
+        for e, a in zip(episodes, advantages, strict=True)
+    ]
     made.sort(key=lambda row: (row.group, row.sample))
     rows = []
     for _, group in groupby(made, key=lambda row: row.group):

@@ -11,7 +11,7 @@ from quasar.episodes.loop import EpisodeLoop, WriteTurns
 from quasar.episodes.task import EpisodeTask
 from quasar.episodes.tools import BoundTool, Execute, execute, make_tools
 from quasar.episodes.turns import PromptTooLong, TurnRequest, WrittenTurn
-from quasar.episodes.writer import write_turns
+from quasar.episodes.writer import NewerWeights, write_turns
 from quasar.errors import InputError
 from quasar.policy.engines.protocol import ChatEngine, GenerationEngine
 from quasar.verification.reward import Failed
@@ -36,10 +36,14 @@ class EpisodeRunner:
         tools: Sequence[BoundTool],
         *,
         generation: GenerationConfig,
+        newer: NewerWeights | None = None,
     ):
+        """newer: asked between two tokens for weights to go on with; None: no others come."""
         self.engine = engine
         self.tools = list(tools)
         self.generation = generation
+        self.weights_version = 0  # of the weights that the engine holds
+        self._newer = newer
         self._seconds = {"generate": 0.0, "verify": 0.0}
 
     def take_seconds(self) -> dict[str, float]:
@@ -48,7 +52,11 @@ class EpisodeRunner:
         return taken
 
     def run(self, tasks: Sequence[EpisodeTask], *, weights_version: int) -> list[Episode]:
-        """One episode for each task, in order. Raises InputError for a prompt over the limit."""
+        """One episode for each task, in order. Raises InputError for a prompt over the limit.
+
+        weights_version: of the weights that the engine holds at the start.
+        """
+        self.weights_version = weights_version
         return self._run(tasks, grade_last=True).episodes(weights_version=weights_version)
 
     def answers(self, tasks: Sequence[EpisodeTask]) -> list[str]:
@@ -85,13 +93,27 @@ class EpisodeRunner:
         return loop
 
     def _write(self, requests: Sequence[TurnRequest]) -> list[WrittenTurn]:
-        written = write_turns(self.engine, requests, self.generation)
+        written = write_turns(
+            self.engine,
+            requests,
+            self.generation,
+            weights_version=self.weights_version,
+            newer=None if self._newer is None else self._take_newer,
+        )
         if isinstance(written, PromptTooLong):
             raise InputError(
                 f"prompt of {written.num_tokens} tokens is over generation.max_prompt_tokens = "
                 f"{written.limit}: raise it, or leave out such problems"
             )
         return written
+
+    def _take_newer(self):
+        """What there is of newer weights, which the engine is about to take."""
+        assert self._newer is not None
+        found = self._newer()
+        if found is not None:
+            self.weights_version = found[1]
+        return found
 
     def _timed(self, phase: str, function: Callable[..., Value], *arguments: object) -> Value:
         started = time.perf_counter()

@@ -6,8 +6,9 @@ earlier ones: what the model wrote is never tokenised again.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from quasar.config import GenerationConfig
 from quasar.episodes.turns import (
@@ -25,6 +26,12 @@ from quasar.policy.engines.protocol import (
     GenerationEngine,
     SamplingRequest,
 )
+
+if TYPE_CHECKING:
+    import torch
+
+# What there is of newer weights, and their version; None: nothing newer.
+NewerWeights = Callable[[], "tuple[Mapping[str, torch.Tensor], int] | None"]
 
 DELTAS_EVERY_S = 0.1  # between two looks at how texts have grown
 _CUT_CHARACTER = "\ufffd"  # stands for a character whose bytes are not all written yet
@@ -56,10 +63,14 @@ class _Work:
 class TurnWriter:
     """Requests under way on one engine, by keys of the caller's. For one thread."""
 
-    def __init__(self, engine: GenerationEngine, generation: GenerationConfig):
-        """generation: its limits on prompts and observations hold."""
+    def __init__(
+        self, engine: GenerationEngine, generation: GenerationConfig, *, weights_version: int = 0
+    ):
+        """generation: its limits on prompts and observations hold. weights_version: of the weights
+        that the engine holds.
+        """
         self._engine, self._generation = engine, generation
-        self._session = engine.session()
+        self._session = engine.session(weights_version=weights_version)
         self._work: dict[int, _Work] = {}
         self._request_of: dict[int, int] = {}  # row -> request
         self._next_row = 0
@@ -105,6 +116,10 @@ class TurnWriter:
             self._session.drop([n for n, row in work.rows.items() if row.written is None])
             for number in work.rows:
                 self._request_of.pop(number, None)
+
+    def load_weights(self, weights: Mapping[str, "torch.Tensor"], version: int) -> None:
+        """Go on with other weights."""
+        self._session.load_weights(weights, version)
 
     def step(self) -> list[tuple[int, TextDeltas | list[WrittenTurn]]]:
         """Write on, mostly one token of each turn; what there is to tell, by request.
@@ -167,15 +182,24 @@ def write_turns(
     engine: GenerationEngine | ChatEngine,
     turns: Sequence[TurnRequest],
     generation: GenerationConfig,
+    *,
+    weights_version: int = 0,
+    newer: NewerWeights | None = None,
 ) -> Written:
-    """These turns, written to their ends with nothing beside them."""
+    """These turns, written to their ends with nothing beside them.
+
+    weights_version: of the weights that the engine holds; newer: asked between two tokens for
+    weights to go on with.
+    """
     if isinstance(engine, ChatEngine):
         return [_complete(engine, turn) for turn in turns]
-    writer = TurnWriter(engine, generation)
+    writer = TurnWriter(engine, generation, weights_version=weights_version)
     too_long = writer.begin(0, WriteRequest(tuple(turns)))
     if too_long is not None:
         return too_long
     while writer.busy:
+        if newer is not None and (found := newer()) is not None:
+            writer.load_weights(*found)
         for _, written in writer.step():
             if not isinstance(written, TextDeltas):
                 return written

@@ -80,11 +80,25 @@ def require_training(config: QuasarConfig) -> None:
     Its prompts are tried on some of the largest problems of the dataset to come; whoever has the
     dataset asks `require_prompts` for all of them.
     """
+    if config.grpo.distillation.teacher is not None:
+        require_model_files(config.grpo.distillation.teacher)
     if config.policy.model == "build":
         require_positions(MAX_POSITIONS, config, source="policy.model=build")
         return
     chat = require_policy(config.policy.model, config)
     require_prompts(chat, _foreseen(config), config)
+
+
+def require_teacher(teacher: str | Path, policy: str | Path) -> None:
+    """Raises ConfigError where the teacher reads other tokens than the policy writes."""
+    own, others = (load_chat(source).tokenizer.get_vocab() for source in (policy, teacher))
+    if own == others:
+        return
+    token = min(own.items() ^ others.items(), key=lambda item: item[1])[0]
+    raise ConfigError(
+        f"grpo.distillation.teacher={teacher}: its tokenizer is another than that of {policy} "
+        f"({token!r} differs); take a teacher with the policy's tokenizer"
+    )
 
 
 def _foreseen(config: QuasarConfig) -> Iterator[Messages]:

@@ -17,6 +17,8 @@ class TokenSequence:
     mask: np.ndarray  # (response,), 1 where the policy wrote the token
     log_probs: np.ndarray  # (response,), float32, of the policy that sampled; 0 where mask is 0
     legal: LegalTokens | None = None  # (response,): what constrained tokens were drawn from
+    # (response,), int32: of the weights that each token was drawn from, −1 where that is not known
+    versions: np.ndarray | None = None
 
     @property
     def trained(self) -> np.ndarray:
@@ -37,7 +39,15 @@ class TokenSequence:
             trained=len(trained),
             scored=int(trained[-1]) + 1 if len(trained) else 0,
             prompt_key=zlib.crc32(self.prompt_ids.tobytes()),
+            versions=self._versions_trained(),
         )
+
+    def _versions_trained(self) -> tuple[tuple[int, int], ...]:
+        if self.versions is None:
+            return ()
+        known = self.versions[self.trained & (self.versions >= 0)]
+        versions, numbers = np.unique(known, return_counts=True)
+        return tuple(zip(versions.tolist(), numbers.tolist(), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,8 @@ class TokenCounts:
     trained: int  # of those, tokens that it chose
     scored: int  # response tokens up to the last that it chose: no later one enters a loss
     prompt_key: int  # equal for equal prompts
+    # Weights that trained tokens were drawn from, oldest first: (version, number of tokens)
+    versions: tuple[tuple[int, int], ...] = ()
 
     @property
     def total(self) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -70,10 +71,14 @@ def train_grpo(
         while not _is_over(algorithm.run_state, config):
             algorithm.train()
             rollouts = PhasePaths(run_directory).rollouts_of(algorithm.run_state.step)
-            episodes, advantages = algorithm.episodes, algorithm.advantages
-            when_there_is_room(
-                lambda f=rollouts, e=episodes, a=advantages: write_rollouts(f, e, a), rollouts
+            write = partial(
+                write_rollouts,
+                rollouts,
+                algorithm.episodes,
+                algorithm.advantages,
+                trained_version=algorithm.trained_version,
             )
+            when_there_is_room(write, rollouts)
             close(algorithm.last_metrics)
     finally:
         algorithm.stop()

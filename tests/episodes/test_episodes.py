@@ -53,7 +53,7 @@ class Scripted(CircuitGenerator):
         self.answers = iter(answers)
         self.seen = []
 
-    def session(self):
+    def session(self, *, weights_version=0):
         self.seen.append([])
         return ScriptedSession(self)
 

@@ -16,7 +16,7 @@ from quasar.episodes.task import EpisodeTask
 from quasar.errors import EngineError
 from quasar.policy.engines import vllm as module
 from quasar.policy.engines.loading import load_engine
-from quasar.policy.engines.protocol import Sampling
+from quasar.policy.engines.protocol import Sampling, SamplingRequest
 from quasar.policy.engines.transformers import CircuitGenerator
 from quasar.policy.program_form import ProgramForm
 from quasar.system.run_paths import RunPaths
@@ -108,6 +108,44 @@ def test_new_weights_leave_nothing_of_the_old_ones(engine, tiny_policy, prompts)
         made = engine.sample(group, sampling=sampling, **options)
         same(made, generator.sample(group, sampling=sampling, **options))
         assert (made == before) == (weights is old)
+
+
+@pytest.mark.parametrize("constrained", [False, True])
+def test_requests_under_way_go_on_under_new_weights_as_rows_do(
+    engine, tiny_policy, prompts, constrained
+):
+    """The sampled tokens, their odds and the versions of their weights are those of the other
+    engine, where the weights come after as many tokens of each."""
+    generator = CircuitGenerator.load(tiny_policy, device="cpu")
+    old = {name: tensor.clone() for name, tensor in generator.model.state_dict().items()}
+    torch.manual_seed(0)
+    new = {name: t + 0.02 * torch.randn_like(t) for name, t in old.items()}
+    form = ProgramForm(3) if constrained else None
+    requests = [SamplingRequest(p, s, Sampling(1.0, 1.0, 40), form) for s, p in enumerate(prompts)]
+
+    def written(one, weights):
+        """Sequences one by one, so that a step is a token of each engine."""
+        made = []
+        for key, request in enumerate(requests):
+            one.load_weights(old)
+            session = one.session(weights_version=1)
+            session.add(key, request)
+            while session.busy and len(session._rows[key].ids) < 9:
+                session.step()
+            session.load_weights(weights, 2)
+            while session.busy:
+                made += session.step().values()
+        return made
+
+    made, expected = written(engine, new), written(generator, new)
+    same(made, expected)
+    assert [c.versions for c in made] == [c.versions for c in expected]
+    assert all(set(c.versions) == {1, 2} for c in made)
+    undisturbed = [c.token_ids for c in written(engine, old)]
+    engine.load_weights(old)
+    options = {"seeds": range(len(prompts)), "sampling": Sampling(1.0, 1.0, 40)}
+    forms = [form] * len(prompts) if form else None
+    assert [c.token_ids for c in engine.sample(prompts, forms=forms, **options)] == undisturbed
 
 
 def test_the_samples_of_a_prompt_share_what_was_read_of_it_until_there_are_new_weights(

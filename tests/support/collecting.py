@@ -14,8 +14,8 @@ VERSION = 3  # of the weights
 
 
 @contextmanager
-def collecting(config, tiny_policy):
-    """A collector whose workers hold the weights."""
+def collecting(config, tiny_policy, *, board=None):
+    """A collector whose workers hold the weights. board: a WeightsBoard."""
     settings = GRPOConfig().supervised(config, model_directory=tiny_policy)
     group = EnvRunnerGroup(config=settings, local_env_runner=False)
     verifiers = VerifierPool(config.verification)
@@ -24,6 +24,7 @@ def collecting(config, tiny_policy):
         verifiers=verifiers.handles(),
         timeout_s=config.rollout.timeout_s,
         max_attempts=config.rollout.max_attempts,
+        board=board,
     )
     model, _ = load_policy(tiny_policy)
     weights = {name: value.numpy() for name, value in model.state_dict().items()}

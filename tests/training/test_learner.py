@@ -42,13 +42,14 @@ def process_group():
 
 @pytest.fixture
 def make(process_group, tiny_policy):
-    def learner(*, keep_reference=False, config=None, **policy):
+    def learner(*, keep_reference=False, teacher=None, config=None, **policy):
         return PolicyLearner(
             tiny_policy,
             policy=PolicyConfig(**policy),
             config=config or LearnerConfig(),
             device="cpu",
             keep_reference=keep_reference,
+            teacher=teacher,
         )
 
     return learner
@@ -231,6 +232,25 @@ def test_the_reference_under_adapters_is_the_starting_model(make):
     for learner in (full, adapted):
         assert step(learner, made, kl_coefficient=0.1)["reference_kl"] == pytest.approx(0, abs=1e-3)
         assert step(learner, made, kl_coefficient=0.1)["reference_kl"] > 0.01
+
+
+def test_a_teacher_draws_the_policy_towards_itself(make, tiny_policy, tmp_path):
+    """Without advantages of rewards; a teacher that is the policy itself changes nothing."""
+    made = [replace(s, advantage=0.0) for s in sequences()]
+    network, tokenizer = load_policy(tiny_policy)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter += 0.02 * torch.randn_like(parameter)
+    network.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+
+    learner = make(teacher=tmp_path)
+    found = [step(learner, made, rate=1e-3)["teacher_kl"] for _ in range(6)]
+    assert found[-1] < found[0]
+    same = step(make(teacher=tiny_policy), made)
+    assert same["teacher_kl"] == pytest.approx(0.0, abs=1e-6)
+    assert same["gradient_norm"] == pytest.approx(0.0, abs=1e-6)
 
 
 def test_a_disk_that_is_full_leaves_the_last_good_checkpoint(make, tmp_path):

@@ -5,7 +5,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quasar.training.algorithm.losses import grpo_loss, k3, supervised_loss, token_weights
+from quasar.training.algorithm.losses import (
+    distilled_advantages,
+    grpo_loss,
+    k3,
+    supervised_loss,
+    token_weights,
+)
 
 BOUNDS = dict(clip_low=0.2, clip_high=0.28)
 log_ratios = st.floats(-2, 2)
@@ -178,3 +184,25 @@ def test_token_weights_average_one_over_the_tokens(lengths):
         weights = token_weights(lengths, aggregation)
         total = (weights * lengths).sum().item()
         assert total == pytest.approx(lengths.sum().item(), rel=1e-5)
+
+
+@given(st.lists(st.tuples(log_ratios, log_ratios), min_size=2, max_size=5), st.floats(0.1, 3))
+def test_distillation_descends_the_reverse_divergence(logits, coefficient):
+    """Over all tokens that the policy may draw, the gradient is c·∇KL(policy ‖ teacher)."""
+    own = torch.tensor([a for a, _ in logits], dtype=torch.float64, requires_grad=True)
+    teacher = torch.log_softmax(torch.tensor([b for _, b in logits], dtype=torch.float64), -1)
+    log_probs = torch.log_softmax(own, -1)
+    old = log_probs.detach()
+    advantages = distilled_advantages(torch.zeros_like(old), old, teacher, coefficient=coefficient)
+    # each token weighs with the probability of drawing it
+    loss = grpo_loss(log_probs, old, advantages, **BOUNDS, weights=old.exp()).loss
+    (found,) = torch.autograd.grad(loss, own, retain_graph=True)
+    divergence = (log_probs.exp() * (log_probs - teacher)).sum()
+    (expected,) = torch.autograd.grad(divergence, own)
+    torch.testing.assert_close(found, coefficient * expected, atol=1e-9, rtol=1e-9)
+
+
+def test_distillation_adds_to_what_rewards_say():
+    found = distilled_advantages(tensor(1.0, -2.0), tensor(-1.0, -3.0), tensor(-0.5, -3.0),
+                                 coefficient=2.0)  # fmt: skip
+    assert found.tolist() == [2.0, -2.0]

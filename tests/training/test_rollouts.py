@@ -102,7 +102,7 @@ def test_a_share_that_is_lost_again_and_again_stops_the_run(collector):
     """What ends every worker that takes it up is not handed on for ever."""
     given = []
 
-    def ask(share):
+    def ask(share, version):
         given.append(share)
         return lambda runner: os._exit(1)
 

@@ -47,6 +47,8 @@ class DecodingRow:
     ids: list[int] = field(default_factory=list)
     log_probs: list[float] = field(default_factory=list)
     sets: list[int] = field(default_factory=list)  # numbers of the legal sets drawn from
+    versions: list[int] = field(default_factory=list)  # of the weights that each was drawn from
+    version: int = 0  # of the weights that the next one is drawn from
     finished: bool = False
     dropped: bool = False  # the caller does not want it any more
 
@@ -86,6 +88,7 @@ class DecodingRow:
     def _append(self, token: int, log_prob: float, end_ids: Container[int]) -> None:
         self.ids.append(token)
         self.log_probs.append(log_prob)
+        self.versions.append(self.version)
         self.finished = token in end_ids
         if self.path is not None:
             self.path.take(token)
@@ -147,8 +150,8 @@ class Decoding:
 
     @torch.inference_mode()
     def admit(self, rows: Sequence[DecodingRow]) -> None:
-        """Read the prompts of new rows, with what is forced behind them, and write their first
-        tokens.
+        """Read the prompts of new rows, with what they have written and what is forced behind it,
+        and write their next tokens.
         """
         device = self.model.device
         for row in rows:

@@ -51,6 +51,7 @@ class Completion:
     finished: bool
     legal: LegalTokens | None = None  # what each token was drawn from; None: the whole vocabulary
     counted_tokens: int = 0  # written, of an answer whose ids are not known: as its server counts
+    versions: tuple[int, ...] = ()  # of the weights that each token was drawn from
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +91,26 @@ class Session(Protocol):
         """Forget these sequences, ended or not."""
         ...
 
+    def load_weights(self, weights: Mapping[str, "torch.Tensor"], version: int) -> None:
+        """Give the engine other weights, and go on under them from where each sequence stands.
+
+        What it has written is read again: a token is drawn, and its log-probability is, as if all
+        before it had been a prompt of these weights.
+        """
+        ...
+
 
 class GenerationEngine(Protocol):
     """A causal language model with its tokenizer, ready to be sampled from."""
 
     chat: ChatFormat
 
-    def session(self) -> Session:
-        """Sequences that join and leave as they like. Weights must not change under it."""
+    def session(self, *, weights_version: int = 0) -> Session:
+        """Sequences that join and leave as they like. While it is busy, weights change through it
+        alone.
+
+        weights_version: of the weights that the engine holds; tokens carry it.
+        """
         ...
 
     def sample(

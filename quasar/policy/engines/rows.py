@@ -42,15 +42,16 @@ class RowEngine(GenerationEngine):
     def _pieces(self) -> list[str]:
         return token_pieces(self.tokenizer, vocab_size=self._vocab_size)
 
-    def row(self, key: int, request: SamplingRequest) -> DecodingRow:
-        """A row that has written nothing yet."""
+    def row(self, key: int, request: SamplingRequest, *, version: int = 0) -> DecodingRow:
+        """A row that has written nothing yet. version: of the weights that it begins with."""
         sampling = request.sampling
         draws = np.random.default_rng(request.seed).random(sampling.max_tokens)
         end = EndOfProgram(self._pieces) if sampling.stop_at_program_end else None
         path = None
         if request.form is not None:
             path = self.grammar.path(request.form)
-        return DecodingRow(key, request.prompt_ids, sampling, draws, path=path, end=end)
+        prompt = request.prompt_ids
+        return DecodingRow(key, prompt, sampling, draws, path=path, end=end, version=version)
 
     def text(self, row: DecodingRow) -> str:
         """What a row has written."""
@@ -61,4 +62,5 @@ class RowEngine(GenerationEngine):
         """A row that has ended."""
         legal = self.grammar.record(row.sets) if row.path is not None else None
         ids, log_probs = tuple(row.ids), tuple(row.log_probs)
-        return Completion(self.text(row), ids, log_probs, row.finished, legal)
+        versions = tuple(row.versions)
+        return Completion(self.text(row), ids, log_probs, row.finished, legal, versions=versions)

@@ -17,6 +17,10 @@ from quasar.policy.engines.protocol import Completion, SamplingRequest
 from quasar.policy.engines.rows import RowEngine
 from quasar.policy.models import end_tokens, load_policy, pick_device
 
+# Padded tokens of one pass over rows that other weights read again: as it has no prompt in common,
+# a pass over all rows would be the largest that a worker ever makes.
+_READ_AGAIN = 65_536
+
 
 class CircuitGenerator(RowEngine):
     """A transformers model with its tokenizer. See `GenerationEngine` for the contract."""
@@ -59,24 +63,20 @@ class CircuitGenerator(RowEngine):
         return cls(model, tokenizer, batch_size=batch_size, tool_format=tool_format, tools=tools)
 
     def load_weights(self, weights: Mapping[str, torch.Tensor]) -> None:
-        """Take weights by name; caches live within `sample` only, so none is stale."""
+        """Take weights by name; caches live within sessions only, and a busy one is told itself."""
         self.model.load_state_dict(weights)
 
-    def session(self) -> "DecodingSession":
+    def session(self, *, weights_version: int = 0) -> "DecodingSession":
         """See GenerationEngine.session."""
-        return DecodingSession(self)
+        return DecodingSession(self, weights_version)
 
 
 class DecodingSession:
     """Rows under way on a transformers model, and those that wait for a place. See `Session`."""
 
-    def __init__(self, generator: CircuitGenerator):
-        self._generator = generator
-        self._decoding = Decoding(
-            generator.model,
-            end_ids=generator.chat.end_ids,
-            pad_id=generator.tokenizer.pad_token_id,
-        )
+    def __init__(self, generator: CircuitGenerator, weights_version: int):
+        self._generator, self._version = generator, weights_version
+        self._decoding = self._empty()
         self._rows: dict[int, DecodingRow] = {}  # that have not ended
         self._waiting: deque[DecodingRow] = deque()
 
@@ -85,7 +85,7 @@ class DecodingSession:
         return bool(self._rows)
 
     def add(self, key: int, request: SamplingRequest) -> None:
-        row = self._rows[key] = self._generator.row(key, request)
+        row = self._rows[key] = self._generator.row(key, request, version=self._version)
         self._waiting.append(row)
 
     def step(self) -> dict[int, Completion]:
@@ -93,7 +93,7 @@ class DecodingSession:
         size = self._generator.batch_size
         free = size - len(self._decoding.rows)
         if self._waiting and (free == size or (self._generator.refill and free)):
-            count = min(free, len(self._waiting))
+            count = self._admitted(min(free, len(self._waiting)))
             self._decoding.admit([self._waiting.popleft() for _ in range(count)])
         elif self._decoding.rows:
             self._decoding.step()
@@ -111,3 +111,29 @@ class DecodingSession:
                 row.dropped = True
         self._waiting = deque(row for row in self._waiting if not row.dropped)
         self._decoding.drop_ended()
+
+    def load_weights(self, weights: Mapping[str, torch.Tensor], version: int) -> None:
+        """See Session.load_weights: rows under way wait for a place again, ahead of new ones."""
+        under_way = [row for row in self._decoding.rows if row.running]
+        self._waiting.extendleft(reversed(under_way))
+        self._decoding = self._empty()
+        self._generator.load_weights(weights)
+        self._version = version
+        for row in self._rows.values():
+            row.version = version
+
+    def _empty(self) -> Decoding:
+        generator = self._generator
+        return Decoding(
+            generator.model,
+            end_ids=generator.chat.end_ids,
+            pad_id=generator.tokenizer.pad_token_id,
+        )
+
+    def _admitted(self, places: int) -> int:
+        """How many of the rows that wait are read in the next pass."""
+        rows = [self._waiting[i] for i in range(places)]
+        if not rows[0].ids:
+            return places
+        longest = max(len(row.prompt) + len(row.ids) for row in rows)
+        return max(1, min(places, _READ_AGAIN // longest))

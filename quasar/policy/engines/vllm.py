@@ -128,9 +128,9 @@ class VllmEngine(RowEngine):
         if self._llm.reset_prefix_cache() is False:
             raise EngineError("vLLM kept its prefix cache of the old weights; it is still busy")
 
-    def session(self) -> "VllmSession":
+    def session(self, *, weights_version: int = 0) -> "VllmSession":
         """See GenerationEngine.session."""
-        return VllmSession(self)
+        return VllmSession(self, weights_version)
 
     def begin(self, row: DecodingRow) -> str:
         """Give a row to vLLM; the name of its request."""
@@ -164,8 +164,8 @@ class VllmEngine(RowEngine):
 class VllmSession:
     """Requests under way in vLLM's own scheduler. See `Session`."""
 
-    def __init__(self, engine: VllmEngine):
-        self._engine = engine
+    def __init__(self, engine: VllmEngine, weights_version: int):
+        self._engine, self._version = engine, weights_version
         self._rows: dict[int, DecodingRow] = {}  # that have not ended
         self._keys: dict[str, int] = {}  # by vLLM's names of their requests
 
@@ -174,7 +174,7 @@ class VllmSession:
         return bool(self._rows)
 
     def add(self, key: int, request: SamplingRequest) -> None:
-        row = self._rows[key] = self._engine.row(key, request)
+        row = self._rows[key] = self._engine.row(key, request, version=self._version)
         row.skip(end_ids=self._engine.chat.end_ids, to_choice=True)
         if row.running:
             self._keys[self._engine.begin(row)] = key
@@ -210,6 +210,18 @@ class VllmSession:
             del self._keys[name]
         if names:
             self._engine.end(names)
+
+    def load_weights(self, weights: Mapping[str, torch.Tensor], version: int) -> None:
+        """See Session.load_weights: requests under way end and begin again where they are."""
+        under_way = list(self._keys.values())
+        if under_way:
+            self._engine.end(list(self._keys))
+        self._keys = {}
+        self._engine.load_weights(weights)
+        self._version = version
+        for row in self._rows.values():
+            row.version = version
+        self._keys = {self._engine.begin(self._rows[key]): key for key in under_way}
 
 
 @contextmanager

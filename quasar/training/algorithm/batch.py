@@ -28,6 +28,7 @@ class TrainingBatch:
     flat_fraction: float  # of groups: all rewards equal
     overlong_penalty: float  # mean over the graded episodes, ≤ 0
     main_failure: str  # kind and detail of the most frequent fault, "" without faults
+    token_ages: dict[str, float]  # metrics; of what may be older than the learner only
 
 
 def assign(
@@ -42,22 +43,28 @@ def assign(
     reward: by which the episodes were graded.
 
     An episode that was cut at the token limit keeps its place in its group's statistics where
-    `settings.mask_cut_episodes` takes it out of the loss. Raises TrainingError if an episode was
-    written by weights more than `settings.staleness` versions behind `weights_version`.
+    `settings.mask_cut_episodes` takes it out of the loss. Raises TrainingError if a token was drawn
+    from weights more than `settings.staleness` updates behind `weights_version`.
     """
     allowed = range(weights_version - settings.staleness, weights_version + 1)
-    stale = {e.weights_version for e in episodes if e.weights_version not in allowed}
+    stale = {v for e in episodes for v in e.weights_versions if v not in allowed}
     if stale:
         raise TrainingError(
-            f"episodes of weights {sorted(stale)} in a step of {weights_version} with "
+            f"tokens of weights {sorted(stale)} in a step of {weights_version} with "
             f"grpo.staleness = {settings.staleness}"
         )
     step = _step(episodes, settings, reward, max_response_tokens)
     flat, advantages = step.flat, step.advantages(settings)
+    distillation = settings.distillation
+    if distillation.teacher is not None and not distillation.with_rewards:
+        advantages = np.zeros_like(advantages)
     trained = [
         (e, float(advantage))
         for e, advantage in zip(episodes, advantages, strict=True)
-        if advantage != 0.0 and e.counts.trained and (e.finished or not settings.mask_cut_episodes)
+        # A teacher has something to say where rewards have not, of whatever was graded.
+        if (advantage != 0.0 or (distillation.teacher and isinstance(e.outcome, Scored)))
+        and e.counts.trained
+        and (e.finished or not settings.mask_cut_episodes)
     ]
     lengths = torch.tensor([e.counts.trained for e, _ in trained])
     weights = token_weights(lengths, settings.aggregation).tolist()
@@ -75,7 +82,19 @@ def assign(
         flat_fraction=len(flat) / step.num_groups,
         overlong_penalty=float(step.penalties[graded].mean()) if graded.any() else 0.0,
         main_failure=max(set(kinds), key=kinds.count) if kinds else "",
+        token_ages=_token_ages(episodes, weights_version) if settings.staleness else {},
     )
+
+
+def _token_ages(episodes: Sequence[Episode], weights_version: int) -> dict[str, float]:
+    """Of trained tokens: updates between the weights that drew one and those that learn from it."""
+    ages = [e.token_ages(weights_version) for e in episodes]
+    number = sum(e.counts.trained for e in episodes)
+    total = sum(age.mean * e.counts.trained for age, e in zip(ages, episodes, strict=True))
+    return {
+        "token_age/mean": total / max(1, number),
+        "token_age/max": float(max(age.max for age in ages)),
+    }
 
 
 def num_informative(

@@ -3,8 +3,8 @@ divides by the number of trained tokens of the whole step, so that the result do
 tokens are spread over ranks and micro-batches.
 
 Three policies meet in a token: the one being trained (θ), the learner's before the step's first
-update (old), and the one that sampled it, which differs from old by numerics, or by an update where
-rollouts run one step ahead. The clip bounds θ / old; a truncated weight corrects old / sampler.
+update (old), and the one that sampled it, which differs from old by numerics, or by updates where
+rollouts run ahead. The clip bounds θ / old; a truncated weight corrects old / sampler.
 """
 
 from typing import NamedTuple
@@ -77,6 +77,23 @@ def grpo_loss(
     with torch.no_grad():
         clipped = (ratio * advantages > clipped_ratio * advantages).sum()
     return PolicyLoss(loss, clipped, truncated, sampler_kl, reference_kl)
+
+
+def distilled_advantages(
+    advantages: torch.Tensor,
+    old_log_probs: torch.Tensor,
+    teacher_log_probs: torch.Tensor,
+    *,
+    coefficient: float,
+) -> torch.Tensor:
+    """Advantages, raised where a teacher finds a token likelier than the learner does and lowered
+    where less likely: A + c·(log p_teacher − log p_old), all (tokens,).
+
+    On the learner's own samples the policy gradient of what is added is minus c times the gradient
+    of the reverse KL(learner ‖ teacher) of each token given what is before it (on-policy
+    distillation: GKD 2306.13649, MiniLLM 2306.08543, without the return of later tokens).
+    """
+    return advantages + coefficient * (teacher_log_probs - old_log_probs)
 
 
 def token_weights(lengths: torch.Tensor, aggregation: str) -> torch.Tensor:

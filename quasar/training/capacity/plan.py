@@ -69,7 +69,7 @@ class CapacityPlan:
     worker: dict[str, float]
     update_s: float
     rollout_s: float
-    step_s: float  # of both: one after the other, or at the same time (grpo.staleness 1)
+    step_s: float  # of both: one after the other, or at the same time (grpo.staleness > 0)
     arithmetic: str  # how the times come about, in words
     problems: list[str] = field(default_factory=list)  # what does not fit, and a hint
 
@@ -254,7 +254,7 @@ def plan_table(
             "(generation.max_response_tokens): --response-tokens N for those of a mean of N"
         )
     lines.append(
-        "rollouts and update at the same time (grpo.staleness 1)"
+        f"rollouts and update at the same time (grpo.staleness {config.grpo.staleness})"
         if config.grpo.staleness
         else "update after rollouts (grpo.staleness 0)"
     )

@@ -21,7 +21,13 @@ from quasar.errors import CheckpointError, TrainingError
 from quasar.policy.models import load_policy
 from quasar.policy.sequence import TokenSequence
 from quasar.system.run_paths import WEIGHTS
-from quasar.training.algorithm.losses import PolicyLoss, grpo_loss, supervised_loss
+from quasar.training.algorithm.losses import (
+    PolicyLoss,
+    distilled_advantages,
+    grpo_loss,
+    k3,
+    supervised_loss,
+)
 from quasar.training.algorithm.packing import MicroBatch, TrainingSequence, pad
 from quasar.training.algorithm.scorer import TokenScorer
 from quasar.training.learner.lora import add_adapters, plain_weights, save_adapter
@@ -54,9 +60,12 @@ class PolicyLearner:
         device: str,
         world_size: int = 1,
         keep_reference: bool = False,
+        teacher: str | Path | None = None,
         seed: int = 0,
     ):
-        """seed: of the initial adapters, if there are any; the same on all ranks."""
+        """teacher: a model to draw the policy towards. seed: of the initial adapters, if there are
+        any; the same on all ranks.
+        """
         os.environ.setdefault("DS_ACCELERATOR", "cuda" if device == "cuda" else "cpu")
         import deepspeed  # imported late: it reads DS_ACCELERATOR and takes seconds
 
@@ -72,6 +81,10 @@ class PolicyLearner:
         if keep_reference and not policy.lora_rank:
             frozen, _ = load_policy(model, device=device, dtype=policy.dtype)
             self.reference = TokenScorer(frozen.requires_grad_(False))
+        self.teacher = None
+        if teacher is not None:
+            frozen, _ = load_policy(teacher, device=device, dtype=policy.dtype)
+            self.teacher = TokenScorer(frozen.requires_grad_(False))
         scorer = TokenScorer(network.train())
         trained = [p for p in scorer.parameters() if p.requires_grad]
         num_trained = sum(p.numel() for p in trained)
@@ -175,6 +188,16 @@ class PolicyLearner:
             torch.from_numpy(np.repeat(row, batch.trained.sum(axis=1))).to(self.device)
             for row in (batch.advantages, batch.weights)
         )
+        if self.teacher is not None:
+            with torch.no_grad():
+                teacher, _ = self._score(batch, objective, self.teacher)
+            advantages = distilled_advantages(
+                advantages,
+                old_log_probs,
+                teacher,
+                coefficient=settings.distillation.coefficient,
+            )
+            parts["teacher_kl"] = k3(old_log_probs, teacher).sum()
         sampled = torch.from_numpy(batch.sampler_log_probs[batch.trained]).to(self.device)
         result = grpo_loss(
             log_probs,

@@ -74,6 +74,7 @@ class DeepSpeedLearner(TorchLearner):
             device=device,
             world_size=world_size,
             keep_reference=self.config.keep_reference,
+            teacher=self.config.teacher,
             seed=settings.run.seed,
         )
 

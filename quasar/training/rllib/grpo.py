@@ -27,6 +27,7 @@ from quasar.datasets.io import read_records
 from quasar.datasets.task_records import Record
 from quasar.episodes.episode import Episode
 from quasar.errors import ConfigError, TrainingError
+from quasar.policy.preflight import require_teacher
 from quasar.policy.program_form import tell_unconstrained
 from quasar.runtime import MAIN_PROCESS_CPUS, on_nodes
 from quasar.system.run_paths import WEIGHTS
@@ -39,6 +40,7 @@ from quasar.training.rllib.collector import RolloutCollector
 from quasar.training.rllib.group import DeepSpeedLearner, PlaceholderModule, PolicyLearnerGroup
 from quasar.training.rllib.runner import RolloutRunner
 from quasar.training.rllib.source import RolloutSource, StepRollouts
+from quasar.training.rllib.weights_board import WeightsBoard
 from quasar.training.state import RunState
 from quasar.verification.execution.pool import VerifierPool
 
@@ -52,6 +54,7 @@ class GRPOConfig(AlgorithmConfig):
         self.model_directory: str = ""
         self.problems_file: str = ""
         self.keep_reference: bool = False
+        self.teacher: str | None = None
         # Dotted config path -> value, applied over `quasar`: Tune's search space goes here.
         self.overrides: dict[str, Any] = {}
 
@@ -61,13 +64,14 @@ class GRPOConfig(AlgorithmConfig):
         """Set everything from our configuration. problems_file: the prompts of the rollouts."""
         self.problems_file = str(problems_file)
         self.keep_reference = config.grpo.kl_coefficient > 0
+        self.teacher = config.grpo.distillation.teacher
         return self._resources(config, model_directory)
 
     def supervised(self, config: QuasarConfig, *, model_directory: Path | str) -> "GRPOConfig":
         """The same for the learners of supervised training alone: no problems, no rollouts, no
-        reference model.
+        reference model, no teacher.
         """
-        self.keep_reference = False
+        self.keep_reference, self.teacher = False, None
         return self._resources(config, model_directory)
 
     def _resources(self, config: QuasarConfig, model_directory: Path | str) -> "GRPOConfig":
@@ -150,6 +154,8 @@ class GRPO(Algorithm):
             self.config.problems_file, max_qubits=settings.verification.max_qubits
         )
         tell_unconstrained(self.records, settings)
+        if self.config.teacher is not None:
+            require_teacher(self.config.teacher, self.config.model_directory)
         # Of graph problems alone there is one task, and its figures are those of all.
         self.by_task = any(task_of(record.problem) != GRAPH_TASK for record in self.records)
         # First, because RLlib lets learners take any bundle: those of the others must be taken.
@@ -164,6 +170,7 @@ class GRPO(Algorithm):
             verifiers=self.verifiers.handles(),
             timeout_s=settings.rollout.timeout_s,
             max_attempts=settings.rollout.max_attempts,
+            board=WeightsBoard.remote() if settings.grpo.staleness else None,
         )
         self.source = RolloutSource(self.records, settings, self.collector)
         self.objective = Objective("grpo", settings.generation.temperature, settings.grpo)
@@ -171,15 +178,15 @@ class GRPO(Algorithm):
         # Of the last step, for whoever writes them down.
         self.episodes: list[Episode] = []
         self.advantages: list[float] = []
+        self.trained_version = 0  # of the weights that learned from them
         self.last_metrics: dict[str, float] = {}
         self.learner_group.preflight(settings.generation.max_context_tokens, self.objective)
         self.publish()
 
     def training_step(self) -> None:
-        """One update, on rollouts of the current weights (`grpo.staleness` 1: of the last ones)."""
+        """One update, on rollouts of the current weights, or of up to `grpo.staleness` before."""
         settings, state = self.settings.grpo, self.run_state
         seconds: dict[str, float] = {}
-        self.collector.revive()
         with _timed(seconds, "rollout"):
             sampled = self.source.take(state.step, state.position)
         batch = assign(
@@ -190,8 +197,8 @@ class GRPO(Algorithm):
             max_response_tokens=self.settings.generation.max_response_tokens,
         )
         self._require_health(batch)
-        if settings.staleness and state.step + 1 < settings.iterations:
-            self.source.start(state.step + 1, sampled.following)
+        self.trained_version = state.weights_version
+        self.source.run_ahead(state.step, sampled.following)
         update: dict[str, float] = {}
         if batch.sequences:
             with _timed(seconds, "update"):
@@ -203,11 +210,8 @@ class GRPO(Algorithm):
                 )
             self._require_agreement(update["sampler_kl"])
             state.weights_version += 1
-            with _timed(seconds, "rollout"):
-                self.source.settle()
             with _timed(seconds, "sync"):
                 self.publish()
-        self.source.settle()
         state.step += 1
         state.move_to(sampled.following)
         self.episodes, self.advantages = sampled.episodes, batch.advantages.tolist()
@@ -215,9 +219,10 @@ class GRPO(Algorithm):
 
     def complete(self, records: Sequence[Record], *, samples: int) -> list[list[str]]:
         """`samples` answers of the current weights to each problem, as `quasar generate` draws
-        them; by the rollout workers, which are idle between steps."""
-        self.collector.revive()
-        return self.collector.complete(records, samples=samples)
+        them; by the rollout workers, once they have ended what they are at."""
+        with self.source.paused():
+            self.collector.revive()
+            return self.collector.complete(records, samples=samples)
 
     def publish(self) -> None:
         """Give the learners' weights to all workers."""
@@ -229,8 +234,8 @@ class GRPO(Algorithm):
         if sampler_kl <= settings.max_sampler_kl:
             return
         if settings.staleness:
-            cause = "one update moves the policy too far: lower grpo.learning_rate, or set "
-            cause += "grpo.staleness=0"
+            cause = "the updates between them move the policy too far: lower grpo.learning_rate "
+            cause += f"or grpo.staleness (now {settings.staleness})"
         elif policy.dtype != "float32":
             cause = f"sampler and learner round differently in {policy.dtype}: see "
             cause += "whether it goes away in a new run with policy.dtype=float32"
@@ -269,6 +274,7 @@ class GRPO(Algorithm):
             "failed_fraction": batch.failed_fraction,
             "flat_group_fraction": batch.flat_fraction,
             "overlong_penalty": batch.overlong_penalty,
+            **batch.token_ages,
             "verifier_restarts": self.verifiers.stats().restarts,
             "tokens_per_s": tokens / max(sum(seconds.values()), 1e-9),
             **sampled.metrics(),
@@ -322,13 +328,14 @@ class GRPO(Algorithm):
 
     def restore_from_path(self, path, **kwargs) -> None:
         """Run state and learners from `path`, then the weights to all workers."""
+        self.source.forget()
         Checkpointable.restore_from_path(self, path, **kwargs)
         self.publish()
 
     def cleanup(self) -> None:
-        super().cleanup()
         if hasattr(self, "source"):
             self.source.close()
+        super().cleanup()
         if hasattr(self, "verifiers"):
             self.verifiers.close()
 

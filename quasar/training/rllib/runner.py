@@ -1,7 +1,8 @@
 """The rollout actor: an RLlib EnvRunner that holds a generation engine and the loop of turns.
 
-Invariant: every episode is written by the weights of the version that is asked for; a worker that
-came back holds none until it is sent them, and says so with `Stale`.
+Invariant: every episode is begun with the weights of the version that is asked for; a worker that
+came back holds none until it is sent them, and says so with `Stale`. Where rollouts run ahead of
+the learners (`grpo.staleness`), it goes on with newer weights as soon as there are some.
 """
 
 import traceback
@@ -24,6 +25,8 @@ from quasar.errors import EngineError
 from quasar.policy.engines.loading import load_engine
 from quasar.policy.models import pick_device
 from quasar.policy.sequence import TokenSequence
+from quasar.training.capacity.usage import rss_bytes
+from quasar.training.rllib.weights_board import BoardReader, as_tensors
 from quasar.verification.execution.pool import VerifierClient
 
 if TYPE_CHECKING:
@@ -38,6 +41,8 @@ class Share:
 
     episodes: list[Episode]  # without their tokens
     seconds: dict[str, float]  # by phase: generate, verify
+    weights_version: int  # that the worker holds at the end
+    rss_bytes: int  # of its process
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +80,21 @@ class RolloutRunner(EnvRunner):
         self.training: EpisodeRunner | None = None
         self.answering: EpisodeRunner | None = None
 
-    def receive(self, *, weights: list[ray.ObjectRef], version: int, verifiers: Any) -> int:
-        """Take weights of `version` and the verifier pool's handles; returns the version held."""
-        tensors = {k: torch.from_numpy(v.copy()) for k, v in ray.get(weights[0]).items()}
-        self.engine.load_weights(tensors)
+    def receive(
+        self, *, weights: list[ray.ObjectRef], version: int, verifiers: Any, board: Any = None
+    ) -> int:
+        """Take weights of `version` and the verifier pool's handles; returns the version held.
+
+        board: a WeightsBoard with newer weights; None: rollouts wait for the learners.
+        """
+        self.engine.load_weights(as_tensors(weights))
         settings = self.config.quasar
         client = VerifierClient(verifiers, settings.verification)
         self.training = EpisodeRunner(
             self.engine,
             verifying(client.verify, settings.reward, settings.generation),
             generation=settings.generation,
+            newer=None if board is None else BoardReader(board, version).newer,
         )
         alone = VerifierClient(verifiers, unshared(settings.verification))
         self.answering = answering(self.engine, alone.verify, settings)
@@ -94,7 +104,7 @@ class RolloutRunner(EnvRunner):
     def collect(
         self, *, tasks: Sequence[EpisodeTask], version: int
     ) -> tuple[Share | Stale | WorkerFault, list[TokenSequence]]:
-        """Make the episodes of `tasks` with the weights of `version`, which must be held.
+        """Make the episodes of `tasks`, from the weights of `version` on, which must be held.
 
         Their tokens apart, so that they may stay where they are until a learner asks for them.
         """
@@ -102,12 +112,15 @@ class RolloutRunner(EnvRunner):
             return Stale(self.weights_version, version), []
         try:
             episodes = self.training.run(tasks, weights_version=version)
+            self.weights_version = self.training.weights_version
         except EngineError:  # RLlib ends the process, whose engine is of no use, and begins another
             raise
         except Exception as error:
             return WorkerFault(f"{type(error).__name__}: {error}", traceback.format_exc()), []
         heads = [replace(e, tokens=None) for e in episodes]
-        return Share(heads, self.training.take_seconds()), [e.tokens for e in episodes]
+        seconds = self.training.take_seconds()
+        share = Share(heads, seconds, self.weights_version, rss_bytes())
+        return share, [e.tokens for e in episodes]
 
     def complete(
         self, *, records: Sequence[Record], samples: int, version: int

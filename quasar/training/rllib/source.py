@@ -1,12 +1,18 @@
-"""Where a step's rollouts come from: prompts of the curriculum, refills, one step ahead.
+"""Where a step's rollouts come from: prompts of the curriculum, refills, steps ahead.
 
 A step takes `grpo.prompts_per_step` prompts. With `grpo.max_refills`, groups whose rewards are all
-equal are replaced by groups of further prompts, at most that many times. With `grpo.staleness` 1
-the next step's rollouts are made, by the weights that the workers hold, while the update runs.
+equal are replaced by groups of further prompts, at most that many times.
+
+With `grpo.staleness` k the rollouts of the k steps after the one that is trained are made
+meanwhile, in a thread, one step after the other: which prompts a step has may follow from the
+rewards of the step before. Those of step s + k begin when step s is trained at the earliest, so
+that no token is drawn from weights more than k updates older than those that learn from it.
 """
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from quasar.config import QuasarConfig
@@ -50,7 +56,7 @@ class StepRollouts:
 
 
 class RolloutSource:
-    """Collects each step's rollouts. Weights may be published only when it is `settled`."""
+    """Collects each step's rollouts."""
 
     def __init__(
         self, records: Sequence[Record], config: QuasarConfig, collector: RolloutCollector
@@ -58,28 +64,61 @@ class RolloutSource:
         self.records, self.config, self.collector = records, config, collector
         self.sampler = PromptSampler(records, config.grpo.curriculum, seed=config.run.seed)
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="rollouts")
-        self._ahead: tuple[int, Position, Future[StepRollouts]] | None = None
+        self._ahead: dict[int, Future[StepRollouts]] = {}  # by step, without gaps
+        self._may_begin = threading.Event()  # a further step's rollouts, in the background
+        self._may_begin.set()
+
+    @property
+    def steps_ahead(self) -> int:
+        """Steps whose rollouts are made, or are to be made, ahead."""
+        return len(self._ahead)
 
     def take(self, step: int, position: Position) -> StepRollouts:
         """The rollouts of a step: those made ahead for it, or made now."""
-        ahead, self._ahead = self._ahead, None
-        if ahead is not None and ahead[:2] == (step, position):
-            return ahead[2].result()
-        return self._collect(step, position)
+        ahead = self._ahead.pop(step, None)
+        return self._collect(step, position) if ahead is None else ahead.result()
 
-    def start(self, step: int, position: Position) -> None:
-        """Begin a step's rollouts in the background, with the weights that the workers hold."""
-        future = self._threads.submit(self._collect, step, position)
-        self._ahead = (step, position, future)
+    def run_ahead(self, step: int, following: Position) -> None:
+        """Let the rollouts of the next `grpo.staleness` steps be made while `step` is trained.
 
-    def settle(self) -> None:
-        """Wait until nothing runs in the background; raises what it raised."""
-        if self._ahead is not None:
-            self._ahead[2].result()
+        following: the position of the next step.
+        """
+        settings = self.config.grpo
+        last = min(step + settings.staleness, settings.iterations - 1)
+        for further in range(step + 1, last + 1):
+            if further not in self._ahead:
+                before = self._ahead.get(further - 1)
+                self._ahead[further] = self._threads.submit(
+                    self._collect_after, further, following if before is None else before
+                )
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """No further step is begun ahead; the workers are free when what is under way has ended."""
+        self._may_begin.clear()
+        try:
+            yield
+        finally:
+            self._may_begin.set()
+
+    def forget(self) -> None:
+        """Drop what was made ahead: the run goes on from another place."""
+        for future in self._ahead.values():
+            if not future.cancel():
+                future.exception()  # once it has ended
+        self._ahead = {}
 
     def close(self) -> None:
         """End the background thread; what it was doing is lost."""
+        self.collector.close()
+        self._may_begin.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _collect_after(self, step: int, before: Position | Future[StepRollouts]) -> StepRollouts:
+        self._may_begin.wait()
+        # One thread: the step before has ended. Of one that failed, this raises what it raised.
+        position = before if isinstance(before, Position) else before.result().following
+        return self._collect(step, position)
 
     def tasks(
         self, step: int, position: Position, *, count: int, first_group: int = 0
@@ -96,6 +135,7 @@ class RolloutSource:
         )
 
     def _collect(self, step: int, position: Position) -> StepRollouts:
+        self.collector.revive()
         settings, reward = self.config.grpo, self.config.reward
         limit = self.config.generation.max_response_tokens
         largest = self.sampler.levels[position.level]
