@@ -7,14 +7,15 @@ refused in one line.
 import logging
 import os
 from argparse import Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from quasar.config import QuasarConfig, flatten, load_config, with_overrides
+from quasar.config.task_names import GRAPH_TASK
 from quasar.errors import ConfigError, InputError
 from quasar.system.run_paths import RunPaths
-from quasar.system.shipped import shipped_run
+from quasar.system.shipped import MODELS, shipped_for, shipped_run
 
 logger = logging.getLogger(__name__)
 
@@ -77,9 +78,10 @@ def sets_model(arguments: Namespace) -> bool:
     return any(text.partition("=")[0].strip() == "policy.model" for text in arguments.overrides)
 
 
-def take_model(arguments: Namespace) -> None:
-    """Where no checkpoint is named: `policy.model` if it is set, else the model of the package. One
-    that MLflow keeps is fetched. Raises ConfigError, also where `--set` names another model beside
+def take_model(arguments: Namespace, tasks: Collection[str] = (GRAPH_TASK,)) -> None:
+    """Where no checkpoint is named: `policy.model` if it is set, else the model of the package that
+    was trained on the tasks. A model of the package is found by its name, and one that MLflow keeps
+    is fetched. Raises ConfigError, also where `--set` names another model beside
     the checkpoint; CheckpointError where MLflow has it not.
     """
     if arguments.checkpoint is not None and sets_model(arguments):
@@ -89,13 +91,23 @@ def take_model(arguments: Namespace) -> None:
     given = load_config(arguments.config or "laptop", arguments.overrides)
     if arguments.checkpoint is None:
         model = given.policy.model
-        arguments.checkpoint = shipped_run() if model == "build" else Path(model)
+        arguments.checkpoint = shipped_for(tasks) if model == "build" else Path(model)
     name = str(arguments.checkpoint)
+    if name in MODELS and not arguments.checkpoint.exists():
+        arguments.checkpoint = shipped_run(name)
     if name.startswith(_REGISTERED):
         from quasar.pipeline.registry import fetch_registered
 
         uri = given.tracking.uri or os.environ.get("MLFLOW_TRACKING_URI")
         arguments.checkpoint = fetch_registered(name, uri)
+
+
+def tasks_in(problems: Path) -> tuple[str, ...]:
+    """The tasks that the rows of a problem file name. Raises InputError where it cannot be read."""
+    from quasar.datasets.io import read_rows
+
+    rows = (row for _, row in read_rows(problems) if isinstance(row, Mapping))
+    return tuple(dict.fromkeys(str(row.get("task") or GRAPH_TASK) for row in rows))
 
 
 def model_directory(path: Path) -> Path:
@@ -134,8 +146,7 @@ def require_trained(arguments: Namespace, config: QuasarConfig, tasks: Iterable[
         if task not in known:
             raise InputError(
                 f"{arguments.checkpoint.resolve().name} was not trained on {task} (it was on "
-                f"{', '.join(known)}); use a checkpoint that was, e.g. of quasar train --config "
-                "laptop-tasks"
+                f"{', '.join(known)}); use a checkpoint that was, e.g. --checkpoint tasks-1m"
             )
 
 

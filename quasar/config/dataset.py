@@ -102,7 +102,7 @@ class DatasetConfig(Section):
     style: StyleName = Field(
         default="published",
         description="of reference programs: one gate a line; canonical: named parameters, each "
-        "coefficient once, and gates on whole registers",
+        "coefficient once, and gates on whole registers; with compact prompts tasks write their working",
     )
     validation_fraction: float = Field(
         default=0.05, gt=0, lt=0.5, description="share of problems (by hash) for validation"

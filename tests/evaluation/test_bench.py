@@ -225,7 +225,7 @@ def test_the_published_set_has_the_published_rows_beside_it(tiny_dataset, config
         ([], "--output FILE.json: say where"),
         (["--baseline", "best", "--output", "o.json"], "ising-v1 has no baseline 'best'"),
         (["--baseline", "greedy", "--checkpoint", "x", "--output", "o"], "name one of them"),
-        (["stabiliser-v1", "--output", "o.json"],
+        (["stabiliser-v1", "--checkpoint", "graph-3m", "--output", "o.json"],
          "graph-3m was not trained on stabiliser (it was on ising); use a checkpoint that was"),
         (["--model", "m", "--output", "o.json"], "--model goes with --endpoint"),
         (["--submit", "nosuch.json"], "nosuch.json: no such file"),

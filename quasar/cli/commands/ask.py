@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 from quasar.cli.commands.sources import problem_argument
 from quasar.cli.settings import existing, load, model_directory, sets_model, take_model
 from quasar.config import QuasarConfig
-from quasar.errors import ConfigError, InputError
+from quasar.config.task_names import GRAPH_TASK
+from quasar.errors import ConfigError, InputError, ProblemError
 
 if TYPE_CHECKING:
     from quasar.client import CircuitAnswer, Event
@@ -34,13 +35,13 @@ def ask(arguments: Namespace) -> int:
     if arguments.url is not None and sets_model(arguments):
         raise ConfigError("--url and --set policy.model: name one of them")
     here = _answers_here(arguments)
+    problem = _problem(arguments)
     if here:
-        take_model(arguments)
+        take_model(arguments, (_task_of(problem),))
     config = load(arguments)
     output = arguments.output
     if output is not None and not output.parent.is_dir():  # before there is an answer to lose
         raise InputError(f"--output {output}: {output.parent} is no directory")
-    problem = _problem(arguments)
     options = {name: getattr(arguments, name) for name in _OPTIONS}
     if here:
         answer = _followed(_events_here(arguments, config, problem, options))
@@ -124,6 +125,19 @@ def _followed(events: Iterator["Event"]) -> "CircuitAnswer":
             if next_status is not None:
                 status.update(next_status)
     return answer
+
+
+def _task_of(problem: dict[str, Any] | str) -> str:
+    """The task that the request is about; what cannot be read is told where it is answered."""
+    if not isinstance(problem, str):
+        return problem.get("task") or GRAPH_TASK
+    from quasar.schema.words.tasks import read_task
+
+    try:
+        found = read_task(problem)
+    except ProblemError:
+        return GRAPH_TASK
+    return GRAPH_TASK if found is None else found.instance.task
 
 
 def _problem(arguments: Namespace) -> dict[str, Any] | str:

@@ -45,8 +45,11 @@ def _run(arguments: Namespace) -> None:
         raise ConfigError(
             "--baseline, --checkpoint, --endpoint and --set policy.model: name one of them"
         )
+    from quasar.evaluation.bench.run import chosen_sets, run_bench
+
+    sets = chosen_sets(arguments.sets or _default(arguments), arguments.data)
     if arguments.baseline is None and remote is None:
-        take_model(arguments)
+        take_model(arguments, {problems.task for problems in sets})
     given = {"evaluation.temperature": arguments.temperature, **(remote or {})}
     config = load(arguments, **given)
     from quasar.evaluation.bench.models import (
@@ -54,10 +57,8 @@ def _run(arguments: Namespace) -> None:
         CheckpointAnswerer,
         EndpointAnswerer,
     )
-    from quasar.evaluation.bench.run import chosen_sets, run_bench
     from quasar.reports.bench_table import print_result
 
-    sets = chosen_sets(arguments.sets or _default(arguments), arguments.data)
     if arguments.baseline is not None:
         answerer = BaselineAnswerer(arguments.baseline, config)
     elif remote is not None:

@@ -18,6 +18,7 @@ from quasar.cli.settings import (
     remote_settings,
     require_trained,
     take_model,
+    tasks_in,
 )
 from quasar.config import QuasarConfig, to_commented_yaml
 from quasar.errors import CheckpointError, ConfigError
@@ -42,8 +43,9 @@ def train(arguments: Namespace) -> None:
 
 def generate(arguments: Namespace) -> None:
     remote = remote_settings(arguments)
+    problems = existing(arguments.problems, "--problems")
     if remote is None:
-        take_model(arguments)
+        take_model(arguments, tasks_in(problems))
     config = load(
         arguments,
         **{
@@ -52,10 +54,7 @@ def generate(arguments: Namespace) -> None:
         },
         **(remote or {}),
     )
-    problems = existing(arguments.problems, "--problems")
-    from quasar.datasets.io import read_records
     from quasar.episodes.generate import generate_file, generate_remotely
-    from quasar.tasks.base import task_of
 
     if remote is not None:
         used = generate_remotely(
@@ -63,8 +62,7 @@ def generate(arguments: Namespace) -> None:
         )
         print(f"{arguments.output}: {used}")
         return
-    records = read_records(problems, max_qubits=config.verification.max_qubits)
-    require_trained(arguments, config, dict.fromkeys(task_of(r.problem) for r in records))
+    require_trained(arguments, config, tasks_in(problems))
     generate_file(
         model_directory(arguments.checkpoint),
         problems,
