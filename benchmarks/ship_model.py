@@ -28,7 +28,7 @@ _ALL = {
 }
 SERVED = {
     "graph-3m": {**_ALL, "serving.ansatz": "adaptive"},
-    "tasks-1m": {**_ALL, "serving.ansatz": "qaoa"},
+    "tasks-2m": {**_ALL, "serving.ansatz": "qaoa"},
 }
 
 

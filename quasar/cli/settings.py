@@ -146,7 +146,7 @@ def require_trained(arguments: Namespace, config: QuasarConfig, tasks: Iterable[
         if task not in known:
             raise InputError(
                 f"{arguments.checkpoint.resolve().name} was not trained on {task} (it was on "
-                f"{', '.join(known)}); use a checkpoint that was, e.g. --checkpoint tasks-1m"
+                f"{', '.join(known)}); use a checkpoint that was, e.g. --checkpoint tasks-2m"
             )
 
 

@@ -125,7 +125,7 @@ def _require_trained(problem: AnyInstance, request: CircuitRequest, config: Quas
             422,
             f"this model was not trained on {task} (it was on {', '.join(known)})",
             field=field,
-            hint="use a model that was: quasar serve --checkpoint tasks-1m",
+            hint="use a model that was: quasar serve --checkpoint tasks-2m",
         )
 
 

@@ -9,7 +9,7 @@ from quasar.config.task_names import GRAPH_TASK
 # Name -> the tasks that it was trained on; the first is taken where nothing else is said.
 MODELS: Mapping[str, tuple[str, ...]] = {
     "graph-3m": (GRAPH_TASK,),
-    "tasks-1m": (GRAPH_TASK, "ground_state", "state_preparation", "stabiliser"),
+    "tasks-2m": (GRAPH_TASK, "ground_state", "state_preparation", "stabiliser"),
 }
 
 

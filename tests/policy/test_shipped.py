@@ -74,13 +74,13 @@ def test_a_stranger_asks_for_more_than_graphs(question, capsys):
     answer = json.loads(capsys.readouterr().out)
     assert code == 0
     assert answer["success"]
-    assert answer["model"] == "tasks-1m"
+    assert answer["model"] == "tasks-2m"
 
 
 def test_a_model_is_taken_for_its_tasks_and_found_by_its_name(tmp_path):
     assert shipped_for(["ising"]) == shipped_for([]) == shipped_run("graph-3m")
-    assert shipped_for(["stabiliser"]) == shipped_run("tasks-1m")
-    assert shipped_for(["ising", "ground_state"]) == shipped_run("tasks-1m")
+    assert shipped_for(["stabiliser"]) == shipped_run("tasks-2m")
+    assert shipped_for(["ising", "ground_state"]) == shipped_run("tasks-2m")
     assert shipped_for(["none"]) == shipped_run("graph-3m")
     rows = tmp_path / "states.jsonl"
     state = {"sample_index": 0, "task": "state_preparation", "family": "ghz", "n_qubits": 3}
