@@ -78,9 +78,11 @@ def sets_model(arguments: Namespace) -> bool:
     return any(text.partition("=")[0].strip() == "policy.model" for text in arguments.overrides)
 
 
-def take_model(arguments: Namespace, tasks: Collection[str] = (GRAPH_TASK,)) -> None:
+def take_model(
+    arguments: Namespace, tasks: Callable[[], Collection[str]] = lambda: (GRAPH_TASK,)
+) -> None:
     """Where no checkpoint is named: `policy.model` if it is set, else the model of the package that
-    was trained on the tasks. A model of the package is found by its name, and one that MLflow keeps
+    was trained on the tasks, which are asked for then alone. A model of the package is found by its name, and one that MLflow keeps
     is fetched. Raises ConfigError, also where `--set` names another model beside
     the checkpoint; CheckpointError where MLflow has it not.
     """
@@ -91,7 +93,7 @@ def take_model(arguments: Namespace, tasks: Collection[str] = (GRAPH_TASK,)) -> 
     given = load_config(arguments.config or "laptop", arguments.overrides)
     if arguments.checkpoint is None:
         model = given.policy.model
-        arguments.checkpoint = shipped_for(tasks) if model == "build" else Path(model)
+        arguments.checkpoint = shipped_for(tasks()) if model == "build" else Path(model)
     name = str(arguments.checkpoint)
     if name in MODELS and not arguments.checkpoint.exists():
         arguments.checkpoint = shipped_run(name)

@@ -10,6 +10,7 @@ import socket
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -35,13 +36,14 @@ def ask(arguments: Namespace) -> int:
     if arguments.url is not None and sets_model(arguments):
         raise ConfigError("--url and --set policy.model: name one of them")
     here = _answers_here(arguments)
-    problem = _problem(arguments)
+    asked = cache(lambda: _problem(arguments))  # standard input is read once
     if here:
-        take_model(arguments, (_task_of(problem),))
+        take_model(arguments, lambda: (_task_of(asked()),))
     config = load(arguments)
     output = arguments.output
     if output is not None and not output.parent.is_dir():  # before there is an answer to lose
         raise InputError(f"--output {output}: {output.parent} is no directory")
+    problem = asked()
     options = {name: getattr(arguments, name) for name in _OPTIONS}
     if here:
         answer = _followed(_events_here(arguments, config, problem, options))

@@ -49,7 +49,7 @@ def _run(arguments: Namespace) -> None:
 
     sets = chosen_sets(arguments.sets or _default(arguments), arguments.data)
     if arguments.baseline is None and remote is None:
-        take_model(arguments, {problems.task for problems in sets})
+        take_model(arguments, lambda: {problems.task for problems in sets})
     given = {"evaluation.temperature": arguments.temperature, **(remote or {})}
     config = load(arguments, **given)
     from quasar.evaluation.bench.models import (

@@ -43,9 +43,8 @@ def train(arguments: Namespace) -> None:
 
 def generate(arguments: Namespace) -> None:
     remote = remote_settings(arguments)
-    problems = existing(arguments.problems, "--problems")
     if remote is None:
-        take_model(arguments, tasks_in(problems))
+        take_model(arguments, lambda: tasks_in(existing(arguments.problems, "--problems")))
     config = load(
         arguments,
         **{
@@ -54,6 +53,7 @@ def generate(arguments: Namespace) -> None:
         },
         **(remote or {}),
     )
+    problems = existing(arguments.problems, "--problems")
     from quasar.episodes.generate import generate_file, generate_remotely
 
     if remote is not None:
