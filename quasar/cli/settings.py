@@ -82,9 +82,9 @@ def take_model(
     arguments: Namespace, tasks: Callable[[], Collection[str]] = lambda: (GRAPH_TASK,)
 ) -> None:
     """Where no checkpoint is named: `policy.model` if it is set, else the model of the package that
-    was trained on the tasks, which are asked for then alone. A model of the package is found by its name, and one that MLflow keeps
-    is fetched. Raises ConfigError, also where `--set` names another model beside
-    the checkpoint; CheckpointError where MLflow has it not.
+    was trained on the tasks, which are asked for then alone. A model of the package is found by its
+    name, and one that MLflow keeps is fetched. Raises ConfigError, also where `--set` names another
+    model beside the checkpoint; CheckpointError where MLflow has it not.
     """
     if arguments.checkpoint is not None and sets_model(arguments):
         raise ConfigError(

@@ -96,8 +96,8 @@ def require_teacher(teacher: str | Path, policy: str | Path) -> None:
         return
     token = min(own.items() ^ others.items(), key=lambda item: item[1])[0]
     raise ConfigError(
-        f"grpo.distillation.teacher={teacher}: its tokenizer is another than that of {policy} "
-        f"({token!r} differs); take a teacher with the policy's tokenizer"
+        f"the teacher's tokenizer is another than that of {policy} ({token!r} differs); in a new "
+        f"run take one with the policy's tokenizer as grpo.distillation.teacher, not {teacher}"
     )
 
 

@@ -23,8 +23,14 @@ from quasar.errors import CheckpointError, ConfigError, InputError
 from quasar.policy.engines.protocol import Sampling
 from quasar.policy.engines.transformers import CircuitGenerator
 from quasar.policy.models import load_chat, load_policy
-from quasar.policy.preflight import require_policy, require_prompts, require_training
+from quasar.policy.preflight import (
+    require_policy,
+    require_prompts,
+    require_teacher,
+    require_training,
+)
 from quasar.policy.program_form import ProgramForm
+from quasar.system.shipped import shipped_run
 
 PUBLISHED = load_config("published")
 END, TURN_END = "<|endoftext|>", "<|im_end|>"
@@ -289,6 +295,12 @@ def test_what_is_no_directory_or_no_language_model_is_refused(tmp_path):
     ).save_pretrained(tmp_path / "bert")
     with pytest.raises(CheckpointError, match="a BertModel, not a causal language model"):
         require_policy(tmp_path / "bert", PUBLISHED)
+
+
+def test_a_teacher_of_other_tokens_is_refused(tiny_policy):
+    require_teacher(tiny_policy, tiny_policy)
+    with pytest.raises(ConfigError, match=r"tokenizer is another .* grpo\.distillation\.teacher"):
+        require_teacher(shipped_run() / "model" / "final", tiny_policy)
 
 
 @pytest.fixture
