@@ -120,7 +120,7 @@ def test_the_next_turn_goes_on_from_the_ids_of_the_first(generator, requests):
             session.add(key, request)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(generator, "session", Watched)
+        patch.setattr(generator, "session", lambda **options: Watched())
         second = write_turns(generator, again, LIMITS)
     assert [turn.sample for turn in second] == [1, 0]
     for key, (turn, request) in enumerate(zip(second, again, strict=True)):
