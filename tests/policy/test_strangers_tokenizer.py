@@ -25,9 +25,9 @@ from quasar.policy.engines.decoding import Decoding
 from quasar.policy.engines.protocol import Sampling
 from quasar.policy.engines.transformers import CircuitGenerator
 from quasar.policy.grammar import AutomatonPath, ScriptPath, TokenGrammar
-from quasar.tasks.writing import angle_texts
 from quasar.policy.program_form import ProgramForm, program_form
 from quasar.problems import build_instance
+from quasar.tasks.writing import angle_texts
 from quasar.training.algorithm.packing import TrainingSequence, pad
 from quasar.training.algorithm.scorer import TokenScorer
 from quasar.verification.execution.pool import LocalVerifierPool
