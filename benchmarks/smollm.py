@@ -95,7 +95,8 @@ def _converted(file: Path, directory: Path) -> Path:
         **read, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
     )
     shape = quantised.config
-    del shape.quantization_config  # what was read is not quantised any more
+    # What was read is not quantised any more; releases of transformers differ in whether they say so.
+    shape.__dict__.pop("quantization_config", None)
     shape.name_or_path = ""
     model = type(quantised)(shape).to(torch.bfloat16)
     model.load_state_dict(quantised.state_dict())
