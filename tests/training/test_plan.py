@@ -113,6 +113,22 @@ def test_adapters_have_no_states_but_their_own_and_need_no_reference():
     assert learner_memory(without, shape, world_size=1)["reference"] == 0.0
 
 
+def test_a_teacher_is_whole_in_each_learner(tmp_path):
+    shape, larger = (named_shape(name, PUBLISHED) for name in ("0.6B", "4B"))
+    larger.save_pretrained(tmp_path)
+    told = {"policy.dtype": "bfloat16", "grpo.distillation.teacher": str(tmp_path)}
+    config = with_overrides(PUBLISHED, told)
+    found, without = (
+        plan_run(c, shape, name="0.6B", num_gpus=4, on=Hardware(80.0))
+        for c in (config, with_overrides(config, {"grpo.distillation.teacher": None}))
+    )
+    assert found.learner["teacher"] == pytest.approx(2 * 4.022e9 / 2**30, rel=1e-3)
+    assert found.learner_gib - without.learner_gib == pytest.approx(found.learner["teacher"])
+    missing = with_overrides(config, {"grpo.distillation.teacher": str(tmp_path / "none")})
+    with pytest.raises(CheckpointError):
+        plan_run(missing, shape, name="0.6B", num_gpus=4, on=Hardware(80.0))
+
+
 def test_logits_do_not_grow_with_the_tokens():
     config, shape = load_config("cluster-4b"), named_shape("4B", PUBLISHED)
     twice = with_overrides(config, {"learner.micro_batch_tokens": 32_768})

@@ -33,10 +33,13 @@ _MOMENTS = (
 )
 
 
-def learner_memory(config: QuasarConfig, shape: Any, *, world_size: int) -> dict[str, float]:
+def learner_memory(
+    config: QuasarConfig, shape: Any, *, world_size: int, teacher: Any = None
+) -> dict[str, float]:
     """GiB of one learner by part; with offload, only what stays on the accelerator.
 
-    Not all parts are there at the same time, see `learner_peak`.
+    teacher: the shape of `grpo.distillation.teacher`. Not all parts are there at the same time, see
+    `learner_peak`.
     """
     learner, policy, grpo = config.learner, config.policy, config.grpo
     size = BYTES[policy.dtype]
@@ -55,6 +58,8 @@ def learner_memory(config: QuasarConfig, shape: Any, *, world_size: int) -> dict
         "optimiser": 12.0 * trained * shared,
         # The frozen starting policy; under adapters it is the model itself.
         "reference": n * size if grpo.kl_coefficient > 0 and not policy.lora_rank else 0.0,
+        # Whole in each learner, as the reference is.
+        "teacher": num_parameters(teacher) * size if teacher is not None else 0.0,
         "gathered": min(_LIVE_PARAMETERS, n) * size if stage == 3 and world_size > 1 else 0.0,
         "bucket": bucket,
         # Gradients that wait for the bucket, and at stage 3 what is scattered from it.

@@ -117,11 +117,14 @@ def plan_run(
 
     Memory is that of the longest sequences. response_tokens: mean length of a response, for the
     times; None: all are `generation.max_response_tokens` long. num_gpus are shared out between
-    learners and rollout workers as the configuration does.
+    learners and rollout workers as the configuration does. Raises CheckpointError where there is no
+    teacher of the name that `grpo.distillation.teacher` gives.
     """
     learners, workers = _share_out(config, num_gpus)
     parameters = num_parameters(shape)
-    learner = learner_memory(config, shape, world_size=learners)
+    named = config.grpo.distillation.teacher
+    teacher = None if named is None else load_shape(named)
+    learner = learner_memory(config, shape, world_size=learners, teacher=teacher)
     worker = worker_memory(config, shape, num_parameters=parameters)
     limit = config.generation.max_response_tokens
     response = min(response_tokens or limit, limit)
