@@ -1,12 +1,14 @@
 """GRPO whose rollouts run k updates ahead, for several k: tokens/s and reward, at equal updates and
 at equal seconds.
 
-    python benchmarks/staleness.py [--k 0 1 2 4] [--seeds 0] [--set grpo.iterations=24]
+    python benchmarks/staleness.py [--k 0 1 2 4] [--seeds 0] [--rate 1e-3] [--set run.name=other]
 
 One supervised model of the laptop preset, shrunk, is trained once for each k and seed, in turns,
 by real actors. Seconds are those of the updates: neither start nor validations count. Rewards are
 means over the rollouts of the last updates, with the standard error over these updates, and over
-held-out problems before and after. Lies under runs/staleness and goes on where it was.
+held-out problems before and after. A run that ends early, as `grpo.max_sampler_kl` has it for
+samples too far from the policy, is told with its last update. Lies under runs/staleness and goes on
+where it was.
 """
 
 import argparse
@@ -20,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from quasar.config import QuasarConfig, load_config, with_overrides
+from quasar.errors import TrainingError
 from quasar.pipeline.main_job import fine_tuned_run
 from quasar.pipeline.phases import grading
 from quasar.pipeline.run import Run
@@ -54,16 +57,20 @@ def trained(run: Run, config: QuasarConfig, model: Path, place: Path) -> list[Ro
         written.append(step, metrics | {"clock": clock})
         last = time.perf_counter()
 
-    train_grpo(
-        config,
-        model_directory=model,
-        problems_file=run.split("train"),
-        run_directory=place,
-        on_update=on_update,
-        validation=Validation(
-            config, run.split("validation"), grading(config, config.grpo.validation.metric)
-        ),
+    validation = Validation(
+        config, run.split("validation"), grading(config, config.grpo.validation.metric)
     )
+    try:
+        train_grpo(
+            config,
+            model_directory=model,
+            problems_file=run.split("train"),
+            run_directory=place,
+            on_update=on_update,
+            validation=validation,
+        )
+    except TrainingError as error:
+        Console(stderr=True).print(f"k = {config.grpo.staleness}: {error}")
     return StepLog.read(log)
 
 
@@ -80,9 +87,10 @@ def mean_reward(rows: list[Row]) -> str:
 
 def report(found: dict[int, list[list[Row]]], console: Console) -> None:
     """The tables: equal updates, then as many seconds as the fastest run took."""
-    seconds = min(rows[-1]["clock"] for runs in found.values() for rows in runs)
+    whole = max(len(rows) for runs in found.values() for rows in runs)
+    seconds = min(r[-1]["clock"] for runs in found.values() for r in runs if len(r) == whole)
     first = Table(title="at equal updates")
-    headings = ("k", "seed", "tokens/s", "s/update", "waiting s", "age mean", "age max",
+    headings = ("k", "seed", "updates", "tokens/s", "s/update", "waiting s", "age mean", "age max",
                 "truncated", "sampler KL", "reward, last", "held out, before → after")  # fmt: skip
     second = Table(title=f"after {seconds:.1f} s of updates")
     for heading in headings:
@@ -102,6 +110,7 @@ def report(found: dict[int, list[list[Row]]], console: Console) -> None:
             first.add_row(
                 str(k),
                 str(seed),
+                str(len(steps)),
                 f"{sum(map(sampled, steady)) / spent:.0f}",
                 f"{spent / len(steady):.2f}",
                 f"{column['seconds/rollout']:.2f}",
@@ -110,7 +119,7 @@ def report(found: dict[int, list[list[Row]]], console: Console) -> None:
                 f"{column['truncated']:.1%}",
                 f"{column['sampler_kl']:.2g}",
                 mean_reward(steps),
-                f"{held_out[0]:.3f} → {held_out[-1]:.3f}",
+                f"{held_out[0]:.3f} → {held_out[-1]:.3f}" if len(held_out) > 1 else "stopped",
             )
             within = [row for row in steps if row["clock"] <= seconds + 1e-9]
             second.add_row(str(k), str(seed), str(len(within)), mean_reward(within))
@@ -122,6 +131,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--k", type=int, nargs="+", default=[0, 1, 2, 4])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--rate", type=float, default=1e-3, help="grpo.learning_rate")
     parser.add_argument("--set", action="append", default=[], help="section.key=value")
     arguments = parser.parse_args()
     config = load_config("laptop", [*PREPARED, *arguments.set])
@@ -129,8 +139,9 @@ def main() -> None:
     with fine_tuned_run(config) as (run, model, _):
         for seed in arguments.seeds:
             for k in arguments.k:
-                settings = with_overrides(config, {"grpo.staleness": k, "run.seed": seed})
-                place = run.directory / f"k{k}-seed{seed}"
+                changed = {"grpo.staleness": k, "grpo.learning_rate": arguments.rate}
+                settings = with_overrides(config, changed | {"run.seed": seed})
+                place = run.directory / f"k{k}-seed{seed}-rate{arguments.rate:g}"
                 found[k].append(trained(run, settings, model, place))
     report(found, Console(width=140))
 
