@@ -24,6 +24,7 @@ PRESETS = (
     "policy",
     "published",
     "laptop-tasks",
+    "imitation",
     "small-llm",
     "remote",
 )

@@ -2,19 +2,22 @@
 
 Scripts (`quasar.tasks.writing`) of graph problems: QAOA leaves its 2p angles open. Templates and
 the adaptive family leave the bits of the plan open: which qubit comes next, the terms that its line
-restates, their field and the gates follow from them. Bits are whole pieces of the tokenizer; angles
+restates, their field and the gates follow from them; where the published references are imitated,
+angles and gates are open too. Bits are whole pieces of the tokenizer; angles
 are, too, or they are spelt to the end of their line, as byte-level tokenizers can: texts tokenised
 one by one are what the whole is tokenised to (`quasar.policy.spelling`). Other tasks bring their
 own scripts, for tokenizers that have their pieces.
 """
 
+from collections.abc import Generator
 from functools import lru_cache
 
 from quasar.circuits.canonical import HEADER, qaoa_program
 from quasar.datasets.canonical_answers import basis_state_answer
+from quasar.datasets.imitation import imitated_program
 from quasar.datasets.plan import START, PartialAssignment, decision
 from quasar.errors import InputError
-from quasar.policy.pieces import constant
+from quasar.policy.pieces import constant, imitation_pieces
 from quasar.policy.program_form import ProgramForm
 from quasar.policy.spelling import SPELT, WHOLE, Frame, Spelling
 from quasar.tasks import get_task
@@ -38,6 +41,8 @@ def script(form: ProgramForm, spelling: Spelling) -> Script | None:
     needed = [decision(0), decision(1), f"{START}{form.num_qubits - 1}:"]
     if form.ansatz is None or not all(text in spelling.whole for text in needed):
         return None
+    if form.imitated:
+        return _imitated(form, form.ansatz) if _spells_gates(form, spelling) else None
     planned = _is_prepared(form.ansatz, form.num_qubits, form.layers)
     return _planned(form, form.ansatz) if planned else None
 
@@ -81,6 +86,19 @@ def _qaoa(form: ProgramForm, frame: Frame, angles: tuple[str, ...]) -> Script:
 
 
 def _planned(form: ProgramForm, ansatz: str) -> Script:
+    bits = yield from _plan(form)
+    program = basis_state_answer(ansatz, bits, layers=form.layers, decimals=form.decimals)
+    assert program is not None  # by `_is_prepared`
+    yield Step(program.removeprefix(HEADER), ())
+
+
+def _imitated(form: ProgramForm, ansatz: str) -> Script:
+    yield from _plan(form)
+    yield from imitated_program(ansatz, form.num_qubits, layers=form.layers, decimals=form.decimals)
+
+
+def _plan(form: ProgramForm) -> Generator[Step, str, list[int]]:
+    """Returns the bits that it ends with."""
     assignment = PartialAssignment(form.terms, form.num_qubits, form.order)
     text = HEADER
     while (qubit := assignment.next()) is not None:
@@ -88,10 +106,12 @@ def _planned(form: ProgramForm, ansatz: str) -> Script:
         text += f"{START}{qubit}:{assignment.worked(qubit)}"
         assignment.decide(qubit, ends[(yield Step(text, tuple(ends)))])
         text = ""
-    bits = [assignment.bits[q] for q in range(form.num_qubits)]
-    program = basis_state_answer(ansatz, bits, layers=form.layers, decimals=form.decimals)
-    assert program is not None  # by `_is_prepared`
-    yield Step(program.removeprefix(HEADER), ())
+    return [assignment.bits[q] for q in range(form.num_qubits)]
+
+
+def _spells_gates(form: ProgramForm, spelling: Spelling) -> bool:
+    pieces = [piece.text for piece in imitation_pieces(form.num_qubits)]
+    return all(text in spelling.whole for text in (*pieces, *angle_texts(form.decimals)))
 
 
 @lru_cache(maxsize=1024)

@@ -7,7 +7,7 @@ qubit 3 in one place carries over to the others.
 """
 
 from collections.abc import Iterator
-from itertools import takewhile
+from itertools import permutations, takewhile
 
 import numpy as np
 
@@ -66,6 +66,21 @@ def canonical_pieces(*, max_qubits: int) -> Iterator[Piece]:
     yield from _plan_pieces(max_qubits)
     yield from _qaoa_pieces(max_qubits)
     yield from _template_pieces(max_qubits)
+
+
+def imitation_pieces(max_qubits: int) -> Iterator[Piece]:
+    """Of templates and adaptive circuits gate by gate, as the published references are imitated."""
+    for gate in ("rx", "ry", "rz", "crx", "cry", "crz"):
+        yield Piece(f"{gate}(", ("rotation", f"gate {gate}"))
+    for q in range(max_qubits):
+        yield Piece(f"h q[{q}];\n", ("gate", "gate h", f"q {q}"))
+        yield Piece(f") q[{q}];\n", ("only wire", f"q {q}"))
+        yield Piece(f") q[{q}]", ("first wire", f"q {q}"))
+        yield Piece(f", q[{q}];\n", ("last wire", f"q {q}"))
+    for a, b in permutations(range(max_qubits), 2):
+        for gate in ("cx", "cz"):
+            features = ("pair", f"gate {gate}", f"control {a}", f"target {b}")
+            yield Piece(f"{gate} q[{a}], q[{b}];\n", features)
 
 
 def _plan_pieces(max_qubits: int) -> Iterator[Piece]:

@@ -33,7 +33,8 @@ class ProgramForm:
     task other than graph problems, whose answers have a script. All others are of canonical
     programs alone: ansatz: the family that the prompt names, None where it names none;
     terms: of the problem's Hamiltonian; decimals: of QAOA's angles; order: in which a worked plan
-    takes the qubits first, None: the largest field first.
+    takes the qubits first, None: the largest field first; imitated: gates are those of the
+    published references (`quasar.datasets.imitation`), not those that prepare the plan's state.
     """
 
     num_qubits: int
@@ -45,6 +46,7 @@ class ProgramForm:
     order: tuple[int, ...] | None = None
     gates: tuple[str, ...] = ()
     instance: TaskInstance | None = None
+    imitated: bool = False
 
     def in_order_of(self, seed: int) -> "ProgramForm":
         """The same with an order that is drawn from a seed."""
@@ -70,7 +72,13 @@ def canonical_form(
     """Of canonical programs for a Hamiltonian."""
     terms = tuple(normalised_terms(hamiltonian))
     return ProgramForm(
-        hamiltonian.num_qubits, "canonical", ansatz, layers, terms, settings.angle_decimals
+        hamiltonian.num_qubits,
+        "canonical",
+        ansatz,
+        layers,
+        terms,
+        settings.angle_decimals,
+        imitated=settings.teacher == "published",
     )
 
 

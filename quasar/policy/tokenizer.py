@@ -17,7 +17,12 @@ from transformers import PreTrainedTokenizerFast
 from quasar.circuits.circuit import format_angle
 from quasar.config import DatasetConfig
 from quasar.datasets import prompts
-from quasar.policy.pieces import canonical_pieces, compact_pieces, number_pieces
+from quasar.policy.pieces import (
+    canonical_pieces,
+    compact_pieces,
+    imitation_pieces,
+    number_pieces,
+)
 from quasar.policy.program_form import MAX_GRAMMAR_QUBITS
 from quasar.tasks import get_task
 from quasar.tasks.writing import Piece
@@ -90,6 +95,8 @@ def whole_pieces(config: DatasetConfig) -> list[Piece]:
         pieces = [*map(Piece, _TURNS), *number_pieces()]
         pieces += compact_pieces(max_qubits=config.max_qubits)
         pieces += canonical_pieces(max_qubits=config.max_qubits)
+        if config.teacher == "published":
+            pieces += imitation_pieces(config.max_qubits)
     if config.ranges:
         most = min(config.largest, MAX_GRAMMAR_QUBITS)
         if config.prompts != "compact":  # where a sign of its own stands behind a blank

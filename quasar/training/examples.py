@@ -13,6 +13,7 @@ import numpy as np
 
 from quasar.config import QuasarConfig
 from quasar.datasets.generation.traces import Trace
+from quasar.datasets.imitation import taught_program
 from quasar.datasets.prompts import record_messages
 from quasar.datasets.stream import Example, ExampleStream
 from quasar.datasets.task_answers import is_scripted, taught_answer
@@ -80,11 +81,12 @@ def supervised_sequences(
     choices = Choices(chat) if config.sft.loss == "choices" else None
     sequences = []
     for record in records:
-        answer = record.problem.reference_circuit or ""
         scripted = True
         if isinstance(record, TaskRecord):
             scripted = is_scripted(record.problem, config.dataset)
             answer = taught_answer(record.problem, config.dataset)
+        else:
+            answer = taught_program(record, config.dataset)
         if answer is None:
             continue
         legal = None
