@@ -95,7 +95,7 @@ def _converted(file: Path, directory: Path) -> Path:
         **read, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
     )
     shape = quantised.config
-    # What was read is not quantised any more; releases of transformers differ in whether they say so.
+    # What was read is not quantised any more; not every release of transformers says that it was.
     shape.__dict__.pop("quantization_config", None)
     shape.name_or_path = ""
     model = type(quantised)(shape).to(torch.bfloat16)
