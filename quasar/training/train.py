@@ -70,19 +70,24 @@ def train_grpo(
             close({})
         while not _is_over(algorithm.run_state, config):
             algorithm.train()
-            rollouts = PhasePaths(run_directory).rollouts_of(algorithm.run_state.step)
-            write = partial(
-                write_rollouts,
-                rollouts,
-                algorithm.episodes,
-                algorithm.advantages,
-                trained_version=algorithm.trained_version,
-            )
-            when_there_is_room(write, rollouts)
+            log_rollouts(algorithm, PhasePaths(run_directory))
             close(algorithm.last_metrics)
     finally:
         algorithm.stop()
     return _result(store, config)
+
+
+def log_rollouts(algorithm: GRPO, phase: PhasePaths) -> None:
+    """Write down the rollouts of the update that was done last."""
+    rollouts = phase.rollouts_of(algorithm.run_state.step)
+    write = partial(
+        write_rollouts,
+        rollouts,
+        algorithm.episodes,
+        algorithm.advantages,
+        trained_version=algorithm.trained_version,
+    )
+    when_there_is_room(write, rollouts)
 
 
 def finished(config: QuasarConfig, run_directory: Path) -> GrpoResult | None:

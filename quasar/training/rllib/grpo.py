@@ -165,13 +165,19 @@ class GRPO(Algorithm):
             first_bundle=_first_verifier_bundle(settings.verification.num_workers),
         )
         super().setup(self.config)
-        self.collector = RolloutCollector(
-            self.env_runner_group,
-            verifiers=self.verifiers.handles(),
-            timeout_s=settings.rollout.timeout_s,
-            max_attempts=settings.rollout.max_attempts,
-            board=WeightsBoard.remote() if settings.grpo.staleness else None,
+        self.begin(
+            RolloutCollector(
+                self.env_runner_group,
+                verifiers=self.verifiers.handles(),
+                timeout_s=settings.rollout.timeout_s,
+                max_attempts=settings.rollout.max_attempts,
+                board=WeightsBoard.remote() if settings.grpo.staleness else None,
+            )
         )
+
+    def begin(self, collector: RolloutCollector) -> None:
+        """The state of a run, whose actors are there; weights to all workers."""
+        settings, self.collector = self.settings, collector
         self.source = RolloutSource(self.records, settings, self.collector)
         self.objective = Objective("grpo", settings.generation.temperature, settings.grpo)
         self.run_state = RunState("grpo", seed=settings.run.seed)
