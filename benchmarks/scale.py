@@ -111,7 +111,7 @@ class Scale:
         trouble: Trouble | None = None,
         slower: float = 1.0,
     ) -> Measured:
-        """So many steps after a first one, which is not counted."""
+        """So many steps; where rollouts run ahead, after the first ones, which are not counted."""
         processor = Processor(self.timer)
         cluster = Cluster(processor, self.costs)
         settings = self.settings(nodes, rollouts)
@@ -129,9 +129,10 @@ class Scale:
                 slower=slower,
             )
             phase, made, remade = PhasePaths(Path(directory)), 0.0, 0
-            log = StepLog(phase.steps)
-            for step in range(steps + 1):
-                if step == 1:
+            log, first = StepLog(phase.steps), settings.grpo.staleness
+            began, busy, failures = 0.0, 0.0, 0
+            for step in range(first + steps):
+                if step == first:
                     processor.settle()
                     began, busy, failures = processor.now, processor.busy, cluster.failures
                     made, remade = 0.0, 0
@@ -226,9 +227,9 @@ def main() -> None:
     parser.add_argument("--strong", type=int, metavar="N", help="rollouts an update")
     parser.add_argument("--slower", type=float, nargs="+", default=[1.0, 100.0], metavar="F")
     parser.add_argument("--staleness", type=int, default=0, metavar="K", help="grpo.staleness")
-    parser.add_argument("--steps", type=int, default=2, help="measured, after a first one")
+    parser.add_argument("--steps", type=int, default=1, help="measured in each cluster")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--failures", type=float, default=1.0, help="of a node an hour")
+    parser.add_argument("--failures", type=float, default=4.0, help="of a node an hour")
     parser.add_argument("--stragglers", type=float, default=0.01, help="share of the calls")
     parser.add_argument("--record", type=Path, metavar="RUN", help="a run of `quasar train`")
     parser.add_argument("--profile", action="store_true", help="what the driver does, largest row")
@@ -251,6 +252,7 @@ def main() -> None:
         scale = Scale(
             recording, costs, Path(directory), staleness=arguments.staleness, seed=arguments.seed
         )
+        scale.run(1, arguments.rollouts_per_node, steps=1)  # what the first one loads
         for slower in arguments.slower:
             if arguments.profile:
                 nodes, rollouts, steps = sizes(arguments.nodes, arguments)[-1]

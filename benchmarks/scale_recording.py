@@ -1,4 +1,4 @@
-"""Seconds and tokens that `benchmarks/scale.py` takes from a real run, and Ray's own from a real Ray.
+"""What `benchmarks/scale.py` takes from a real run, and from a real Ray.
 
     python benchmarks/scale_recording.py RUN        # writes benchmarks/scale.json
 
@@ -59,8 +59,9 @@ def read_run(directory: Path) -> Recording:
     each = [r["episodes_received"] / workers for r in rows]
     shares = [r["seconds/generate"] + r["seconds/verify"] for r in rows]
     return Recording(
-        source=f"preset {config.run.name}, {len(rows)} updates of {rows[0]['episodes_received']:.0f}"
-        f" rollouts on {workers} rollout workers and {ranks} learners",
+        source=f"preset {config.run.name}, {len(rows)} updates of "
+        f"{rows[0]['episodes_received']:.0f} rollouts on {workers} rollout workers and {ranks} "
+        "learners",
         rollout_s=tuple(_short(s / n) for s, n in zip(shares, each, strict=True)),
         token_s=tuple(_short(r["seconds/update"] * ranks / r["trained_tokens"]) for r in rows),
         sync_s=_short(statistics.median(r["seconds/sync"] for r in rows)),

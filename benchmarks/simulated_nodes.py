@@ -38,7 +38,7 @@ from quasar.verification.request import VerificationRequest
 from quasar.verification.reward import score
 
 ROWS = 3_393  # of the recorded run's training split
-PROBLEMS, ANSWERS = 48, 4  # different ones, each with so many different programs
+PROBLEMS, ANSWERS = 24, 4  # different ones, each with so many different programs
 PROMPT_TOKENS = 55
 _ANGLE = re.compile(r"(const float \w+ = )(-?[\d.]+)")
 _LEARNED = ("loss", "entropy", "clipped", "truncated", "sampler_kl", "reference_kl")

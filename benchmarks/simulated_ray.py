@@ -194,12 +194,6 @@ class Call:
     ready: float
     blob: bytes = b""
     error: RayError | None = None
-    together: list["Call"] | None = None  # calls that end together
-
-    @property
-    def at(self) -> float:
-        """When the answer is there."""
-        return max(c.ready for c in self.together) if self.together else self.ready
 
 
 class Ref(ray.ObjectRef):
@@ -307,10 +301,11 @@ class Cluster:
         call = Call(end + trip, cloudpickle.dumps(value[0] if num_returns > 1 else value))
         if size := getattr(actor, "world_size", 0):  # all ranks end together
             calls = self._together.setdefault(method, [])
-            call.together = calls
             calls.append(call)
             if len(calls) == size:
-                del self._together[method]
+                last = max(other.ready for other in self._together.pop(method))
+                for other in calls:
+                    other.ready = last
         return call
 
     def wait(self, refs: Sequence[Ref], *, num_returns=1, timeout=None, fetch_local=True):
@@ -319,10 +314,10 @@ class Cluster:
         with processor.outside():
             processor.charge(costs.wait + costs.wait_ref * len(refs))
             limit = float("inf") if timeout is None else processor.now + timeout
-            enough = sorted(ref.call.at for ref in refs)[num_returns - 1]
+            enough = sorted(ref.call.ready for ref in refs)[num_returns - 1]
             processor.wait(min(enough, limit))
             now = processor.now
-            done = [ref for ref in refs if ref.call.at <= now][:num_returns]
+            done = [ref for ref in refs if ref.call.ready <= now][:num_returns]
             chosen = set(done)
             rest = [ref for ref in refs if ref not in chosen]
         return done, rest
@@ -333,12 +328,19 @@ class Cluster:
             return [self.get(ref) for ref in refs]
         processor, costs, call = self.processor, self.costs, refs.call
         with processor.outside():
-            processor.wait(call.at)
+            processor.wait(call.ready)
             processor.charge(costs.get + costs.get_byte * len(call.blob))
             self.bytes_received += len(call.blob)
         if call.error is not None:
             raise call.error
         return pickle.loads(call.blob)  # the driver's work
+
+    def put(self, value: Any) -> Ref:
+        """As ray.put."""
+        blob = cloudpickle.dumps(value)  # the driver's work
+        with self.processor.outside():
+            self.processor.charge(self.costs.submit + self.costs.submit_byte * len(blob))
+            return self.ref(Call(self.processor.now, blob))
 
     def kill(self, handle: Handle, *, no_restart: bool = True) -> None:
         """As ray.kill: the actor's process begins anew."""

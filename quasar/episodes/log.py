@@ -5,7 +5,6 @@ share, the prompt, stands in the group's first row only.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from quasar.config.task_names import GRAPH_TASK
 from quasar.datasets.io import read_rows, write_json_rows
 from quasar.episodes.episode import Episode
 from quasar.errors import InputError
+from quasar.system.garbage import collector_paused
 from quasar.system.run_paths import RunPaths
 from quasar.verification.report import VerificationReport
 from quasar.verification.reward import Failed
@@ -115,7 +115,7 @@ class Rollout(BaseModel):
         if isinstance(episode.outcome, Failed):
             grade["fault"] = f"{episode.outcome.kind}: {episode.outcome.detail}"
         else:
-            scored = asdict(episode.outcome)
+            scored = episode.outcome.to_dict()
             grade = {"reward": scored.pop("value"), **scored}
         names = (
             "group",
@@ -149,6 +149,13 @@ def write_rollouts(
 
     trained_version: of the weights that learned from them; None: those that wrote them.
     """
+    with collector_paused():
+        write_json_rows(path, _rows(episodes, advantages, trained_version))
+
+
+def _rows(
+    episodes: Sequence[Episode], advantages: Sequence[float], trained_version: int | None
+) -> list[dict[str, Any]]:
     made = [
         Rollout.of(e, float(a), trained_version=trained_version)
         for e, a in zip(episodes, advantages, strict=True)
@@ -162,7 +169,7 @@ def write_rollouts(
             if place:
                 written.pop("prompt", None)
             rows.append(written)
-    write_json_rows(path, rows)
+    return rows
 
 
 def read_rollouts(path: Path) -> list[Rollout]:

@@ -44,7 +44,8 @@ def test_no_rollout_is_lost_or_doubled_with_the_nodes_that_fail_and_a_seed_repea
     calm = scale.run(8, 8 * PER_NODE, **size)
     troubled = scale.run(8, 8 * PER_NODE, trouble=trouble, **size)
     # The run itself looks at each rollout of each step.
-    assert troubled.lost > 0 and troubled.remade > 0
+    assert troubled.lost > 0
+    assert troubled.remade > 0
     assert troubled.metrics["episodes_received"] == 8 * PER_NODE
     assert troubled.step_s > calm.step_s
     assert scale.run(8, 8 * PER_NODE, trouble=trouble, **size) == troubled

@@ -26,6 +26,7 @@ from quasar.episodes.episode import Episode
 from quasar.episodes.task import EpisodeTask
 from quasar.errors import TrainingError
 from quasar.policy.sequence import TokenSequence
+from quasar.system.garbage import collector_paused
 from quasar.training.rllib.runner import NO_WEIGHTS, RolloutRunner, Share, Stale, WorkerFault
 from quasar.training.rllib.token_store import StoredTokens
 
@@ -68,15 +69,18 @@ class RolloutCollector:
         self,
         env_runner_group: Any,
         *,
-        verifiers: Any,
+        verifiers: Sequence[Any],
         timeout_s: float,
         max_attempts: int,
         board: Any = None,
     ):
-        """board: a WeightsBoard, where rollouts go on while weights are published."""
+        """verifiers: handles of the pool's actors. board: a WeightsBoard, where rollouts go on
+        while weights are published.
+        """
         self.group = env_runner_group
         self.manager = env_runner_group._worker_manager
-        self.verifiers = verifiers
+        # One object for all workers: writing each handle into each message is quadratic.
+        self._verifiers = ray.put(verifiers)
         self.timeout_s = timeout_s
         self.max_attempts = max_attempts
         self.board = board
@@ -211,33 +215,9 @@ class RolloutCollector:
             head, rest = actors[worker].apply.options(num_returns=2).remote(calls[i])
             pending[head] = (worker, i, rest)
         done, late = ray.wait(list(pending), num_returns=len(pending), timeout=self.timeout_s)
-        for ref in done:
-            worker, i, rest = pending[ref]
-            try:
-                value = ray.get(ref)
-            except RayError as error:
-                if not self._closed:
-                    logger.warning("rollout worker %d died: %s", worker, error)
-                self.manager.set_actor_state(worker, healthy=False)
-                lost[i] = f"worker {worker} died ({str(error).strip().splitlines()[-1]})"
-                continue
-            if isinstance(value, Stale):
-                logger.warning(
-                    "rollout worker %d has restarted: it holds weights %d, not %d; sending them",
-                    worker,
-                    value.held,
-                    value.wanted,
-                )
-                self._send([worker])
-                lost[i] = f"worker {worker} had restarted without its weights"
-                continue
-            if isinstance(value, WorkerFault):
-                raise TrainingError(
-                    f"rollout worker {worker}: {value.message}\n{value.trace}".strip()
-                )
-            made[i] = (value, rest)
-            if isinstance(value, Share):
-                self._held[worker], self._rss[worker] = value.weights_version, value.rss_bytes
+        with collector_paused():
+            for ref in done:
+                self._take(ref, pending[ref], made, lost)
         for ref in late:
             worker, i, _ = pending[ref]
             lost[i] = f"worker {worker} gave nothing in rollout.timeout_s = {self.timeout_s:.0f} s"
@@ -245,6 +225,39 @@ class RolloutCollector:
             self.manager.set_actor_state(worker, healthy=False)
             ray.kill(actors[worker], no_restart=False)
         return lost
+
+    def _take(
+        self,
+        ref: ray.ObjectRef,
+        job: tuple[int, int, ray.ObjectRef],
+        made: dict[int, Any],
+        lost: dict[int, str],
+    ) -> None:
+        """Read what a worker answered to its call: a share that is made, or why it is lost."""
+        worker, i, rest = job
+        try:
+            value = ray.get(ref)
+        except RayError as error:
+            if not self._closed:
+                logger.warning("rollout worker %d died: %s", worker, error)
+            self.manager.set_actor_state(worker, healthy=False)
+            lost[i] = f"worker {worker} died ({str(error).strip().splitlines()[-1]})"
+            return
+        if isinstance(value, Stale):
+            logger.warning(
+                "rollout worker %d has restarted: it holds weights %d, not %d; sending them",
+                worker,
+                value.held,
+                value.wanted,
+            )
+            self._send([worker])
+            lost[i] = f"worker {worker} had restarted without its weights"
+            return
+        if isinstance(value, WorkerFault):
+            raise TrainingError(f"rollout worker {worker}: {value.message}\n{value.trace}".strip())
+        made[i] = (value, rest)
+        if isinstance(value, Share):
+            self._held[worker], self._rss[worker] = value.weights_version, value.rss_bytes
 
     def _workers(self) -> tuple[list[int], int]:
         """Healthy workers that hold the current weights, and the version of these; waits for
@@ -278,7 +291,7 @@ class RolloutCollector:
                 _receive,
                 weights=weights,
                 version=version,
-                verifiers=self.verifiers,
+                verifiers=[self._verifiers],
                 board=self.board,
             ),
             remote_actor_ids=list(workers),

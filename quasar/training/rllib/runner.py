@@ -81,22 +81,29 @@ class RolloutRunner(EnvRunner):
         self.answering: EpisodeRunner | None = None
 
     def receive(
-        self, *, weights: list[ray.ObjectRef], version: int, verifiers: Any, board: Any = None
+        self,
+        *,
+        weights: list[ray.ObjectRef],
+        version: int,
+        verifiers: list[ray.ObjectRef],
+        board: Any = None,
     ) -> int:
-        """Take weights of `version` and the verifier pool's handles; returns the version held.
+        """Take weights of `version` and the verifier pool's handles, a reference to either in a
+        list; returns the version held.
 
         board: a WeightsBoard with newer weights; None: rollouts wait for the learners.
         """
         self.engine.load_weights(as_tensors(weights))
         settings = self.config.quasar
-        client = VerifierClient(verifiers, settings.verification)
+        handles = ray.get(verifiers[0])
+        client = VerifierClient(handles, settings.verification)
         self.training = EpisodeRunner(
             self.engine,
             verifying(client.verify, settings.reward, settings.generation),
             generation=settings.generation,
             newer=None if board is None else BoardReader(board, version).newer,
         )
-        alone = VerifierClient(verifiers, unshared(settings.verification))
+        alone = VerifierClient(handles, unshared(settings.verification))
         self.answering = answering(self.engine, alone.verify, settings)
         self.weights_version = version
         return version

@@ -10,17 +10,16 @@ tried twice in all, then it is a `Failed`. A check that was merely queued, behin
 while the worker was still starting, is sent again without being charged for it.
 """
 
-import gc
 import uuid
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import ray
 from ray.exceptions import RayError, RayTaskError
 
+from quasar.system.garbage import collector_paused
 from quasar.verification.execution.guard import REASONS, Death
 from quasar.verification.report import Failed, VerificationReport
 from quasar.verification.request import Request, describe
@@ -79,7 +78,7 @@ class Dispatch:
 
     def run(self) -> list[Any]:
         """One result for each check, in order."""
-        with _collector_paused():
+        with collector_paused():
             while self._waiting() or self._refs:
                 self._send()
                 if not self._refs:
@@ -237,17 +236,3 @@ def chunk_size(waiting: int, *, workers: int, mean_s: float) -> int:
     mean_s = max(mean_s, 1e-6)
     least, most = max(1, round(_LEAST_S / mean_s)), max(1, round(_MOST_S / mean_s))
     return min(MAX_CHUNK, most, max(least, waiting // (8 * workers)))
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Reports hold no cycles, but come so fast that the cyclic garbage collector would walk the
-    whole process again and again: five times the cost of reading the reports.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
