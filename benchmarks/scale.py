@@ -24,7 +24,7 @@ import pstats
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -56,7 +56,7 @@ class Measured:
     driver_s: float  # of these, the driver's processor
     lost: int  # nodes that failed, in all steps
     remade: int  # rollouts made again, in all steps
-    metrics: dict[str, float]  # of the last step, as it was logged
+    metrics: dict[str, float] = field(compare=False)  # of the last step, as it was logged
 
     @property
     def busy(self) -> float:

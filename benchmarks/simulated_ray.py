@@ -46,6 +46,10 @@ class RayCosts:
     round_trip: float = 0.0  # seconds of the clock until an idle actor's answer is there
 
 
+class _Ended(BaseException):
+    """The run is over: what a thread still waits for will not come."""
+
+
 class Processor:
     """The driver's processor and the simulated clock, in seconds."""
 
@@ -102,7 +106,7 @@ class Processor:
             while self._running != me:
                 self._turn.wait()
                 if self._ended:
-                    raise SystemExit
+                    raise _Ended
 
     def begin(self, work: Callable[[], None]) -> None:
         """A further thread of the driver, which runs when others wait."""
@@ -118,7 +122,10 @@ class Processor:
                     if self._ended:
                         return
             self.resume()
-            work()
+            try:
+                work()
+            except _Ended:
+                return
             self.settle()
             with self._turn:
                 self._marks.pop(me)
