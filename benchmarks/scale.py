@@ -19,6 +19,7 @@ learners' collectives with their number; time of bytes on the network.
 
 import argparse
 import cProfile
+import gc
 import logging
 import pstats
 import tempfile
@@ -144,6 +145,7 @@ class Scale:
                 remade += int(driver.last_metrics["episodes_remade"])
             processor.settle()
             processor.end()
+        gc.unfreeze()  # as the product does where a run ends
         return Measured(
             nodes,
             made / steps,

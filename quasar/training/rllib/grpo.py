@@ -5,6 +5,7 @@ learned is in the plain modules beside this one. One step: sample → verify →
 update → sync. Groups are complete or absent; a fault is never a grade.
 """
 
+import gc
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -188,6 +189,10 @@ class GRPO(Algorithm):
         self.last_metrics: dict[str, float] = {}
         self.learner_group.preflight(settings.generation.max_context_tokens, self.objective)
         self.publish()
+        # What is loaded now stays: else the garbage collector walks all of it, torch included,
+        # again and again while rollouts are read, which takes longer than reading them.
+        gc.collect()
+        gc.freeze()
 
     def training_step(self) -> None:
         """One update, on rollouts of the current weights, or of up to `grpo.staleness` before."""
@@ -344,6 +349,7 @@ class GRPO(Algorithm):
         super().cleanup()
         if hasattr(self, "verifiers"):
             self.verifiers.close()
+        gc.unfreeze()
 
     @classmethod
     def default_resource_request(cls, config) -> PlacementGroupFactory:
