@@ -32,8 +32,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from scale_recording import Recording, load, read_run
+from simulated_clock import Processor
 from simulated_nodes import Answers, SimulatedGRPO, Trouble, make_records
-from simulated_ray import Cluster, Processor, RayCosts
+from simulated_ray import Cluster, RayCosts
 
 from quasar.config import QuasarConfig, load_config, with_overrides
 from quasar.datasets.task_records import Record
@@ -165,12 +166,6 @@ def _check(driver: SimulatedGRPO, settings: QuasarConfig) -> None:
         raise RuntimeError("rollouts were lost or doubled")
 
 
-def sizes(nodes: Sequence[int], arguments: argparse.Namespace) -> list[tuple[int, int, int]]:
-    """(nodes, rollouts, steps) of each row."""
-    each = arguments.rollouts_per_node
-    return [(n, arguments.strong or n * each, arguments.steps) for n in nodes]
-
-
 def table(title: str, rows: list[tuple[Measured, Measured]]) -> Table:
     """Calm and troubled clusters side by side; efficiency against the first calm row."""
     made = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), title_justify="left")
@@ -249,7 +244,11 @@ def main() -> None:
     console = Console(width=130)
     console.print(f"recorded: {recording.source}")
     trouble = Trouble(arguments.failures, stragglers=arguments.stragglers)
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
+
+    def rollouts(nodes: int) -> int:
+        return arguments.strong or nodes * arguments.rollouts_per_node
+
     with tempfile.TemporaryDirectory() as directory:
         scale = Scale(
             recording, costs, Path(directory), staleness=arguments.staleness, seed=arguments.seed
@@ -257,20 +256,22 @@ def main() -> None:
         scale.run(1, arguments.rollouts_per_node, steps=1)  # what the first one loads
         for slower in arguments.slower:
             if arguments.profile:
-                nodes, rollouts, steps = sizes(arguments.nodes, arguments)[-1]
-                profile = cProfile.Profile()
-                profile.runcall(scale.run, nodes, rollouts, steps=steps, slower=slower)
+                nodes = arguments.nodes[-1]
+                profile = cProfile.Profile(time.thread_time)
+                profile.runcall(
+                    scale.run, nodes, rollouts(nodes), steps=arguments.steps, slower=slower
+                )
                 pstats.Stats(profile).sort_stats("cumulative").print_stats(70)
                 break
             rows = []
-            for nodes, rollouts, steps in sizes(arguments.nodes, arguments):
-                size = dict(steps=steps, slower=slower)
-                calm = scale.run(nodes, rollouts, **size)
-                rows.append((calm, scale.run(nodes, rollouts, trouble=trouble, **size)))
+            for nodes in arguments.nodes:
+                size = dict(rollouts=rollouts(nodes), steps=arguments.steps, slower=slower)
+                rows.append((scale.run(nodes, **size), scale.run(nodes, trouble=trouble, **size)))
             title = f"nodes as recorded, × {slower:g}; staleness {arguments.staleness}"
             console.print(table(title, rows))
             console.print(saturation([calm for calm, _ in rows]))
-    console.print(f"({time.perf_counter() - started:.0f} s)")
+    wall, used = time.perf_counter() - started, time.process_time() - used
+    console.print(f"({wall:.0f} s, {used:.0f} s of processor)")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ import numpy as np
 from ray.rllib.utils.actor_manager import FaultTolerantActorManager
 from ray.rllib.utils.metrics.metrics_logger import MetricsLogger
 from scale_recording import Recording
-from simulated_ray import Actor, Cluster, Lock, Node, Threads
+from simulated_clock import Lock, Threads
+from simulated_ray import Actor, Cluster, Node
 
 from quasar.config import QuasarConfig
 from quasar.datasets.generation.generate import generate_dataset
