@@ -21,7 +21,6 @@ from rich.table import Table
 
 from quasar.circuits.extraction import extract_program
 from quasar.circuits.qasm import read_qasm
-from quasar.cli.settings import model_directory
 from quasar.config import GenerationConfig
 from quasar.datasets.io import read_problems
 from quasar.datasets.prompts import record_messages
@@ -31,6 +30,7 @@ from quasar.errors import CircuitError
 from quasar.policy.engines.protocol import Completion, Sampling
 from quasar.policy.engines.transformers import CircuitGenerator
 from quasar.policy.program_form import ProgramForm
+from quasar.system.run_paths import model_directory
 
 
 def main() -> None:

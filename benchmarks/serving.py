@@ -35,7 +35,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from quasar.cli.settings import model_directory
+from quasar.system.run_paths import model_directory
 
 START_S = 300.0  # longest start of a server
 BURST_USERS = 400

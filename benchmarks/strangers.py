@@ -11,13 +11,12 @@ import random
 import time
 from pathlib import Path
 
-from quasar.cli.settings import model_directory
 from quasar.client import CircuitAnswer
 from quasar.config import load_config
 from quasar.errors import InputError
 from quasar.schema.circuits import CircuitRequest
 from quasar.serving.local import answer_here
-from quasar.system.run_paths import RunPaths
+from quasar.system.run_paths import RunPaths, model_directory
 from quasar.system.shipped import shipped_run
 
 

@@ -148,6 +148,7 @@ def run_endpoint() -> None:
     from quasar.config import load_config
     from quasar.policy.engines.loading import load_engine
     from quasar.serving.api import create_api
+    from quasar.serving.models import ServedModel, ServedModels
     from quasar.serving.service import CircuitService
     from quasar.serving.writer import WriterLoop
     from quasar.system.shipped import shipped_run
@@ -161,7 +162,8 @@ def run_endpoint() -> None:
             return await asyncio.to_thread(verifiers.verify, checks)
 
         writer = WriterLoop(engine, config.generation)
-        service = CircuitService(writer.write, verify, config, model="graph-3m")
+        models = ServedModels([ServedModel("graph-3m", config, writer.write)])
+        service = CircuitService(models, verify, config)
         uvicorn.run(create_api(service), port=8123, log_level="warning")
 
 

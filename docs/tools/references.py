@@ -121,13 +121,14 @@ def _shown(value: Any) -> str:
 def http() -> str:
     """A section a route, with the fields of its body and its answers."""
     from quasar.serving.api import create_api
+    from quasar.serving.models import ServedModels
     from quasar.serving.service import CircuitService
 
     async def unused(requests):
         raise NotImplementedError
 
     config = load_config("laptop")
-    document = create_api(CircuitService(None, unused, config, model=None)).openapi()
+    document = create_api(CircuitService(ServedModels(), unused, config)).openapi()
     lines = [
         "# HTTP",
         "",

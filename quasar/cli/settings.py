@@ -9,13 +9,16 @@ import os
 from argparse import Namespace
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quasar.config import QuasarConfig, flatten, load_config, with_overrides
 from quasar.config.task_names import GRAPH_TASK
 from quasar.errors import ConfigError, InputError
-from quasar.system.run_paths import RunPaths
-from quasar.system.shipped import MODELS, shipped_for, shipped_run
+from quasar.system.run_paths import RunPaths, model_directory
+from quasar.system.shipped import MODELS, named_run, shipped_for, shipped_run
+
+if TYPE_CHECKING:
+    from quasar.serving.models import Checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -86,22 +89,48 @@ def take_model(
     name, and one that MLflow keeps is fetched. Raises ConfigError, also where `--set` names another
     model beside the checkpoint; CheckpointError where MLflow has it not.
     """
-    if arguments.checkpoint is not None and sets_model(arguments):
-        raise ConfigError(
-            f"--checkpoint {arguments.checkpoint} and --set policy.model: name one of them"
-        )
-    given = load_config(arguments.config or "laptop", arguments.overrides)
+    given = _given(arguments, arguments.checkpoint)
     if arguments.checkpoint is None:
         model = given.policy.model
         arguments.checkpoint = shipped_for(tasks()) if model == "build" else Path(model)
-    name = str(arguments.checkpoint)
-    if name in MODELS and not arguments.checkpoint.exists():
-        arguments.checkpoint = shipped_run(name)
-    if name.startswith(_REGISTERED):
-        from quasar.pipeline.registry import fetch_registered
+    arguments.checkpoint = _located(arguments.checkpoint, given)
 
-        uri = given.tracking.uri or os.environ.get("MLFLOW_TRACKING_URI")
-        arguments.checkpoint = fetch_registered(name, uri)
+
+def checkpoints_to_serve(arguments: Namespace) -> "list[Checkpoint]":
+    """The models of `quasar serve`, each with the configuration that it brings along: those named,
+    else `policy.model` if it is set, else all of the package. Raises as `take_model`.
+    """
+    from quasar.serving.models import Checkpoint
+
+    named = arguments.checkpoint
+    given = _given(arguments, None if named is None else named[0])
+    if named is None:
+        model = given.policy.model
+        named = [*map(shipped_run, MODELS)] if model == "build" else [Path(model)]
+    found = []
+    for path in named:
+        one = Namespace(**vars(arguments) | {"checkpoint": _located(path, given)})
+        found.append(Checkpoint.of(model_directory(one.checkpoint), load(one)))
+    return found
+
+
+def _given(arguments: Namespace, checkpoint: Path | None) -> QuasarConfig:
+    """The configuration as it is given, not a run's. Raises ConfigError where it names a model
+    beside the checkpoint.
+    """
+    if checkpoint is not None and sets_model(arguments):
+        raise ConfigError(f"--checkpoint {checkpoint} and --set policy.model: name one of them")
+    return load_config(arguments.config or "laptop", arguments.overrides)
+
+
+def _located(checkpoint: Path, given: QuasarConfig) -> Path:
+    """The model of the package that is named so, one that MLflow keeps, or the path itself."""
+    name = str(checkpoint)
+    if not name.startswith(_REGISTERED):
+        return named_run(checkpoint)
+    from quasar.pipeline.registry import fetch_registered
+
+    return fetch_registered(name, given.tracking.uri or os.environ.get("MLFLOW_TRACKING_URI"))
 
 
 def tasks_in(problems: Path) -> tuple[str, ...]:
@@ -110,12 +139,6 @@ def tasks_in(problems: Path) -> tuple[str, ...]:
 
     rows = (row for _, row in read_rows(problems) if isinstance(row, Mapping))
     return tuple(dict.fromkeys(str(row.get("task") or GRAPH_TASK) for row in rows))
-
-
-def model_directory(path: Path) -> Path:
-    """The trained model of a run where `path` is a run directory, else `path` itself."""
-    trained = RunPaths(path).final_model
-    return trained if (trained / "config.json").is_file() else path
 
 
 def load(arguments: Namespace, **options: Any) -> QuasarConfig:

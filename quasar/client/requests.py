@@ -24,6 +24,7 @@ Answer = TypeVar("Answer")
 class CircuitOptions(TypedDict, total=False):
     """What `circuit` and `stream` may be told; what is not given the endpoint chooses."""
 
+    model: str  # which one answers; not given: the first that was trained on the task
     samples: int  # candidates a turn
     turns: int  # model turns; between two turns the model reads what the tool found
     tools: Sequence[ToolName]  # verify, and optimise: angles are made better before it is judged

@@ -67,6 +67,12 @@ class CircuitRequest(Part):
         description="or in words: names a primitive and holds the graph, as JSON or as edges "
         "such as 0-1 1-2:3; or a task as in `prepare a GHZ state on five qubits`",
     )
+    model: str | None = Field(
+        default=None,
+        max_length=200,
+        description="which model answers, as GET /v1/models names it; null: the first that was "
+        "trained on the task",
+    )
     samples: int | None = Field(
         default=None, ge=1, description="candidates to draw a turn; the best is answered"
     )
@@ -256,7 +262,7 @@ class CircuitAnswer(BaseModel):
         description="what is asked beyond what the model was trained on, and an ansatz that "
         "the circuit does not have",
     )
-    model: str
+    model: str = Field(description="that wrote the circuit")
     seed: int
     seconds: dict[str, float]
 

@@ -86,7 +86,7 @@ def create_api(
     api = FastAPI(
         title="Quasar",
         version=quasar.__version__,
-        description="Verified OpenQASM 3 circuits for graph problems.",
+        description="Verified OpenQASM 3 circuits for graph problems and other tasks.",
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
@@ -116,7 +116,8 @@ def create_api(
 
 
 def _add_work(api: FastAPI, service: CircuitService) -> None:
-    chat_examples = _examples(verified={**CHAT_EXAMPLE, "model": f"{service.model}{VERIFIED}"})
+    names = [f"{name}{VERIFIED}" for name in service.models.names]
+    chat_examples = _examples(verified={**CHAT_EXAMPLE, **({"model": names[0]} if names else {})})
 
     @api.post(
         "/v1/circuits", responses=_REFUSALS | _NO_MODEL | _EVENTS, response_model=CircuitAnswer
@@ -126,12 +127,14 @@ def _add_work(api: FastAPI, service: CircuitService) -> None:
     ) -> Any:
         """Draw candidates for the problem, verify each, answer the best valid circuit.
 
+        The model is the one that `model` names, else the first that was trained on the task.
         Where no candidate is valid the answer still is 200, with `circuit` null and the findings.
         With `stream` or `Accept: text/event-stream` the events `start`, `grown`, `written`,
         `verified` (of each turn) and `answer`, or `error`, come as they happen.
         """
         streamed = body.stream or EVENT_STREAM in request.headers.get("accept", "")
         plan = service.plan(body, stream=streamed)
+        request.state.model = plan.model.name
         if streamed:
             return event_stream(request, service.events(plan))
         return await while_connected(request, service.answer(plan))
@@ -168,6 +171,7 @@ def _add_work(api: FastAPI, service: CircuitService) -> None:
     ) -> Any:
         """As OpenAI's API: NAME samples the model, NAME:verified gives a verified circuit."""
         chat = Chat(service, body)
+        request.state.model = chat.model.name
         if body.stream:
             return stream(request, chat.chunks(), show_chunk, show_refusal, end=DONE)
         return await while_connected(request, chat.complete())
@@ -176,7 +180,7 @@ def _add_work(api: FastAPI, service: CircuitService) -> None:
 def _add_facts(api: FastAPI, service: CircuitService, metrics: Metrics, ready: Ready) -> None:
     @api.get("/v1/models")
     async def models() -> dict[str, Any]:
-        """The models (a null id where the endpoint only verifies), and the limits."""
+        """The models (a null id where the endpoint only verifies), their training, the limits."""
         return {"object": "list", "data": listed(service)}
 
     @api.get("/v1/problems")

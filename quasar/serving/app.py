@@ -1,8 +1,8 @@
-"""The endpoint on Ray Serve: a writer deployment (the model), a verifier deployment, an ingress.
+"""The endpoint on Ray Serve: writer deployments (the models), a verifier deployment, an ingress.
 
-Thin actors around plain objects: the generation engine writes, the verifier pool verifies (its
-workers can be killed, so a check always ends), `CircuitService` puts the two together behind
-FastAPI. `serve_checkpoint` starts it all, `serve_verifier` the same without a model.
+Thin actors around plain objects: a generation engine of each model writes, the verifier pool
+verifies (its workers can be killed, so a check always ends), `CircuitService` puts them together
+behind FastAPI. `serve_checkpoints` starts it all, `serve_verifier` the same without a model.
 """
 
 import asyncio
@@ -12,7 +12,6 @@ import threading
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
-from pathlib import Path
 from typing import Any
 
 from ray import serve
@@ -31,9 +30,17 @@ from quasar.schema.circuits import Compiled
 from quasar.serving.api import create_api
 from quasar.serving.errors import RequestRefused, overloaded, unavailable
 from quasar.serving.keys import ApiKeys, configured_keys, require_keys_or_loopback
+from quasar.serving.models import (
+    Checkpoint,
+    ServedModel,
+    ServedModels,
+    Write,
+    endpoint_config,
+    require_distinct,
+    sharing_processes,
+)
 from quasar.serving.service import CircuitService, compile_here
 from quasar.serving.writer import WriterLoop
-from quasar.system.run_paths import RunPaths
 from quasar.verification.request import ReportRequest, VerificationResult
 
 logger = logging.getLogger(__name__)
@@ -57,42 +64,50 @@ START_ATTEMPTS = 1  # of a replica: a model that does not load will not load lat
     max_constructor_retry_count=START_ATTEMPTS,
 )
 class WriterDeployment:
-    """Holds the model; decodes the turns of all its requests together."""
+    """Holds models; decodes the turns of all requests of one model together."""
 
-    def __init__(self, checkpoint: str, config: QuasarConfig):
+    def __init__(self, checkpoints: Sequence[Checkpoint]):
         import torch
 
-        generation = for_turns(config.generation, config.serving.max_turns)
-
-        from quasar.policy.engines.loading import load_engine
-        from quasar.policy.models import pick_device
-
-        if config.serving.cpus_per_replica >= 1:
-            torch.set_num_threads(int(config.serving.cpus_per_replica))
-        engine = load_engine(
-            checkpoint,
-            config.model_copy(update={"generation": generation}),
-            device=pick_device(config.cluster.accelerator),
-        )
-        self._loop = WriterLoop(engine, config.generation)
+        cpus = max(checkpoint.config.serving.cpus_per_replica for checkpoint in checkpoints)
+        if cpus >= 1:
+            torch.set_num_threads(int(cpus))
+        self._loops = {checkpoint.name: _writer_loop(checkpoint) for checkpoint in checkpoints}
 
     def check_health(self) -> None:
         """Asked by Serve now and then; a replica that raises is replaced."""
-        if not self._loop.alive:
-            raise RuntimeError("the decoding thread has ended")
+        for name, loop in self._loops.items():
+            if not loop.alive:
+                raise RuntimeError(f"the decoding thread of {name} has ended")
 
-    async def write(self, request: WriteRequest) -> Written:
+    async def write(self, model: str, request: WriteRequest) -> Written:
         """The turns of a request that is not streamed."""
-        async with aclosing(self._loop.write(request)) as items:
+        async with aclosing(self._loops[model].write(request)) as items:
             written = await anext(items)
             assert not isinstance(written, TextDeltas)  # nothing else comes unasked
             return written
 
-    async def stream(self, request: WriteRequest) -> AsyncGenerator[TextDeltas | Written, None]:
+    async def stream(
+        self, model: str, request: WriteRequest
+    ) -> AsyncGenerator[TextDeltas | Written, None]:
         """What the turns gain, then the turns."""
-        async with aclosing(self._loop.write(request)) as items:
+        async with aclosing(self._loops[model].write(request)) as items:
             async for item in items:
                 yield item
+
+
+def _writer_loop(checkpoint: Checkpoint) -> WriterLoop:
+    """The engine of a checkpoint, loaded, in a thread that decodes."""
+    from quasar.policy.engines.loading import load_engine
+    from quasar.policy.models import pick_device
+
+    config = checkpoint.config
+    engine = load_engine(
+        checkpoint.directory,
+        _with_all_turns(config),
+        device=pick_device(config.cluster.accelerator),
+    )
+    return WriterLoop(engine, config.generation)
 
 
 @serve.deployment(name="verifier", max_ongoing_requests=MAX_ONGOING, max_queued_requests=MAX_QUEUED)
@@ -117,15 +132,16 @@ class Ingress:
     """HTTP in front of the service, whose functions are calls into the other deployments."""
 
     def __init__(
-        self, writer: Any, verifier: Any, config: QuasarConfig, model: str | None, keys: ApiKeys
+        self,
+        writers: Sequence[tuple[Checkpoint, Any]],
+        verifier: Any,
+        config: QuasarConfig,
+        keys: ApiKeys,
+        *,
+        parts: Sequence[str],
+        max_requests: int,
     ):
-        async def write(request: WriteRequest) -> AsyncGenerator[TextDeltas | Written, None]:
-            if not request.stream:
-                yield await _call(writer.write, request)
-                return
-            async with aclosing(_stream(writer.stream.options(stream=True), request)) as items:
-                async for item in items:
-                    yield item
+        """writers: who writes for each model; parts: deployments that the work needs."""
 
         async def verify(checks: Sequence[ReportRequest]) -> list[VerificationResult]:
             return await _call(verifier.verify, checks)
@@ -133,12 +149,15 @@ class Ingress:
         async def compile(device: DeviceName, circuit: str) -> Compiled:
             return await _call(verifier.compile, device, circuit)
 
-        self.service = CircuitService(
-            None if writer is None else write, verify, config, model=model, compile=compile
+        models = ServedModels(
+            [
+                ServedModel(checkpoint.name, checkpoint.config, _writing(writer, checkpoint.name))
+                for checkpoint, writer in writers
+            ]
         )
-        self.parts = ["verifier"] if writer is None else ["writer", "verifier"]
-        replicas = config.serving.num_verifiers if writer is None else config.serving.num_replicas
-        self.max_requests = MAX_ONGOING * replicas
+        self.service = CircuitService(models, verify, config, compile=compile)
+        self.parts = parts
+        self.max_requests = max_requests
         self.keys = keys
 
     async def ready(self) -> list[str]:
@@ -149,6 +168,21 @@ class Ingress:
         return create_api(
             self.service, keys=self.keys, ready=self.ready, max_requests=self.max_requests
         )
+
+
+def _writing(writer: Any, model: str) -> Write:
+    """The `Write` of one of the models that a writer deployment holds."""
+
+    async def write(request: WriteRequest) -> AsyncGenerator[TextDeltas | Written, None]:
+        if not request.stream:
+            yield await _call(writer.write, model, request)
+            return
+        stream = writer.stream.options(stream=True)
+        async with aclosing(_stream(stream, model, request)) as items:
+            async for item in items:
+                yield item
+
+    return write
 
 
 async def _call(method: Any, *arguments: Any) -> Any:
@@ -168,7 +202,9 @@ async def _call(method: Any, *arguments: Any) -> Any:
     raise _no_answer()
 
 
-async def _stream(method: Any, request: WriteRequest) -> AsyncGenerator[TextDeltas | Written, None]:
+async def _stream(
+    method: Any, model: str, request: WriteRequest
+) -> AsyncGenerator[TextDeltas | Written, None]:
     """As `_call`, for a request that is streamed. Text that a dead replica had already told is not
     told again by the next one.
     """
@@ -176,7 +212,7 @@ async def _stream(method: Any, request: WriteRequest) -> AsyncGenerator[TextDelt
     for _ in range(CALL_ATTEMPTS):
         passed: Counter[int] = Counter()  # of them, by this replica
         with _replica_may_die():
-            response = method.remote(request)
+            response = method.remote(model, request)
             try:
                 async for item in response:
                     if isinstance(item, TextDeltas):
@@ -229,71 +265,88 @@ def parts_not_running(parts: Sequence[str]) -> list[str]:
     ]
 
 
-def build_application(checkpoint: Path | None, config: QuasarConfig, keys: ApiKeys) -> Any:
-    """The Serve application, ready for `serve.run`; without a checkpoint it only verifies."""
-    serving = config.serving
-    writer = None
-    if checkpoint is not None:
+def build_application(
+    checkpoints: Sequence[Checkpoint], config: QuasarConfig, keys: ApiKeys
+) -> Any:
+    """The Serve application, ready for `serve.run`; without checkpoints it only verifies.
+
+    The first writer deployment is called `writer`, others `writer-NAME` by their first model.
+    """
+    writers: dict[str, Any] = {}  # by model
+    parts: list[str] = []
+    max_requests = 0
+    for group in sharing_processes(checkpoints):
+        name = f"writer-{_part_of_name(group[0].name)}" if parts else "writer"
+        replicas = max(one.config.serving.num_replicas for one in group)
         writer = WriterDeployment.options(
-            num_replicas=serving.num_replicas,
+            name=name,
+            num_replicas=replicas,
             ray_actor_options={
-                "num_cpus": serving.cpus_per_replica,
-                "num_gpus": serving.gpus_per_replica,
+                "num_cpus": max(one.config.serving.cpus_per_replica for one in group),
+                "num_gpus": max(one.config.serving.gpus_per_replica for one in group),
             },
-        ).bind(str(checkpoint), config)
+        ).bind(group)
+        writers |= {one.name: writer for one in group}
+        parts.append(name)
+        max_requests += MAX_ONGOING * replicas
     verifier = VerifierDeployment.options(
-        num_replicas=serving.num_verifiers, ray_actor_options={"num_cpus": 0}
+        num_replicas=config.serving.num_verifiers, ray_actor_options={"num_cpus": 0}
     ).bind(config)
     return Ingress.options(ray_actor_options={"num_cpus": INGRESS_CPUS}).bind(
-        writer, verifier, config, None if checkpoint is None else model_name(checkpoint), keys
+        [(one, writers[one.name]) for one in checkpoints],
+        verifier,
+        config,
+        keys,
+        parts=[*parts, "verifier"],
+        max_requests=max_requests or MAX_ONGOING * config.serving.num_verifiers,
     )
 
 
-def model_name(checkpoint: Path) -> str:
-    """The run's name, with the place in the run of a model that is not its final one.
-
-    Of a model outside any run the last two parts of its path; never more of it.
-    """
-    checkpoint = checkpoint.resolve()
-    run = RunPaths.enclosing(checkpoint)
-    if run is None:
-        return "/".join(checkpoint.parts[-2:])
-    name, inside = run.directory.name, checkpoint.relative_to(run.directory)
-    return name if checkpoint == run.final_model else f"{name}/{inside}"
+def _part_of_name(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", name)
 
 
-def serve_checkpoint(checkpoint: Path, config: QuasarConfig, *, blocking: bool = True) -> str:
+def serve_checkpoints(checkpoints: Sequence[Checkpoint], *, blocking: bool = True) -> str:
     """Start the endpoint and return its URL; with `blocking`, only when it is interrupted.
 
-    Raises CheckpointError where the directory holds no model, InputError where the port is taken,
-    ConfigError where others could reach it without a key.
+    checkpoints: at least one, in the order in which models are picked for a task. Raises
+    CheckpointError where a directory holds no model, InputError where two have one name or the port
+    is taken, ConfigError where others could reach it without a key.
     """
     from quasar.policy.preflight import require_policy
 
-    checkpoint, turns = Path(checkpoint).resolve(), config.serving.max_turns
-    generation = for_turns(config.generation, turns)
-    require_policy(checkpoint, config.model_copy(update={"generation": generation}), turns=turns)
-    return _serve(checkpoint, config, blocking=blocking)
+    require_distinct(checkpoints)
+    for one in checkpoints:
+        turns = one.config.serving.max_turns
+        require_policy(one.directory, _with_all_turns(one.config), turns=turns)
+    config = endpoint_config([one.config for one in checkpoints])
+    return _serve(checkpoints, config, blocking=blocking)
+
+
+def _with_all_turns(config: QuasarConfig) -> QuasarConfig:
+    """With room for as many turns as a request may ask for."""
+    generation = for_turns(config.generation, config.serving.max_turns)
+    return config.model_copy(update={"generation": generation})
 
 
 def serve_verifier(config: QuasarConfig, *, blocking: bool = True) -> str:
-    """As `serve_checkpoint`, without a model: only `POST /v1/verify` is answered."""
-    return _serve(None, config, blocking=blocking)
+    """As `serve_checkpoints`, without a model: only `POST /v1/verify` is answered."""
+    return _serve([], config, blocking=blocking)
 
 
-def _serve(checkpoint: Path | None, config: QuasarConfig, *, blocking: bool) -> str:
+def _serve(checkpoints: Sequence[Checkpoint], config: QuasarConfig, *, blocking: bool) -> str:
     keys = configured_keys(config.serving)
     require_keys_or_loopback(config.serving, config.serving.host, num_keys=len(keys))
     init_ray(config)
     url = _start_http(config, num_keys=len(keys))
     try:
-        serve.run(build_application(checkpoint, config, keys), name=APPLICATION)
+        serve.run(build_application(checkpoints, config, keys), name=APPLICATION)
     except RuntimeError as error:
         reason = _failure() or error
         serve.delete(APPLICATION)
         raise CheckpointError(f"the endpoint did not start: {reason}") from error
-    model = "no model: it verifies only" if checkpoint is None else model_name(checkpoint)
-    logger.info("answering at %s (%s)", url, model)
+    models = ", ".join(one.name for one in checkpoints) or "no model: it verifies only"
+    logger.info("answering at %s (%s)", url, models)
     if blocking:
         _wait_until_interrupted()
     return url

@@ -1,7 +1,7 @@
 """The OpenAI-compatible side: chat completions of the model itself, and of the verified search.
 
-Two models are listed. NAME samples the messages and verifies nothing; NAME:verified reads the last
-user message as a problem in words and answers with the best verified circuit.
+Each model is listed twice. NAME samples the messages and verifies nothing; NAME:verified reads the
+last user message as a problem in words and answers with the best verified circuit.
 """
 
 import secrets
@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 from fastapi.sse import format_sse_event
 
 from quasar.circuits.ansatz import ansatz_names
-from quasar.config import DeviceName
+from quasar.config import DeviceName, QuasarConfig
 from quasar.episodes.sampling import turn_tokens
 from quasar.episodes.turns import TextDeltas, TurnRequest, WriteRequest, WrittenTurn
 from quasar.policy.engines.protocol import Sampling, stream_seed
@@ -51,23 +51,17 @@ class Chat:
 
     def __init__(self, service: CircuitService, request: ChatRequest):
         """Raises RequestRefused: 404 an unknown model, 422 what cannot be read."""
+        name = request.model
+        self.model = service.models.named(name.removesuffix(VERIFIED))
         self._service = service
         self._request = request
         self._id = f"chatcmpl-{secrets.token_hex(12)}"
         self._created = int(time.time())
         self._plan: SearchPlan | None = None
-        name = request.model
-        if service.model is None or name not in (service.model, service.model + VERIFIED):
-            raise RequestRefused(
-                404,
-                f"there is no model {name!r}",
-                field="model",
-                hint="name a model of GET /v1/models",
-            )
+        limit = self.model.config.serving.max_samples
         if name.endswith(VERIFIED):
             self._plan = self._verified_plan()
-        elif (request.n or 1) > service.config.serving.max_samples:
-            limit = service.config.serving.max_samples
+        elif (request.n or 1) > limit:
             raise RequestRefused(
                 422, f"n is over the limit of {limit}", field="n", hint=f"ask for at most {limit}"
             )
@@ -90,6 +84,7 @@ class Chat:
         temperature = request.temperature
         asked = CircuitRequest(
             text=texts[-1][:MAX_TEXT],
+            model=self.model.name,
             samples=request.n,
             temperature=None if temperature is None else max(temperature, _COLDEST),
             seed=request.seed,
@@ -109,7 +104,8 @@ class Chat:
                 index=0, message=ChatMessage(content=_told(answer)), finish_reason="stop"
             )
             return self._completion([choice], usage=None, answer=answer)
-        async with aclosing(self._service.write(self._write_request(stream=False))) as items:
+        request = self._write_request(stream=False)
+        async with aclosing(self._service.write(self.model, request)) as items:
             written = await anext(items)
         assert not isinstance(written, TextDeltas)  # not streamed
         choices = [
@@ -124,7 +120,7 @@ class Chat:
 
     def _write_request(self, *, stream: bool) -> WriteRequest:
         """A single turn of each choice."""
-        request, generation = self._request, self._service.config.generation
+        request, generation = self._request, self.model.config.generation
         temperature, longest = request.temperature, turn_tokens(generation)
         asked_tokens = request.max_completion_tokens or request.max_tokens or longest
         sampling = Sampling(
@@ -167,7 +163,8 @@ class Chat:
             yield self._chunk(ChunkChoice(index=0, delta=Delta(content=choice.message.content)))
             yield self._last_chunk(0, choice.finish_reason, answer=done.quasar)
         else:
-            async with aclosing(self._service.write(self._write_request(stream=True))) as items:
+            asked = self._write_request(stream=True)
+            async with aclosing(self._service.write(self.model, asked)) as items:
                 async for item in items:
                     if isinstance(item, TextDeltas):
                         for gained in item.deltas:
@@ -236,9 +233,22 @@ def _why_ended(turn: WrittenTurn) -> Literal["stop", "length"]:
 
 
 def listed(service: CircuitService) -> list[dict[str, Any]]:
-    """The entries of GET /v1/models; without a model one with a null id, which has the limits."""
-    config = service.config
-    limits = {
+    """The entries of GET /v1/models, in the order in which models are picked; without any one with
+    a null id, which has the limits.
+    """
+    shared = {"max_body_bytes": service.config.serving.max_body_bytes}
+    if not service.models:
+        return [{"id": None, **_limits(service.config), **shared}]
+    return [
+        {"id": name, **_limits(model.config), **shared, "trained": trained_range(model.config)}
+        for model in service.models
+        for name in (model.name, model.name + VERIFIED)
+    ]
+
+
+def _limits(config: QuasarConfig) -> dict[str, Any]:
+    """What one request may ask for, and what it gets where it does not say."""
+    return {
         "object": "model",
         "created": 0,
         "owned_by": "quasar",
@@ -252,10 +262,5 @@ def listed(service: CircuitService) -> list[dict[str, Any]]:
         "ansatze": list(ansatz_names()),
         "devices": list(get_args(DeviceName)),
         "max_prompt_tokens": config.generation.max_prompt_tokens,
-        "max_body_bytes": config.serving.max_body_bytes,
         "request_timeout_s": config.serving.request_timeout_s,
     }
-    if service.model is None:
-        return [{"id": None, **limits}]
-    limits["trained"] = trained_range(config)
-    return [{"id": name, **limits} for name in (service.model, service.model + VERIFIED)]

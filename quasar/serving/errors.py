@@ -1,5 +1,6 @@
 """Refusals that the caller of the endpoint sees: status, message, the field at fault, the hint."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 RETRY_AFTER_S = 5
@@ -46,6 +47,35 @@ def no_model() -> RequestRefused:
         "this endpoint has no model: it verifies circuits and writes none",
         hint="send a circuit to POST /v1/verify, or start the endpoint with --checkpoint",
     )
+
+
+def unknown_model(name: str, names: Sequence[str]) -> RequestRefused:
+    """404: the endpoint has models, none of that name."""
+    return RequestRefused(
+        404,
+        f"there is no model {name!r} here; there is {', '.join(names)}",
+        field="model",
+        hint="name a model of GET /v1/models",
+    )
+
+
+def not_trained(
+    task: str, trained: Mapping[str, Sequence[str]], *, others: Sequence[str], field: str
+) -> RequestRefused:
+    """422: none of the models that may answer was trained on the task.
+
+    trained: their tasks by name; others: names of models that were.
+    """
+    if len(trained) == 1:
+        (known,) = trained.values()
+        message = f"this model was not trained on {task} (it was on {', '.join(known)})"
+    else:
+        told = "; ".join(f"{name} on {', '.join(known)}" for name, known in trained.items())
+        message = f"no model of this endpoint was trained on {task} ({told})"
+    hint = "use a model that was: quasar serve --checkpoint tasks-2m"
+    if others:
+        hint = f"name {' or '.join(others)} as the model"
+    return RequestRefused(422, message, field=field, hint=hint)
 
 
 def over_limits(message: str) -> RequestRefused:

@@ -95,7 +95,8 @@ class RequestGate:
             self._metrics.in_flight.dec()
             route = getattr(scope.get("route"), "path", "other")
             self._metrics.request(route, status, seconds)
-            self._audit.write(key_id, request.method, route, status, seconds)
+            model = scope.get("state", {}).get("model")  # set by the route that has picked it
+            self._audit.write(key_id, request.method, route, model, status, seconds)
 
     def _admit(self, request: Request) -> str:
         """The id of the request's key. Raises RequestRefused: 401, 429."""
@@ -176,8 +177,16 @@ class AuditLog:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             self._file = Path(path).open("a", encoding="utf-8", buffering=1)  # noqa: SIM115
 
-    def write(self, key_id: str, method: str, route: str, status: int, seconds: float) -> None:
-        """A disk that is full does not stop the endpoint."""
+    def write(
+        self,
+        key_id: str,
+        method: str,
+        route: str,
+        model: str | None,
+        status: int,
+        seconds: float,
+    ) -> None:
+        """A disk that is full does not stop the endpoint. model: that answered, None where none."""
         if self._file is None:
             return
         line = {
@@ -185,6 +194,7 @@ class AuditLog:
             "key": key_id,
             "method": method,
             "route": route,
+            "model": model,
             "status": status,
             "seconds": round(seconds, 4),
         }

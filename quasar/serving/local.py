@@ -12,6 +12,7 @@ from quasar.config import QuasarConfig
 from quasar.errors import InputError
 from quasar.schema.circuits import CircuitRequest, Event
 from quasar.serving.errors import RequestRefused
+from quasar.serving.models import ServedModel, ServedModels
 from quasar.serving.service import CircuitService
 from quasar.verification.request import ReportRequest, VerificationResult
 
@@ -42,7 +43,8 @@ def answer_here(
         async def verify(checks: Sequence[ReportRequest]) -> list[VerificationResult]:
             return await asyncio.to_thread(verifiers.verify, checks)
 
-        service = CircuitService(writer.write, verify, config, model=name)
+        models = ServedModels([ServedModel(name, config, writer.write)])
+        service = CircuitService(models, verify, config)
         try:
             plan = service.plan(request, stream=request.stream)
             yield from _one_by_one(service.events(plan))

@@ -32,31 +32,33 @@ class Metrics:
         self._phases = Histogram(
             "quasar_turn_seconds",
             "Seconds of a turn",
-            ("phase",),
+            ("model", "phase"),
             buckets=_SECONDS,
             **common,
         )
         self._candidates = Counter(
-            "quasar_candidates", "Candidates by outcome", ("outcome",), **common
+            "quasar_candidates", "Candidates by outcome", ("model", "outcome"), **common
         )
-        self._answers = Counter("quasar_answers", "Answers by validity", ("valid",), **common)
+        self._answers = Counter(
+            "quasar_answers", "Answers by validity", ("model", "valid"), **common
+        )
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Count one request. route: the path's template, so that labels stay few."""
         self._requests.labels(route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
-    def event(self, event: Event) -> None:
-        """Count what an event of a search tells."""
+    def event(self, model: str, event: Event) -> None:
+        """Count what an event of a search tells. model: the name of one that is served."""
         if isinstance(event, TurnWritten):
-            self._phases.labels("generation").observe(event.seconds)
+            self._phases.labels(model, "generation").observe(event.seconds)
         elif isinstance(event, TurnVerified):
-            self._phases.labels("verification").observe(event.seconds)
+            self._phases.labels(model, "verification").observe(event.seconds)
         elif isinstance(event, CircuitAnswer):
-            self._answers.labels(str(event.valid).lower()).inc()
+            self._answers.labels(model, str(event.valid).lower()).inc()
             for outcome in ("valid", "invalid", "unverified"):
                 count = getattr(event.candidates, outcome)
-                self._candidates.labels(outcome).inc(count)
+                self._candidates.labels(model, outcome).inc(count)
 
     def text(self) -> bytes:
         """The exposition format."""

@@ -1,7 +1,7 @@
 """What a request for circuits comes to: its problem, its prompt, how to draw, within which limits.
 
-Takes the request and the endpoint's configuration; gives a `SearchPlan`, or raises
-`RequestRefused` for all that is wrong with the request.
+Takes the request and the endpoint's models; gives a `SearchPlan` under the configuration of the
+model that answers it, or raises `RequestRefused` for all that is wrong with the request.
 """
 
 import secrets
@@ -10,6 +10,7 @@ from typing import Any
 
 from quasar.circuits.ansatz import get_ansatz
 from quasar.config import QuasarConfig, ToolName
+from quasar.config.task_names import GRAPH_TASK
 from quasar.datasets.prompts import build_messages, named_form, record_messages
 from quasar.datasets.records import ProblemRecord
 from quasar.datasets.task_records import TaskRecord, is_task_row
@@ -17,24 +18,29 @@ from quasar.episodes.sampling import for_turns
 from quasar.errors import InputError, ProblemError, TaskError
 from quasar.policy.program_form import program_form, record_form
 from quasar.problems import ProblemInstance
+from quasar.schema.chat import VERIFIED
 from quasar.schema.circuits import MAX_SEED, CircuitRequest
 from quasar.schema.verify import to_instance
 from quasar.schema.words.reader import read_problem
 from quasar.schema.words.tasks import read_task
-from quasar.serving.errors import RequestRefused, bad_problem, over_limit
+from quasar.serving.errors import RequestRefused, bad_problem, no_model, over_limit
+from quasar.serving.models import ServedModel, ServedModels
 from quasar.serving.search import SearchPlan
 from quasar.serving.trained_range import outside_training, task_outside_training
 from quasar.tasks import get_task
-from quasar.tasks.base import AnyInstance, TaskInstance, task_of
+from quasar.tasks.base import AnyInstance, TaskInstance
 from quasar.tasks.words import AskedInstance
 from quasar.verification.facts import MAX_ENUMERATED_QUBITS
 
 
-def plan_search(request: CircuitRequest, config: QuasarConfig, *, stream: bool) -> SearchPlan:
+def plan_search(request: CircuitRequest, models: ServedModels, *, stream: bool) -> SearchPlan:
     """All that is to be done. stream: with events for the text as it grows.
 
-    Raises RequestRefused: 422 where it is not possible.
+    Raises RequestRefused: 404 where there is no such model, or none at all, 422 where it is not
+    possible.
     """
+    model, stated = _model_and_task(request, models)
+    config = model.config
     serving, dataset = config.serving, config.dataset
     default = min(serving.samples, serving.max_samples)
     samples = default if request.samples is None else request.samples
@@ -51,18 +57,17 @@ def plan_search(request: CircuitRequest, config: QuasarConfig, *, stream: bool) 
             raise RequestRefused(
                 422, str(error), field="ansatz", hint="name one of these"
             ) from error
-    stated = _stated_task(request)
     record = None if stated else _record(request, config)
     if stated is not None:
         problem: AnyInstance = stated.instance
     else:
         problem = _problem(request, config) if record is None else record.problem
-    _require_trained(problem, request, config)
     tools = _tools(request, problem, config)
     constrained = request.constrained
     if constrained is None:
         constrained = config.generation.constrained
     common: dict[str, Any] = {
+        "model": model,
         "samples": samples,
         "generation": for_turns(config.generation, request.turns).model_copy(
             update={
@@ -100,6 +105,20 @@ def plan_search(request: CircuitRequest, config: QuasarConfig, *, stream: bool) 
     )
 
 
+def _model_and_task(
+    request: CircuitRequest, models: ServedModels
+) -> tuple[ServedModel, AskedInstance | None]:
+    """Who answers, and what is asked of a task other than graph problems (None: it is of those)."""
+    if not models:
+        raise no_model()
+    stated = _stated_task(request)
+    # NAME:verified, as GET /v1/models lists it too, is the same here: all answers are verified.
+    name = None if request.model is None else request.model.removesuffix(VERIFIED)
+    task = GRAPH_TASK if stated is None else stated.instance.task
+    field = next(n for n in ("problem", "row", "text") if getattr(request, n) is not None)
+    return models.pick(task, name=name, field=field), stated
+
+
 def _stated_task(request: CircuitRequest) -> AskedInstance | None:
     """What a request asks of a task other than graph problems; None where it is of those."""
     try:
@@ -114,19 +133,6 @@ def _stated_task(request: CircuitRequest) -> AskedInstance | None:
             422, str(error), field=field, hint="quasar tasks show NAME tells what a task takes"
         ) from error
     return None
-
-
-def _require_trained(problem: AnyInstance, request: CircuitRequest, config: QuasarConfig) -> None:
-    """Raises RequestRefused where the model was not trained on the task at all."""
-    task, known = task_of(problem), config.dataset.tasks
-    if task not in known:
-        field = next(n for n in ("problem", "row", "text") if getattr(request, n) is not None)
-        raise RequestRefused(
-            422,
-            f"this model was not trained on {task} (it was on {', '.join(known)})",
-            field=field,
-            hint="use a model that was: quasar serve --checkpoint tasks-2m",
-        )
 
 
 def _task_plan(

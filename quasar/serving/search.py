@@ -31,6 +31,7 @@ from quasar.schema.circuits import (
     Stopped,
     TurnSummary,
 )
+from quasar.serving.models import ServedModel
 from quasar.tasks.base import AnyInstance, task_of
 from quasar.verification.optimiser import SKIPPED
 from quasar.verification.report import Outcome, VerificationReport
@@ -42,9 +43,10 @@ from quasar.verification.reward import Failed, Scored, score
 class SearchPlan:
     """A request that was read and found possible.
 
-    generation: turns, limits and how to draw. limit_s: seconds.
+    model: that answers it. generation: turns, limits and how to draw. limit_s: seconds.
     """
 
+    model: ServedModel
     problem: AnyInstance
     messages: tuple[dict[str, str], ...]
     samples: int
@@ -233,7 +235,7 @@ class Search:
             return None
         return score(result, self.reward)
 
-    def answer(self, *, model: str, stopped: Stopped, compiled: Compiled | None) -> CircuitAnswer:
+    def answer(self, *, stopped: Stopped, compiled: Compiled | None) -> CircuitAnswer:
         """The best circuit and what stands beside it; without a valid one, why."""
         problem, ranked = self.plan.problem, self.ranked()
         best = self.answered()
@@ -272,7 +274,7 @@ class Search:
             stopped=stopped,
             report=report.to_dict() if report else None,
             warnings=self._warnings(best),
-            model=model,
+            model=self.plan.model.name,
             seed=self.plan.seed,
             seconds={name: round(value, 4) for name, value in self.seconds.items()},
         )

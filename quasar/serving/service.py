@@ -1,9 +1,9 @@
 """The endpoint's work: problem → candidates → verification → the best circuit; circuit → report.
 
-Pure of Ray and HTTP: it is given asynchronous functions, one that writes candidates (None where
-the endpoint only verifies), one that verifies them and one that compiles, and raises
-`RequestRefused` where there is no answer to give. A request is planned first, which finds all that
-is wrong with it; then its events follow, the last of them the answer.
+Pure of Ray and HTTP: it is given the models, each with an asynchronous function that writes
+candidates (none where the endpoint only verifies), a function that verifies them and one that
+compiles, and raises `RequestRefused` where there is no answer to give. A request is planned first,
+which finds all that is wrong with it; then its events follow, the last of them the answer.
 """
 
 import asyncio
@@ -55,12 +55,12 @@ from quasar.schema.verify import (
 from quasar.serving.errors import (
     RequestRefused,
     bad_problem,
-    no_model,
     out_of_time,
     over_limits,
     unavailable,
 )
 from quasar.serving.hardware import compile_circuit
+from quasar.serving.models import ServedModel, ServedModels
 from quasar.serving.planning import plan_search
 from quasar.serving.search import Search, SearchPlan, facts
 from quasar.verification.limits import program_limits
@@ -71,8 +71,6 @@ from quasar.verification.request import (
 )
 from quasar.verification.reward import Failed
 
-# What the turns of a request gain, where it is streamed; then the turns, or that one is too long.
-Write = Callable[[WriteRequest], AsyncGenerator[TextDeltas | Written, None]]
 Verify = Callable[[Sequence[ReportRequest]], Awaitable[list[VerificationResult]]]
 Compile = Callable[[DeviceName, str], Awaitable[Compiled]]
 Item = TypeVar("Item")
@@ -89,23 +87,25 @@ async def compile_here(device: DeviceName, circuit: str) -> Compiled:
 
 
 class CircuitService:
-    """Answers requests; holds no state between them. `observe` is shown every event."""
+    """Answers requests; holds no state between them. `observe` is shown every event, with the name
+    of the model.
+
+    config: of the endpoint, one for all models: verifier, reward, limits on requests.
+    """
 
     def __init__(
         self,
-        write: Write | None,
+        models: ServedModels,
         verify: Verify,
         config: QuasarConfig,
         *,
-        model: str | None,
         compile: Compile = compile_here,
     ):
-        self._write = write
+        self.models = models
         self._verify = verify
         self._compile = compile
         self.config = config
-        self.model = model
-        self.observe: Callable[[Event], None] = lambda event: None
+        self.observe: Callable[[str, Event], None] = lambda model, event: None
         # The published formula needs a reference circuit, which a caller does not have.
         self._reward = config.reward.model_copy(update={"formula": "hierarchical"})
 
@@ -151,17 +151,15 @@ class CircuitService:
             raise unavailable(str(error)) from error
 
     async def write(
-        self, request: WriteRequest
+        self, model: ServedModel, request: WriteRequest
     ) -> AsyncGenerator[TextDeltas | list[WrittenTurn], None]:
         """What the model writes, not verified: where the request is streamed what its turns gain,
-        then the turns. Raises RequestRefused: 404, 422, 503, 504.
+        then the turns. Raises RequestRefused: 422, 503, 504.
         """
-        if self._write is None:
-            raise no_model()
         limit = self.config.serving.request_timeout_s
         deadline = asyncio.get_running_loop().time() + limit
         try:
-            async with aclosing(_until(deadline, self._write(request))) as items:
+            async with aclosing(_until(deadline, model.write(request))) as items:
                 async for item in items:
                     if not isinstance(item, TextDeltas):
                         item = _that_fit(item, field="messages")
@@ -172,11 +170,9 @@ class CircuitService:
     def plan(self, request: CircuitRequest, *, stream: bool = False) -> SearchPlan:
         """All that is to be done. stream: with events for the text as it grows.
 
-        Raises RequestRefused: 404 no model, 422 not possible.
+        Raises RequestRefused: 404 no such model, or none at all, 422 not possible.
         """
-        if self._write is None:
-            raise no_model()
-        return plan_search(request, self.config, stream=stream)
+        return plan_search(request, self.models, stream=stream)
 
     async def answer(self, plan: SearchPlan) -> CircuitAnswer:
         """The last of the events. Raises as they do."""
@@ -193,17 +189,15 @@ class CircuitService:
         504 out of time before anything was.
         """
         async for event in self._search(plan):
-            self.observe(event)
+            self.observe(plan.model.name, event)
             yield event
 
     async def _search(self, plan: SearchPlan) -> AsyncIterator[Event]:
         search, episodes = Search(plan, self._reward), plan.episodes(self._reward)
         of_graph = isinstance(plan.problem, ProblemInstance)
         stated = "problem.graph" if of_graph else "row.instance"
-        assert self._write is not None
-        assert self.model is not None
         yield Started(
-            model=self.model,
+            model=plan.model.name,
             seed=plan.seed,
             samples=plan.samples,
             turns=plan.turns,
@@ -219,7 +213,7 @@ class CircuitService:
                 if isinstance(action, WriteTurns):
                     request = WriteRequest(action.requests, plan.stream)
                     written: list[WrittenTurn] = []
-                    async with aclosing(_until(deadline, self._write(request))) as items:
+                    async with aclosing(_until(deadline, plan.model.write(request))) as items:
                         async for item in items:
                             if isinstance(item, TextDeltas):
                                 yield _grown(turn, item)
@@ -249,7 +243,7 @@ class CircuitService:
                 stopped = "satisfied"
         await self._restate(search, deadline)
         compiled = await self._compiled(search, deadline)
-        yield search.answer(model=self.model, stopped=stopped, compiled=compiled)
+        yield search.answer(stopped=stopped, compiled=compiled)
 
     async def _check(self, action: CallTools) -> list[VerificationResult]:
         results = await self._verify([call.check for call in action.calls])

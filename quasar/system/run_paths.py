@@ -214,6 +214,12 @@ class RunPaths:
         return self.directory / "sweep-report"
 
 
+def model_directory(path: Path) -> Path:
+    """The trained model of a run where `path` is a run directory, else `path` itself."""
+    trained = RunPaths(path).final_model
+    return trained if (trained / "config.json").is_file() else path
+
+
 def partial(path: Path) -> Path:
     """Where `path` is written until it is whole; copies of a run leave it out."""
     return path.with_name(path.name + ".partial")

@@ -22,3 +22,11 @@ def shipped_for(tasks: Collection[str]) -> Path:
     """Of the first that was trained on all of the tasks; of the first of all where none was."""
     fit = (name for name, trained in MODELS.items() if set(tasks) <= set(trained))
     return shipped_run(next(fit, next(iter(MODELS))))
+
+
+def named_run(path: Path) -> Path:
+    """The run of one of `MODELS` where `path` is its name and nothing of that name is there, else
+    `path` itself.
+    """
+    name = str(path)
+    return shipped_run(name) if name in MODELS and not path.exists() else path

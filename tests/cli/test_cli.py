@@ -518,7 +518,10 @@ def run(tmp_path):
 def loaded(*words: str):
     arguments = build_parser().parse_args(list(words))
     arguments.prepare = settings.unchanged
-    return settings.load(arguments)
+    if words[0] != "serve":
+        return settings.load(arguments)
+    (served,) = settings.checkpoints_to_serve(arguments)
+    return served.config
 
 
 GENERATE = ["generate", "--problems", "p", "--samples", "1", "--output", "o"]

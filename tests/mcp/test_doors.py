@@ -15,6 +15,7 @@ from quasar.config import load_config
 from quasar.mcp.server import create_server
 from quasar.schema.verify import GRAPH_EXAMPLE
 from quasar.serving.api import create_api
+from quasar.serving.models import ServedModels
 from quasar.serving.service import CircuitService
 from quasar.verification.execution.process import GuardedVerifier
 
@@ -46,7 +47,7 @@ def doors():
         async def verify(checks):
             return await asyncio.to_thread(verifier.verify, checks)
 
-        api = create_api(CircuitService(None, verify, config, model=None))
+        api = create_api(CircuitService(ServedModels(), verify, config))
         server = create_server(verifier, config)
 
         async def http(request):

@@ -18,6 +18,7 @@ from quasar.mcp.server import create_server
 from quasar.problems import decoder_for
 from quasar.schema.verify import to_instance
 from quasar.serving.api import create_api
+from quasar.serving.models import ServedModels
 from quasar.serving.service import CircuitService
 from quasar.verification.execution.process import GuardedVerifier
 from tests.serving.endpoint import running
@@ -185,7 +186,7 @@ def service():
         async def verify(checks):
             return await asyncio.to_thread(verifier.verify, checks)
 
-        api = create_api(CircuitService(None, verify, config, model=None))
+        api = create_api(CircuitService(ServedModels(), verify, config))
         with running(api) as (host, port), quasar.Client(f"http://{host}:{port}") as client:
             yield client, create_server(verifier, config)
 

@@ -1,11 +1,11 @@
-"""The endpoint without Ray: real verifier, real HTTP layer, a writer that writes given texts."""
+"""The endpoint without Ray: real verifier, real HTTP layer, writers that write given texts."""
 
 import asyncio
 import contextlib
 import json
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import httpx
 import uvicorn
@@ -18,6 +18,7 @@ from quasar.problems import build_instance
 from quasar.schema.verify import expand_graph
 from quasar.serving.api import create_api
 from quasar.serving.keys import ApiKeys
+from quasar.serving.models import ServedModel, ServedModels, endpoint_config
 from quasar.serving.service import CircuitService
 from quasar.verification.request import answer_request
 from quasar.verification.reward import score
@@ -71,7 +72,10 @@ def failing(error: Exception):
 
 
 class Endpoint:
-    """The application around given texts; records the requests that reach the writer."""
+    """The application around given texts; records the requests that reach a writer.
+
+    others: further models by name, each with its texts and its settings.
+    """
 
     def __init__(
         self,
@@ -80,26 +84,32 @@ class Endpoint:
         write=None,
         verify=None,
         model: str | None = "run/final",
+        others: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {},
         keys: ApiKeys | None = None,
         max_requests: int | None = None,
     ):
-        self.config = load_config("published", overrides)
         self.requests: list[WriteRequest] = []
-        self.verifier = Verifier(self.config.verification)
 
-        async def write_given(request):
-            self.requests.append(request)
-            yield written(request, *texts)
+        def writing(texts):
+            async def write_given(request):
+                self.requests.append(request)
+                yield written(request, *texts)
+
+            return write_given
+
+        config = load_config("published", overrides)
+        served = [ServedModel(model, config, write or writing(texts))] if model else []
+        served += [
+            ServedModel(name, load_config("published", settings), writing(texts))
+            for name, (texts, settings) in others.items()
+        ]
+        self.config = endpoint_config([one.config for one in served] or [config])
+        self.verifier = Verifier(self.config.verification)
 
         async def verify_all(checks):
             return [answer_request(self.verifier, check, memory_limit_mb=0) for check in checks]
 
-        service = CircuitService(
-            (write or write_given) if model else None,
-            verify or verify_all,
-            self.config,
-            model=model,
-        )
+        service = CircuitService(ServedModels(served), verify or verify_all, self.config)
         self.api = create_api(service, keys=keys, max_requests=max_requests)
 
     def request(self, method: str, path: str, **arguments) -> httpx.Response:

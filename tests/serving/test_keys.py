@@ -113,7 +113,8 @@ def test_the_audit_log_has_one_line_a_request_and_no_secrets(alice, tmp_path):
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     told = [(line["key"], line["route"], line["status"]) for line in lines]
     assert told == [("alice", "/v1/circuits", 200), ("-", "other", 401), ("alice", "other", 404)]
-    assert lines[0].keys() == {"time", "key", "method", "route", "status", "seconds"}
+    assert lines[0].keys() == {"time", "key", "method", "route", "model", "status", "seconds"}
+    assert [line["model"] for line in lines] == ["run/final", None, None]
     assert not any(word in log.read_text() for word in (key, "secret", "root", "vertex_cover"))
 
 

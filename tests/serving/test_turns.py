@@ -201,7 +201,7 @@ def test_metrics_count_what_was_answered():
     endpoint = Endpoint(["no program", GOOD])
     endpoint.ask({"problem": {"primitive": "vertex_cover", "graph": PATH3}, "samples": 4})
     text = endpoint.request("GET", "/metrics").text
-    assert 'quasar_candidates_total{outcome="valid"} 2.0' in text
+    assert 'quasar_candidates_total{model="run/final",outcome="valid"} 2.0' in text
     assert 'quasar_requests_total{route="/v1/circuits",status="200"} 1.0' in text
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from quasar.cli.arguments.types import (
-    CHECKPOINT,
+    CHECKPOINTS,
     DEVICES,
     STYLES,
     add_source,
@@ -144,10 +144,10 @@ def add_serve(command: Callable) -> None:
         "serve",
         commands.serve,
         "answer problems with verified circuits over HTTP (Ray Serve)",
-        "quasar serve --checkpoint runs/laptop --set serving.port=8080",
+        "quasar serve --checkpoint graph-3m --checkpoint runs/laptop --set serving.port=8080",
     )
     source = serve.add_mutually_exclusive_group()
-    source.add_argument("--checkpoint", type=Path, metavar="DIR", help=CHECKPOINT)
+    source.add_argument("--checkpoint", type=Path, action="append", metavar="DIR", help=CHECKPOINTS)
     source.add_argument(
         "--verifier-only", action="store_true", help="no model: POST /v1/verify only"
     )
@@ -200,6 +200,11 @@ def add_ask(command: Callable) -> None:
     )
     ask.add_argument(
         "--api-key-file", type=Path, metavar="FILE", help="default: the key in QUASAR_API_KEY"
+    )
+    ask.add_argument(
+        "--model",
+        metavar="NAME",
+        help="of an endpoint with several models; default: the first that was trained on the task",
     )
     ask.add_argument("--samples", type=positive, metavar="K", help="candidates a turn")
     ask.add_argument("--turns", type=positive, metavar="N", help="model turns")

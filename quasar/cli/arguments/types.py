@@ -5,9 +5,14 @@ from typing import get_args
 
 from quasar.config import DeviceName, StyleName, ToolName, checked_tools
 
+_MODEL = "run directory, model in Hugging Face layout, or models:/NAME/1 and runs:/ID of MLflow"
 CHECKPOINT = (
-    "run directory, model in Hugging Face layout, or models:/NAME/1 and runs:/ID of MLflow; "
-    "default: policy.model where it is set, else the model that comes with Quasar"
+    f"{_MODEL}; default: policy.model where it is set, else the model that comes with Quasar"
+)
+CHECKPOINTS = (
+    f"{_MODEL}, or a model that comes with Quasar by its name; may be repeated: a request is "
+    "answered by the model that it names, else by the first that was trained on its task; default: "
+    "policy.model where it is set, else all models that come with Quasar"
 )
 DEVICES = tuple(name for name in get_args(DeviceName) if name != "none")
 STYLES = get_args(StyleName)

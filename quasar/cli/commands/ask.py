@@ -16,16 +16,18 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from quasar.cli.commands.sources import problem_argument
-from quasar.cli.settings import existing, load, model_directory, sets_model, take_model
+from quasar.cli.settings import existing, load, sets_model, take_model
 from quasar.config import QuasarConfig
 from quasar.config.task_names import GRAPH_TASK
 from quasar.errors import ConfigError, InputError, ProblemError
+from quasar.system.run_paths import model_directory
 
 if TYPE_CHECKING:
     from quasar.client import CircuitAnswer, Event
 
 _OPTIONS = (
-    "samples", "turns", "tools", "temperature", "constrained", "ansatz", "device", "seed", "style",
+    "model", "samples", "turns", "tools", "temperature", "constrained", "ansatz", "device", "seed",
+    "style",
 )  # fmt: skip
 _STANDARD_INPUT = "-"
 _MAX_KEY_BYTES = 4096
@@ -36,6 +38,11 @@ def ask(arguments: Namespace) -> int:
     if arguments.url is not None and sets_model(arguments):
         raise ConfigError("--url and --set policy.model: name one of them")
     here = _answers_here(arguments)
+    if here and arguments.model is not None:
+        raise ConfigError(
+            f"--model {arguments.model}: goes with an endpoint, and none is asked; name a model of "
+            "this machine by --checkpoint"
+        )
     asked = cache(lambda: _problem(arguments))  # standard input is read once
     if here:
         take_model(arguments, lambda: (_task_of(asked()),))

@@ -6,13 +6,13 @@ from contextlib import closing
 from quasar.cli.settings import (
     existing,
     load,
-    model_directory,
     remote_settings,
     require_trained,
     sets_model,
     take_model,
 )
 from quasar.errors import ConfigError
+from quasar.system.run_paths import model_directory
 
 _DEFAULT_SET = "ising-v1"
 

@@ -12,9 +12,9 @@ from typing import Any
 import yaml
 
 from quasar.cli.settings import (
+    checkpoints_to_serve,
     existing,
     load,
-    model_directory,
     remote_settings,
     require_trained,
     take_model,
@@ -24,7 +24,7 @@ from quasar.config import QuasarConfig, to_commented_yaml
 from quasar.errors import CheckpointError, ConfigError
 from quasar.evaluation.baseline_names import check_names
 from quasar.system.invocation import command
-from quasar.system.run_paths import EvaluationPaths, RunPaths
+from quasar.system.run_paths import EvaluationPaths, RunPaths, model_directory
 
 
 def config_show(arguments: Namespace) -> None:
@@ -193,18 +193,19 @@ def sweep(arguments: Namespace) -> None:
 
 def serve(arguments: Namespace) -> None:
     if not arguments.verifier_only:
-        take_model(arguments)
-    elif unused := [text for text in arguments.overrides if text.startswith("policy.")]:
+        checkpoints = checkpoints_to_serve(arguments)
+        from quasar.serving.app import serve_checkpoints
+
+        serve_checkpoints(checkpoints)
+        return
+    if unused := [text for text in arguments.overrides if text.startswith("policy.")]:
         raise ConfigError(
             f"serve --verifier-only: {unused[0]} is not used, as no model is loaded; take it out"
         )
     config = load(arguments)
-    from quasar.serving.app import serve_checkpoint, serve_verifier
+    from quasar.serving.app import serve_verifier
 
-    if arguments.verifier_only:
-        serve_verifier(config)
-    else:
-        serve_checkpoint(model_directory(arguments.checkpoint), config)
+    serve_verifier(config)
 
 
 def push(arguments: Namespace) -> None:
