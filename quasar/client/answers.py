@@ -3,6 +3,14 @@
 from pydantic import BaseModel
 
 
+class TrainedInstances(BaseModel):
+    """Instances of a task other than graph problems, of one family."""
+
+    family: str | None  # None: of all families
+    min_qubits: int
+    max_qubits: int
+
+
 class TrainedRange(BaseModel):
     """What a model was trained on; what lies outside is answered with a warning."""
 
@@ -12,6 +20,7 @@ class TrainedRange(BaseModel):
     max_qubits: int
     ansatze: list[str]
     layers: list[int]
+    instances: dict[str, list[TrainedInstances]] = {}  # by task
 
 
 class ModelFacts(BaseModel):

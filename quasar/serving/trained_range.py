@@ -25,7 +25,8 @@ def _streams_new_problems(config: QuasarConfig) -> bool:
 
 def trained_range(config: QuasarConfig) -> dict[str, Any]:
     """What `GET /v1/models` says of it. primitives: of its examples; a model of compact prompts
-    sees their Hamiltonians alone and takes any problem of these sizes.
+    sees their Hamiltonians alone and takes any problem of these sizes. instances: of each other
+    task, by family (None: all of them).
     """
     dataset = config.dataset
     return {
@@ -37,6 +38,13 @@ def trained_range(config: QuasarConfig) -> dict[str, Any]:
         "layers": sorted(_depths(config)),
         "prompts": dataset.prompts,
         "style": dataset.style,
+        "instances": {
+            task: [
+                {"family": r.family, "min_qubits": r.min_qubits, "max_qubits": r.max_qubits}
+                for r in ranges
+            ]
+            for task, ranges in dataset.ranges.items()
+        },
     }
 
 

@@ -300,3 +300,56 @@ def test_every_task_fits_wide_and_narrow(visit, options):
         assert re.match("Valid, not done yet", page.text_content("#status")), task
         assert overflow(page) == 0, task
         assert page.locator("#task-shown").bounding_box()["width"] <= width
+
+
+def two_models():
+    settings = (*TRAINED, "serving.samples=2", "generation.constrained=true")
+    knows_both = (settings[0].replace("[", f"[{GRAPH_TASK},"), *settings[1:])
+    return Endpoint(["no program"], model="graphs", others={"states": ([ghz(3)], knows_both)})
+
+
+def test_the_model_that_knows_the_task_answers_and_where_several_do_one_is_chosen(visit):
+    there = visit(two_models())
+    page = there.open()
+    bodies = asked_of(page)
+    assert page.text_content("#endpoint") == "models graphs, states"
+    assert page.locator("#model option").all_text_contents() == ["graphs", "states"]
+    assert page.text_content("#trained").startswith("graphs answers: trained on 3 problems of 3–6")
+    assert page.input_value("#samples") == "4"
+    assert not page.is_checked("#constrained")
+    choose(page, "state_preparation", "ghz")
+    assert page.is_hidden("#model-part")
+    assert page.text_content("#trained") == "states answers: trained on “ghz” of 3–5 qubits."
+    assert page.input_value("#samples") == "2"
+    assert page.is_checked("#constrained")
+    run(page)
+    assert "model" not in bodies[-1]
+    assert "constrained" not in bodies[-1]
+    assert "(states, " in page.text_content("#status")
+    choose(page, "state_preparation", "w")
+    assert page.text_content("#trained") == "states answers: trained on this task, not on “w”."
+    page.select_option("#task", GRAPH_TASK)
+    assert page.input_value("#model") == "graphs"  # none was chosen yet
+    page.select_option("#model", "states")
+    assert page.text_content("#trained").startswith("states answers: trained on 3 problems")
+    page.fill("#samples", "3")
+    run(page)
+    assert (bodies[-1]["model"], bodies[-1]["samples"]) == ("states", 3)
+    choose(page, "stabiliser", "repetition")
+    page.select_option("#task", GRAPH_TASK)
+    assert (page.input_value("#model"), page.input_value("#samples")) == ("states", "3")
+    assert there.faults == []
+
+
+def test_tasks_that_no_model_knows_are_to_verify_only(visit):
+    page = visit(two_models()).open()
+    texts = page.locator("#task option").all_text_contents
+    assert [text for text in texts() if "verify only" in text] == ["ground state (to verify only)"]
+    choose(page, "ground_state")
+    assert page.text_content("#trained").startswith("No model here was trained on this task")
+    run(page)
+    assert page.text_content("#problem-title").startswith(
+        "No model of this endpoint was trained on ground_state"
+    )
+    page.click("#verify-instead")
+    assert not [text for text in texts() if "verify only" in text]

@@ -3,6 +3,7 @@
 import { Refusal, events, getJson, postJson, storedKey } from "./client.js";
 import { $, copyText, el, number, plural, words } from "./dom.js";
 import { askKey } from "./key.js";
+import { Models } from "./models.js";
 import { qaoaProgram, uniformProgram } from "./programs.js";
 import { hideResult, showResult } from "./results.js";
 import { Statement } from "./statement.js";
@@ -10,7 +11,9 @@ import { said, say, sentence, showInvalid, showProblem } from "./told.js";
 import { Turns, showCandidate } from "./turns.js";
 
 let stated; // what is asked, as it is stated
-let facts = null; // of GET /v1/models, once they may be read
+let models = null; // of GET /v1/models, once they may be read
+let facts = null; // of the model that answers what is asked, else of the endpoint
+let preferred = null; // name of the model that was chosen
 let running = null; // AbortController of what is under way
 let described = null; // the statement whose qubits are listed
 let shown = null; // the statement whose answer is on the page, or being made
@@ -37,6 +40,10 @@ async function start() {
   $("start-baseline").addEventListener("click", () => fillIn(({ baseline_circuit: program }) => program));
   $("verify-instead").addEventListener("click", verifyInstead);
   $("modes").addEventListener("change", showMode);
+  $("model").addEventListener("change", () => {
+    preferred = $("model").value;
+    showModel();
+  });
   $("ask").addEventListener("keydown", submitByKey);
   try {
     const [{ problems }, { tasks }] = await Promise.all([getJson("v1/problems"), getJson("v1/tasks")]);
@@ -55,7 +62,7 @@ async function start() {
 
 async function readFacts() {
   try {
-    [facts] = (await getJson("v1/models")).data;
+    models = new Models((await getJson("v1/models")).data);
   } catch (error) {
     if (!(error instanceof Refusal) || error.status !== 401) throw error;
     $("endpoint").textContent = "this endpoint asks for an API key";
@@ -64,39 +71,48 @@ async function readFacts() {
     if (await askKey(storedKey() ? "The key is not known." : "This endpoint asks for one.")) await readFacts();
     return;
   }
-  const writes = facts.id !== null;
-  $("endpoint").textContent = writes ? `model ${facts.id}` : "verifies circuits; no model here";
-  if (!writes) {
+  $("endpoint").textContent = models.title;
+  if (!models.all.length) {
     document.querySelector("input[name=mode][value=verify]").checked = true;
     $("modes").hidden = true;
   }
-  $("samples").max = facts.max_samples;
-  $("samples").value ||= facts.samples;
-  $("samples").placeholder = facts.samples;
-  $("turns-asked").max = facts.max_turns;
-  $("temperature").placeholder = number(facts.temperature, 2);
-  $("constrained").checked = facts.constrained;
-  options($("ansatz"), [["", "the model's usual"], ...facts.ansatze.map((name) => [name, name])]);
-  options($("device"), facts.devices.map((name) => [name, name === "none" ? "no device" : name]));
+  const { ansatze, devices } = models.limits;
+  options($("ansatz"), [["", "the model's usual"], ...ansatze.map((name) => [name, name])]);
+  options($("device"), devices.map((name) => [name, name === "none" ? "no device" : name]));
   showMode();
 }
 
-/** Whether the model was trained on the task that is asked. */
-const knowsTask = () => !facts || facts.id === null || facts.trained.tasks.includes(stated.task);
-
-/** In a sentence, what the model was trained on. */
-function trainedOn(trained) {
-  if (!knowsTask()) return `The model was not trained on this task (it was on ${trained.tasks.map(taskName).join(", ")}): verify a circuit of your own.`;
-  return stated.isGraph ? trainedOnGraphs(trained) : "The model was trained on this task.";
+/** Show which model answers what is asked, a choice where several may, and take over its limits. */
+function showModel() {
+  if (!models) return;
+  const able = models.knowing(stated.task);
+  const names = able.map(({ id }) => id);
+  if (names.join() !== Array.from($("model").options, ({ value }) => value).join()) {
+    options($("model"), names.map((name) => [name, name]));
+  }
+  const answering = able.find(({ id }) => id === preferred) ?? able[0];
+  $("model").value = answering?.id ?? "";
+  $("model-part").hidden = able.length < 2;
+  $("trained").textContent = models.told(answering, stated);
+  takeLimits(answering ?? models.all[0] ?? models.limits);
 }
 
-const taskName = (name) => (name === "ising" ? "graph problems" : words(name));
-
-function trainedOnGraphs({ primitives, min_qubits: least, max_qubits: most, ansatze, layers }) {
-  const names = ansatze.map((name) => name.replaceAll("_", " ")).join(", ");
-  const depth = layers.length > 1 ? `${layers[0]}–${layers.at(-1)} layers` : plural(layers[0], "layer");
-  return `Trained on ${plural(primitives.length, "problem")} of ${least}–${most} qubits; ${names}; ${depth}.`;
+/** Of the model that answers; what was changed in the form stays. */
+function takeLimits(next) {
+  const before = facts;
+  if (next === before) return;
+  facts = next;
+  const { value } = $("samples");
+  if (value === "" || value === String(before?.samples)) $("samples").value = facts.samples;
+  $("samples").max = facts.max_samples;
+  $("samples").placeholder = facts.samples;
+  $("turns-asked").max = facts.max_turns;
+  $("temperature").placeholder = number(facts.temperature, 2);
+  if (before === null || $("constrained").checked === before.constrained) $("constrained").checked = facts.constrained;
 }
+
+/** Whether a model that is served was trained on the task that is asked. */
+const knowsTask = () => !models || models.know(stated.task);
 
 function options(select, entries) {
   select.replaceChildren(...entries.map(([value, text]) => el("option", { value }, text)));
@@ -106,7 +122,8 @@ function showMode() {
   const own = mode() === "verify";
   $("circuit-part").hidden = !own;
   $("search-part").hidden = own;
-  $("trained").textContent = facts?.id ? trainedOn(facts.trained) : "";
+  stated?.mark((task) => own || !models || models.know(task));
+  showModel();
   $("run").textContent = own ? "Verify the circuit" : "Write circuits";
 }
 
@@ -128,7 +145,7 @@ function verifyInstead() {
 function markStale() {
   $("stale").hidden = shown === null || shown === stated.text;
   $("qubits").hidden = described !== stated.text;
-  $("trained").textContent = facts?.id ? trainedOn(facts.trained) : "";
+  showModel();
 }
 
 /** A first program for the problem, made from what the endpoint says of its qubits. */
@@ -179,7 +196,7 @@ async function run(event) {
       busy(false);
       const known = await askKey(storedKey() ? "The key is not known." : "This endpoint asks for one.");
       if (known) {
-        if (!facts) await readFacts().catch(showProblem);
+        if (!models) await readFacts().catch(showProblem);
         $("ask").requestSubmit();
       }
       return;
@@ -220,6 +237,8 @@ function numberIn(id) {
 
 function searchBody() {
   const body = { ...stated.request };
+  // left out, it is the first that knows the task
+  if ($("model").selectedIndex > 0) body.model = $("model").value;
   // an empty field is left to the endpoint
   for (const [name, id] of [["samples", "samples"], ["turns", "turns-asked"], ["temperature", "temperature"]]) {
     const given = numberIn(id);
@@ -258,7 +277,8 @@ function onEvent(name, data, { turns, body, asked }) {
     turns.samples = data.samples;
     turns.begin(1);
     asked.turns = data.turns;
-    say(`${plural(data.problem.num_qubits, "qubit")}; turn 1 of ${data.turns}: the model writes ${plural(data.samples, "candidate")} …`);
+    const who = models?.several ? data.model : "the model";
+    say(`${plural(data.problem.num_qubits, "qubit")}; turn 1 of ${data.turns}: ${who} writes ${plural(data.samples, "candidate")} …`);
   } else if (name === "grown") {
     turns.grown(data);
   } else if (name === "written") {
@@ -282,7 +302,8 @@ function onEvent(name, data, { turns, body, asked }) {
 
 function showAnswer(answer, asked) {
   const seconds = answer.seconds.generation + answer.seconds.verification;
-  say(`${sentence(answer.message)} (${number(seconds, 1)} s, seed ${answer.seed}).`);
+  const who = models?.several ? `${answer.model}, ` : "";
+  say(`${sentence(answer.message)} (${who}${number(seconds, 1)} s, seed ${answer.seed}).`);
   if (!answer.valid) {
     const why = answer.findings.map(({ kind, message, count }) => `${count} × ${words(kind)}: ${message}`);
     showProblem(new Refusal(200, { message: "No candidate is a valid circuit", hint: why.join("\n") }));

@@ -16,11 +16,23 @@ export class Statement {
     this.changed = changed;
     this.graphs = new Panel(problems, said, () => this.isGraph && changed());
     this.others = new TaskPanel(tasks, () => this.isGraph || changed());
-    const names = [[GRAPHS, "graph problem"], ...tasks.map(({ task }) => [task, words(task)])];
-    $("task").replaceChildren(...names.map(([value, text]) => el("option", { value }, text)));
+    this.names = [[GRAPHS, "graph problem"], ...tasks.map(({ task }) => [task, words(task)])];
+    $("task").replaceChildren(...this.names.map(([value, text]) => el("option", { value }, text)));
     $("task").addEventListener("change", () => this.pick($("task").value));
     const first = problems.find(({ primitive }) => primitive === "vertex_cover") ?? problems[0];
     this.first = first.primitive;
+  }
+
+  /** The family of an instance, null of a graph problem. */
+  get family() {
+    return this.isGraph ? null : this.others.family;
+  }
+
+  /** Say of each task in the list whether a model may be asked about it. */
+  mark(isAsked) {
+    for (const [i, [name, text]] of this.names.entries()) {
+      $("task").options[i].text = isAsked(name) ? text : `${text} (to verify only)`;
+    }
   }
 
   get isGraph() {
