@@ -16,12 +16,15 @@ import yaml
 from ray.autoscaler._private.util import fillout_defaults, validate_config
 from ray.runtime_env import RuntimeEnv
 from ray.scripts.scripts import cli as ray_cli
+from ray.serve._private.build_app import build_app
 from ray.serve.schema import ServeDeploySchema
 
 from quasar.cli.main import build_parser
 from quasar.config import load_config
+from quasar.errors import InputError
 from quasar.serving.declared import application
 from quasar.serving.keys import new_key
+from quasar.system.shipped import MODELS
 from tests.cluster.kubernetes_schema import schema_of
 
 ROOT = Path(__file__).parents[2]
@@ -197,6 +200,7 @@ def test_the_service_declares_the_endpoint(tmp_path):
     new_key("someone", tmp_path / "keys.txt")
     asked = {"config": declared.args["config"], "set": [f"serving.keys_file={tmp_path}/keys.txt"]}
     built = application(asked)
+    assert _deployment_names(built) == {"ingress", "verifier"}  # without a checkpoint
     names = {"writer", *_deployment_names(built)}
     assert {deployment.name for deployment in declared.deployments} <= names
     workers = ray_cluster("rayservice")["workerGroupSpecs"][0]
@@ -205,12 +209,23 @@ def test_the_service_declares_the_endpoint(tmp_path):
 
 
 def _deployment_names(built) -> set[str]:
-    found = {built._bound_deployment.name}
-    arguments = (*built._bound_deployment.init_args, *built._bound_deployment.init_kwargs.values())
-    for argument in arguments:
-        if hasattr(argument, "_bound_deployment"):
-            found |= _deployment_names(argument)
-    return found
+    return {deployment.name for deployment in build_app(built, name="quasar").deployments}
+
+
+def test_a_declared_endpoint_has_a_writer_for_each_model_with_a_gpu(tmp_path):
+    new_key("someone", tmp_path / "keys.txt")
+    keys = f"serving.keys_file={tmp_path}/keys.txt"
+    both = {"checkpoint": ["graph-3m", "tasks-2m"], "set": [keys]}
+    assert _deployment_names(application(both)) == {"ingress", "verifier", "writer"}
+    gpus = {**both, "set": [keys, "serving.gpus_per_replica=1"]}
+    assert _deployment_names(application(gpus)) == {
+        "ingress", "verifier", "writer", "writer-tasks-2m",
+    }  # fmt: skip
+    ingress = application(both)._bound_deployment
+    tasks = [one.config.dataset.tasks for one, _ in ingress.init_args[0]]
+    assert tasks == [*MODELS.values()]  # each with the configuration of its run
+    with pytest.raises(InputError, match="two models to serve are called 'tasks-2m'"):
+        application({**both, "checkpoint": ["tasks-2m", "tasks-2m"]})
 
 
 def test_the_declared_endpoint_refuses_what_it_does_not_know(tmp_path):

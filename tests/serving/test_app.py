@@ -8,9 +8,12 @@ import urllib.request
 
 import pytest
 
+from quasar.cli import settings
+from quasar.cli.main import build_parser
 from quasar.config import load_config
 from quasar.errors import CheckpointError, InputError
 from quasar.schema.verify import GRAPH_EXAMPLE
+from quasar.serving.models import Checkpoint, model_name
 from tests.support.machine import scaled
 from tests.support.ports import free_port
 
@@ -31,10 +34,10 @@ OPTIONS = (
 def url(checkpoint, local_ray):
     from ray import serve
 
-    from quasar.serving.app import serve_checkpoint
+    from quasar.serving.app import serve_checkpoints
 
     config = load_config("published", [*OPTIONS, f"serving.port={free_port()}"])
-    yield serve_checkpoint(checkpoint, config, blocking=False)
+    yield serve_checkpoints([Checkpoint.of(checkpoint, config)], blocking=False)
     serve.shutdown()
 
 
@@ -62,8 +65,6 @@ def ask(
     ],
 )  # fmt: skip
 def test_a_model_is_named_by_its_run(tmp_path, place, name):
-    from quasar.serving.app import model_name
-
     (tmp_path / "first").mkdir()
     (tmp_path / "first/config.yaml").write_text("")
     assert model_name(tmp_path / place) == name
@@ -177,10 +178,40 @@ def test_a_browser_gets_pages(url):
         assert response.headers["Content-Type"].startswith("text/javascript")
 
 
-def test_a_taken_port_is_refused_in_one_line(checkpoint, url):
+def test_the_models_of_the_package_answer_from_one_endpoint(local_ray):
+    """What `quasar serve` serves without a checkpoint: each request by the model of its task."""
     from ray import serve
 
-    from quasar.serving.app import serve_checkpoint
+    from quasar.serving.app import serve_checkpoints
+
+    serve.shutdown()  # Serve keeps the port of an endpoint that was before
+    arguments = build_parser().parse_args(["serve", "--set", f"serving.port={free_port()}"])
+    arguments.prepare = settings.unchanged
+    url = serve_checkpoints(settings.checkpoints_to_serve(arguments), blocking=False)
+    try:
+        asked = {"samples": 8, "seed": 0, "temperature": 0.3}
+        cover = json.loads(ask(url, {"text": "vertex cover of 0-1 1-2 2-3", **asked})[1])
+        assert (cover["model"], cover["optimal"], cover["warnings"]) == ("graph-3m", True, [])
+        ghz = {"text": "prepare a GHZ state on four qubits", **asked}
+        status, text = ask(url, {**ghz, "stream": True})
+        state = json.loads(text.rstrip().rsplit("data: ", 1)[1])
+        assert (status, state["model"], state["success"]) == (200, "tasks-2m", True)
+        assert ask(url, {**ghz, "model": "graph-3m"})[0] == 422
+        six = {"text": "max cut of 0-1 1-2 2-0", "model": "tasks-2m", **asked}
+        assert json.loads(ask(url, six)[1])["model"] == "tasks-2m"
+        with urllib.request.urlopen(f"{url}v1/models", timeout=scaled(30)) as response:
+            listed = [model["id"] for model in json.loads(response.read())["data"]]
+        assert listed[::2] == ["graph-3m", "tasks-2m"]
+        with urllib.request.urlopen(f"{url}readyz", timeout=scaled(30)) as response:
+            assert json.loads(response.read())["waiting"] == []
+    finally:
+        serve.shutdown()
+
+
+def test_a_taken_port_is_refused_in_one_line(checkpoint, local_ray):
+    from ray import serve
+
+    from quasar.serving.app import serve_checkpoints
 
     serve.shutdown()
     with socket.socket() as holder:
@@ -188,24 +219,25 @@ def test_a_taken_port_is_refused_in_one_line(checkpoint, url):
         holder.listen()
         config = load_config("published", [*OPTIONS, f"serving.port={holder.getsockname()[1]}"])
         with pytest.raises(InputError, match=r"serving\.port"):
-            serve_checkpoint(checkpoint, config, blocking=False)
+            serve_checkpoints([Checkpoint.of(checkpoint, config)], blocking=False)
 
 
 def test_a_model_that_does_not_load_is_refused_in_one_line(checkpoint, local_ray, tmp_path):
-    from quasar.serving.app import serve_checkpoint
+    from quasar.serving.app import serve_checkpoints
 
     (tmp_path / "config.json").write_text((checkpoint / "config.json").read_text())
     config = load_config("published", [*OPTIONS, f"serving.port={free_port()}"])
     with pytest.raises(CheckpointError, match=r"model\.safetensors") as caught:
-        serve_checkpoint(tmp_path, config, blocking=False)
+        serve_checkpoints([Checkpoint.of(tmp_path, config)], blocking=False)
     assert "\n" not in str(caught.value)
 
 
 def test_a_directory_without_a_model_is_refused_before_ray_starts(tmp_path):
-    from quasar.serving.app import serve_checkpoint
+    from quasar.serving.app import serve_checkpoints
 
+    missing = Checkpoint.of(tmp_path, load_config("published"))
     with pytest.raises(CheckpointError, match="not a model directory"):
-        serve_checkpoint(tmp_path, load_config("published"), blocking=False)
+        serve_checkpoints([missing], blocking=False)
 
 
 def test_without_a_model_circuits_are_verified_within_limits(local_ray):
