@@ -142,6 +142,8 @@ def test_the_chat_route_has_each_model_twice(two):
         [GRAPH_TASK, "state_preparation"],
     ]
     assert [one["max_qubits"] for one in listed[::2]] == [20, 22]
+    ghz_range = {"family": "ghz", "min_qubits": 3, "max_qubits": 5}
+    assert listed[2]["trained"]["instances"] == {"state_preparation": [ghz_range]}
 
     def chat(name, text):
         body = {"model": name, "messages": [{"role": "user", "content": text}]}

@@ -5,7 +5,7 @@ import { Refusal } from "./client.js";
 import { $, el, words } from "./dom.js";
 import { drawField, label, markField, readField, writeField } from "./fields.js";
 
-const FIRST = new Set(["heisenberg_chain", "ghz", "five_qubit"]); // families to begin with
+const FIRST = new Set(["heisenberg_chain", "ghz", "repetition"]); // families to begin with
 const WHOLE = { instance: { kind: "json", choices: [], optional: false } }; // of a family without fields of its own
 
 const isQubits = (name) => name === "n_qubits";
