@@ -24,7 +24,6 @@ Answer = TypeVar("Answer")
 class CircuitOptions(TypedDict, total=False):
     """What `circuit` and `stream` may be told; what is not given the endpoint chooses."""
 
-    model: str  # which one answers; not given: the first that was trained on the task
     samples: int  # candidates a turn
     turns: int  # model turns; between two turns the model reads what the tool found
     tools: Sequence[ToolName]  # verify, and optimise: angles are made better before it is judged
@@ -38,6 +37,7 @@ class CircuitOptions(TypedDict, total=False):
     seed: int  # same seed, same candidates
     style: StyleName  # how the program is written; not given: as the model wrote it
     draw: bool  # tell in the report how the best circuit is drawn
+    model: str  # which one answers; not given: the first that was trained on the task
 
 
 @dataclass(frozen=True, slots=True)
