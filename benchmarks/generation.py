@@ -192,7 +192,6 @@ def by_both_engines(arguments: argparse.Namespace) -> Table:
 
     def run_by(name: str, *, constrained: bool) -> Callable[[], None]:
         def call() -> None:
-            torch.set_num_threads(arguments.threads)  # vLLM sets its own when it is loaded
             written[f"{name}, {constrained}"] = engines[name].sample(
                 prompts,
                 seeds=range(len(prompts)),
@@ -202,8 +201,9 @@ def by_both_engines(arguments: argparse.Namespace) -> Table:
 
         return call
 
+    threads = torch.get_num_threads()
     table = _table(
-        f"{len(prompts)} answers, {arguments.batch} at a time, {arguments.threads} threads",
+        f"{len(prompts)} answers, {arguments.batch} at a time, torch threads: {threads}",
         ("seconds", "tokens", "tokens/s", "valid", "same"),
     )
     for constrained in (False, True):

@@ -50,6 +50,7 @@ class Sizes:
     prompts: int = 8
     samples: int = 8
     answers: int = 32  # of the evaluation
+    response: int = 384  # most tokens of a program
     rows: int = 64  # decoded together
     tokens: int = 256  # of each of them
     candidates: int = 64  # verified, of each number of qubits
@@ -59,12 +60,12 @@ class Sizes:
 
 FULL = Sizes()
 BESIDE = Sizes(
-    examples=2, steps=2, updates=1, prompts=1, samples=4, answers=2, rows=8, tokens=24,
-    candidates=16,
+    examples=2, steps=2, updates=1, prompts=1, samples=4, answers=2, response=128, rows=8,
+    tokens=24, candidates=16,
 )  # fmt: skip
 REHEARSAL = Sizes(
-    examples=4, steps=2, updates=2, prompts=2, samples=4, answers=4, rows=8, tokens=16,
-    candidates=8, verified=(4, 8), simulated=(10, 14),
+    examples=4, steps=2, updates=2, prompts=2, samples=4, answers=4, response=96, rows=8,
+    tokens=16, candidates=8, verified=(4, 8), simulated=(10, 14),
 )  # fmt: skip
 
 
@@ -104,7 +105,8 @@ class Work:
             "dataset.num_workers": 1 if self.rehearse else 8,
             # Random weights write programs, whose rewards differ, in this way alone.
             "generation.constrained": True,
-            "generation.max_response_tokens": 96 if self.rehearse else 384,
+            # Of a stranger's tokenizer a program takes more tokens.
+            "generation.max_response_tokens": max(sizes.response, 256 if self.model else 0),
             "generation.batch_size": sizes.rows,
             "grpo.iterations": sizes.updates,
             "grpo.prompts_per_step": sizes.prompts,

@@ -24,12 +24,13 @@ import psutil
 from quasar.cli.settings import model_directory
 from quasar.config import GenerationConfig, QuasarConfig, load_config
 from quasar.episodes.sampling import turn_tokens
-from quasar.policy.models import load_chat
+from quasar.policy.models import load_chat, pick_device
 from quasar.schema.circuits import CircuitRequest
 from quasar.serving.planning import plan_search
 from quasar.system.run_paths import RunPaths
 
 START_S = 300.0  # longest start of a server
+_CPU_MEMORY = 0.2  # of the machine's, for vLLM's cache
 Body = dict[str, Any]
 
 
@@ -94,7 +95,10 @@ def vllm(arguments: argparse.Namespace) -> Iterator[Server]:
     command = [arguments.vllm, "-m", "vllm.entrypoints.cli.main", "serve"]
     command += [model_directory(arguments.checkpoint), "--host", "127.0.0.1", "--port", port]
     command += ["--served-model-name", "policy", "--dtype", config.policy.dtype]
-    command += ["--max-model-len", limit, *shlex.split(arguments.vllm_options)]
+    command += ["--max-model-len", limit]
+    if pick_device() == "cpu":  # it refuses to start where not so much of all memory is free
+        command += ["--gpu-memory-utilization", _CPU_MEMORY]
+    command += shlex.split(arguments.vllm_options)
 
     def translate(body: Body) -> Body:
         prompt, drawing = asked.plan(body)

@@ -113,6 +113,21 @@ def test_a_prompt_computed_once_gives_the_same_step(make):
     assert sum(b.padded_tokens for b in batches) < sum(s.counts.total for s in made) + 9 * 27
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_engine_of_the_gpu_benchmark_takes_the_same_step(make, tiny_policy, dtype):
+    """`benchmarks/gpu.py` trains without DeepSpeed where there is none."""
+    from gpu_learner import TorchLearner
+
+    made, settings = sequences(), {"policy": PolicyConfig(dtype=dtype), "config": LearnerConfig()}
+    ours, other = make(dtype=dtype), TorchLearner(tiny_policy, device="cpu", **settings)
+    for _ in range(2):
+        assert step(other, made, budget=32) == pytest.approx(step(ours, made, budget=32), rel=1e-3)
+    got, expected = other.gather_weights(), ours.gather_weights()
+    assert got.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(got[name], value, atol=1e-4, err_msg=name)
+
+
 def test_gradient_checkpointing_changes_nothing(make):
     made = sequences()
     plain, recomputed = make(), make(gradient_checkpointing=True)
