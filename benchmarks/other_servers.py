@@ -98,6 +98,7 @@ def vllm(arguments: argparse.Namespace) -> Iterator[Server]:
     command += ["--model", model_directory(arguments.checkpoint)]
     command += ["--host", "127.0.0.1", "--port", port, "--served-model-name", "policy"]
     command += ["--dtype", config.policy.dtype, "--max-model-len", limit]
+    command += ["--uvicorn-log-level", "error"]  # as the plain one
     if pick_device() == "cpu":  # it refuses to start where not so much of all memory is free
         command += ["--gpu-memory-utilization", _CPU_MEMORY]
     command += shlex.split(arguments.vllm_options)
@@ -124,7 +125,7 @@ def started(command: list[Any], url: str, path: str) -> Iterator[tuple[str, psut
     asking = httpx.Client(base_url=url, timeout=10.0, trust_env=False)
     with asking as client, tempfile.TemporaryFile("w+") as log:
         try:
-            process = subprocess.Popen(list(map(str, command)), stderr=log)
+            process = subprocess.Popen(list(map(str, command)), stdout=log, stderr=log)
         except OSError as error:
             sys.exit(f"{command[0]}: {error.strerror}")
         try:

@@ -113,19 +113,23 @@ def test_a_prompt_computed_once_gives_the_same_step(make):
     assert sum(b.padded_tokens for b in batches) < sum(s.counts.total for s in made) + 9 * 27
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_the_engine_of_the_gpu_benchmark_takes_the_same_step(make, tiny_policy, dtype):
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-3), ("bfloat16", 1e-2)])
+def test_the_engine_of_the_gpu_benchmark_takes_the_same_step(make, tiny_policy, dtype, tolerance):
     """`benchmarks/gpu.py` trains without DeepSpeed where there is none."""
     from gpu_learner import TorchLearner
 
     made, settings = sequences(), {"policy": PolicyConfig(dtype=dtype), "config": LearnerConfig()}
     ours, other = make(dtype=dtype), TorchLearner(tiny_policy, device="cpu", **settings)
+    before = ours.gather_weights()
     for _ in range(2):
-        assert step(other, made, budget=32) == pytest.approx(step(ours, made, budget=32), rel=1e-3)
+        expected = step(ours, made, budget=32)
+        assert step(other, made, budget=32) == pytest.approx(expected, rel=tolerance)
     got, expected = other.gather_weights(), ours.gather_weights()
     assert got.keys() == expected.keys()
     for name, value in expected.items():
-        np.testing.assert_allclose(got[name], value, atol=1e-4, err_msg=name)
+        moved = np.abs(value - before[name]).mean()
+        assert moved > 1e-3, name
+        assert np.abs(got[name] - value).mean() < 0.05 * moved, name
 
 
 def test_gradient_checkpointing_changes_nothing(make):
