@@ -397,7 +397,7 @@ def run(work: Work, device: str) -> Found:
         yield Row("peak memory of the device", "GiB", CUDA, memory.peak / GIB)
     for place in sorted((paths.directory / "evaluation").glob("*/summary.json")):
         valid = read_summary(place).get("valid").value
-        yield Row(f"{place.parent.name}: valid", "", device, valid)
+        yield Row(f"{place.parent.name}: valid", "%", device, valid)
 
 
 class DeviceMemory:
