@@ -10,7 +10,7 @@ against vLLM's own server where there is one.
 Users are closed loops: each sends its next request when it has the answer. All servers draw as
 many candidates a request from the same prompts, alike (`benchmarks/other_servers.py`); only the
 endpoint verifies them, and it alone has a grammar: with --set generation.constrained=false it
-writes freely, too. They are loaded in turns, not at once; "ratio": how many times more the endpoint
+writes freely, too. They run one after the other; "ratio": how many times more the endpoint
 answers. --overload: a burst of many users; --minutes: memory over time; --kill: one writer replica
 and one verifier replica are killed under load. Writes JSON where --output is given.
 """
@@ -130,35 +130,33 @@ def figures(answers: list[Answer]) -> dict[str, float]:
 
 
 def against_others(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Throughput and latency of the servers for each number of users, and the ratios."""
-    found: dict[str, Any] = {}
-    table = Table("users", "server", "requests/s", "p50 s", "p95 s", "p99 s", "failed", "ratio")
-    with contextlib.ExitStack() as running:
-        servers = {"plain": running.enter_context(plain(arguments))}
-        if arguments.vllm:
-            servers["vllm"] = running.enter_context(vllm(arguments))
-        servers["quasar"] = running.enter_context(endpoint(arguments))
-        for server in servers.values():  # compiled parts, caches
+    """Throughput and latency of the servers for each number of users, and the ratios.
+
+    One server at a time, so that none takes cores or memory of another.
+    """
+    servers = {"plain": plain, **({"vllm": vllm} if arguments.vllm else {}), "quasar": endpoint}
+    found: dict[str, Any] = {str(users): {} for users in arguments.users}
+    for name, start in servers.items():
+        with start(arguments) as server:
+            # compiled parts, caches
             asyncio.run(load(server, users=2, seconds=3.0, samples=arguments.samples))
-        for users in arguments.users:
-            rows: dict[str, Any] = {}
-            for name, server in servers.items():
+            for users in arguments.users:
                 answers = asyncio.run(
                     load(server, users=users, seconds=arguments.seconds, samples=arguments.samples)
                 )
-                rows[name] = figures(answers)
-            ours = rows["quasar"]["per_second"]
-            for name, row in rows.items():
-                row["ratio"] = ours / row["per_second"]  # of the endpoint to it
-                table.add_row(
-                    str(users),
-                    name,
-                    f"{row['per_second']:.2f}",
-                    *(f"{row[p]:.3f}" for p in ("p50_s", "p95_s", "p99_s")),
-                    f"{row['failed_share']:.1%}",
-                    "" if name == "quasar" else f"{row['ratio']:.2f}",
-                )
-            found[str(users)] = rows
+                found[str(users)][name] = figures(answers)
+    table = Table("users", "server", "requests/s", "p50 s", "p95 s", "p99 s", "failed", "ratio")
+    for users, rows in found.items():
+        for name, row in rows.items():
+            row["ratio"] = rows["quasar"]["per_second"] / row["per_second"]
+            table.add_row(
+                users,
+                name,
+                f"{row['per_second']:.2f}",
+                *(f"{row[p]:.3f}" for p in ("p50_s", "p95_s", "p99_s")),
+                f"{row['failed_share']:.1%}",
+                "" if name == "quasar" else f"{row['ratio']:.2f}",
+            )
     Console().print(table)
     return found
 
