@@ -22,13 +22,12 @@ from typing import Any
 import httpx
 import psutil
 
-from quasar.cli.settings import model_directory
 from quasar.config import GenerationConfig, QuasarConfig, load_config
 from quasar.episodes.sampling import turn_tokens
 from quasar.policy.models import load_chat, pick_device
 from quasar.schema.circuits import CircuitRequest
 from quasar.serving.planning import plan_search
-from quasar.system.run_paths import RunPaths
+from quasar.system.run_paths import RunPaths, model_directory
 
 START_S = 300.0  # longest start of a server
 _CPU_MEMORY = 0.2  # of the machine's, for vLLM's cache
