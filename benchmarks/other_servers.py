@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,10 @@ import psutil
 
 from quasar.config import GenerationConfig, QuasarConfig, load_config
 from quasar.episodes.sampling import turn_tokens
+from quasar.episodes.turns import TextDeltas, WriteRequest, Written
 from quasar.policy.models import load_chat, pick_device
 from quasar.schema.circuits import CircuitRequest
+from quasar.serving.models import ServedModel, ServedModels
 from quasar.serving.planning import plan_search
 from quasar.system.run_paths import RunPaths, model_directory
 
@@ -56,11 +58,17 @@ def own_config(arguments: argparse.Namespace) -> QuasarConfig:
     return load_config(source, arguments.overrides)
 
 
+async def unwritten(request: WriteRequest) -> AsyncGenerator[TextDeltas | Written, None]:
+    """Of a model whose requests are planned here and written elsewhere."""
+    raise NotImplementedError
+    yield
+
+
 class Asked:
     """What the endpoint would ask its model for."""
 
     def __init__(self, arguments: argparse.Namespace):
-        self._config = own_config(arguments)
+        self._models = ServedModels([ServedModel("policy", own_config(arguments), unwritten)])
         self.chat = load_chat(model_directory(arguments.checkpoint))
         self._known: dict[str, tuple[list[int], GenerationConfig]] = {}  # by problem
 
@@ -68,7 +76,7 @@ class Asked:
         """The prompt of a request, and how its candidates are drawn; worked out once a problem."""
         key = json.dumps(body["problem"])
         if key not in self._known:
-            plan = plan_search(CircuitRequest(**body), self._config, stream=False)
+            plan = plan_search(CircuitRequest(**body), self._models, stream=False)
             self._known[key] = self.chat.prompt_ids(plan.messages), plan.generation
         return self._known[key]
 
