@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from gpu_stages import CUDA, Found, Note, Row, Work, peak
+from gpu_stages import peak
+from gpu_work import CUDA, Found, Note, Row, Work
 
 from quasar.config import LearnerConfig, PolicyConfig
 from quasar.datasets.io import read_records

@@ -6,7 +6,8 @@ from importlib.util import find_spec
 
 import gpu
 import pytest
-from gpu_stages import CPU, CUDA, STAGES, Note, Row, Work
+from gpu_stages import STAGES
+from gpu_work import CPU, CUDA, Note, Row, Work
 from transformers import AutoConfig, AutoTokenizer
 
 
