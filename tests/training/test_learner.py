@@ -23,7 +23,6 @@ from quasar.training.state import CheckpointStore, RunState
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.slow
-RANDOM = np.random.default_rng(5)
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +54,11 @@ def make(process_group, tiny_policy):
     return learner
 
 
-def sequences(count=6):
-    made = []
+def sequences(count=6, seed=5):
+    random, made = np.random.default_rng(seed), []
     for i in range(count):
-        ids = RANDOM.integers(5, 200, 10 + 3 * i).astype(np.int32)
-        old = RANDOM.normal(-6.0, 0.1, len(ids) - 4).astype(np.float32)
+        ids = random.integers(5, 200, 10 + 3 * i).astype(np.int32)
+        old = random.normal(-6.0, 0.1, len(ids) - 4).astype(np.float32)
         tokens = TokenSequence(ids[:4], ids[4:], np.ones(len(ids) - 4), old)
         made.append(TrainingSequence.of(tokens, (-1.0) ** i))
     return made
@@ -96,7 +95,8 @@ def test_gradient_accumulation_is_one_step_on_all_tokens(make):
 
 
 def test_a_prompt_computed_once_gives_the_same_step(make):
-    prompts = [RANDOM.integers(5, 200, n).astype(np.int32) for n in (9, 17, 1)]
+    random = np.random.default_rng(5)
+    prompts = [random.integers(5, 200, n).astype(np.int32) for n in (9, 17, 1)]
     made = []
     for i, s in enumerate(sequences(9)):
         prompt = prompts[i % 3]
@@ -113,9 +113,15 @@ def test_a_prompt_computed_once_gives_the_same_step(make):
     assert sum(b.padded_tokens for b in batches) < sum(s.counts.total for s in made) + 9 * 27
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-3), ("bfloat16", 1e-2)])
-def test_the_engine_of_the_gpu_benchmark_takes_the_same_step(make, tiny_policy, dtype, tolerance):
-    """`benchmarks/gpu.py` trains without DeepSpeed where there is none."""
+@pytest.mark.parametrize(
+    ("dtype", "tolerance", "apart"), [("float32", 1e-3, 0.05), ("bfloat16", 1e-2, 0.2)]
+)
+def test_the_engine_of_the_gpu_benchmark_takes_the_same_step(
+    make, tiny_policy, dtype, tolerance, apart
+):
+    """`benchmarks/gpu.py` trains without DeepSpeed where there is none. apart: of weights, in units
+    of what they moved; those near 1 have steps of 0.004 in bfloat16, a third of it.
+    """
     from gpu_learner import TorchLearner
 
     made, settings = sequences(), {"policy": PolicyConfig(dtype=dtype), "config": LearnerConfig()}
@@ -129,7 +135,7 @@ def test_the_engine_of_the_gpu_benchmark_takes_the_same_step(make, tiny_policy, 
     for name, value in expected.items():
         moved = np.abs(value - before[name]).mean()
         assert moved > 1e-3, name
-        assert np.abs(got[name] - value).mean() < 0.05 * moved, name
+        assert np.abs(got[name] - value).mean() < apart * moved, name
 
 
 def test_gradient_checkpointing_changes_nothing(make):
@@ -180,7 +186,11 @@ def test_entropy_bonus_keeps_the_entropy_up(make):
     for coefficient in (0.0, 1.0):
         learner = make()
         for _ in range(6):
-            results[coefficient] = step(learner, made, entropy_coefficient=coefficient)["entropy"]
+            settings = {
+                "rate": 1e-3,
+                "entropy_coefficient": coefficient,
+            }  # larger steps may overshoot
+            results[coefficient] = step(learner, made, **settings)["entropy"]
     assert results[1.0] > results[0.0]
 
 
