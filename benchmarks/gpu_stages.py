@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from gpu_batch import energies_alone, qaoa_problem
 from gpu_work import CPU, CUDA, Found, Note, Row, Work
 
 GIB = 2**30
@@ -134,6 +135,7 @@ def verification(work: Work, device: str) -> Found:
             _, known = verified(kernels, problem, texts[:4])
         worst = max(abs(a - b) for a, b in zip(found, known, strict=False))
         yield Row(f"{n} qubits: largest difference of ⟨H⟩ from the kernels", "", device, worst)
+        yield from energies_alone(n, work.sizes(device).candidates, device, rehearse=work.rehearse)
 
 
 def verified(verifier: Any, problem: Any, texts: Sequence[str]) -> tuple[float, list[float]]:
@@ -150,16 +152,10 @@ def verified(verifier: Any, problem: Any, texts: Sequence[str]) -> tuple[float, 
 
 
 def qaoa_candidates(num_qubits: int, count: int) -> tuple[Any, list[str]]:
-    """An independent set of a 3-regular graph, and QAOA circuits of two layers at random angles."""
-    import networkx as nx
-    import numpy as np
-
+    """A problem, and QAOA programs for it."""
     from quasar.circuits.ansatz.qaoa import qaoa_circuit
-    from quasar.problems import build_instance
 
-    graph = nx.random_regular_graph(3, num_qubits, seed=1)
-    problem = build_instance("maximum_independent_set", nx.node_link_data(graph, edges="edges"))
-    angles = np.random.default_rng(num_qubits).uniform(-1.0, 1.0, (count, 2, 2))
+    problem, angles = qaoa_problem(num_qubits, count)
     return problem, [
         qaoa_circuit(problem.hamiltonian, tuple(gammas), tuple(betas)).to_qasm()
         for gammas, betas in angles.tolist()

@@ -38,9 +38,10 @@ def test_random_weights_have_the_shape_of_qwen3_and_more_tokens_than_the_tokeniz
 def test_torch_gives_the_energies_of_the_kernels(work):
     found = values("verification", work)
     differences = [v for name, v in found.items() if "difference" in name]
-    assert len(differences) == 2
+    assert len(differences) == 4
     assert max(differences) < 1e-9
     assert found["8 qubits"] > 0 < found["8 qubits, torch"]
+    assert found["8 qubits, ⟨H⟩ alone"] > 0 < found["8 qubits, ⟨H⟩ alone, in one batch"]
 
 
 def test_both_simulators_are_timed(work):
