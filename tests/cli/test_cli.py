@@ -1,8 +1,6 @@
 import argparse
-import errno
 import json
 import logging
-import os
 import re
 import subprocess
 import sys
@@ -16,9 +14,10 @@ import quasar
 from quasar.cli import settings
 from quasar.cli.commands import jobs as commands
 from quasar.cli.main import build_parser, main
-from quasar.config import load_config, to_commented_yaml
+from quasar.config import load_config
 from quasar.problems import build_instance, problem_names
 from quasar.system.run_paths import RunPaths
+from tests.cli.refusals import ROW, refused
 
 QUASAR = [sys.executable, "-m", "quasar"]
 COMMANDS = (
@@ -41,44 +40,6 @@ COMMANDS = (
     ["plan"],
     ["doctor"],
 )
-ROW = {
-    "sample_index": 0,
-    "problem_type": "vertex_cover",
-    "optimization_type": "qaoa",
-    "n_qubits": 2,
-    "n_layers": 1,
-    "graph": {
-        "directed": False,
-        "multigraph": False,
-        "graph": {},
-        "nodes": [{"id": 0}, {"id": 1}],
-        "edges": [{"source": 0, "target": 1}],
-    },
-    "problem_specific_attributes": None,
-    "cost_hamiltonian": "0.5 * (Z(0) @ Z(1))",
-    "reference_circuit": "",
-}
-
-
-@pytest.fixture(autouse=True)
-def _keep_process_state(monkeypatch):
-    """`main` sets log levels and PATH for a process of its own; here it shares ours."""
-    monkeypatch.setenv("PATH", os.environ["PATH"])
-    levels = {name: logging.getLogger(name).level for name in (None, "quasar")}
-    yield
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
-
-
-def refused(capsys, *arguments: str) -> str:
-    """The one line that a command with bad input answers; checks exit code 2 and nothing else."""
-    assert main(list(arguments)) == 2
-    captured = capsys.readouterr()
-    lines = captured.err.strip().splitlines()
-    assert captured.out == ""
-    assert len(lines) == 1
-    assert lines[0].startswith("quasar: ")
-    return lines[0]
 
 
 def refused_by_parser(capsys, *arguments: str) -> str:
@@ -498,170 +459,3 @@ def test_every_command_refuses_settings_that_there_are_not(command, tmp_path, mo
     assert "unknown key 'nonsense'" in refused(capsys, *words, "--set", "nonsense=1")
     assert "no such preset or file" in refused(capsys, *words, "--config", "nowhere.yaml")
     assert {path.name for path in tmp_path.iterdir()} == {"problems.jsonl"}
-
-
-# A run's own configuration -----------------------------------------------------------------------
-
-
-@pytest.fixture
-def run(tmp_path):
-    """A run that is not as the laptop's preset says."""
-    run = RunPaths(tmp_path / "mine")
-    run.final_model.mkdir(parents=True)
-    (run.final_model / "config.json").write_text("{}")
-    settings = ["run.name=mine", "generation.max_prompt_tokens=999", "serving.port=8123"]
-    settings += ["dataset.prompts=free", "dataset.ansatze=[sim_5]"]
-    run.config_file.write_text(to_commented_yaml(load_config("published", settings)))
-    return run
-
-
-def loaded(*words: str):
-    arguments = build_parser().parse_args(list(words))
-    arguments.prepare = settings.unchanged
-    if words[0] != "serve":
-        return settings.load(arguments)
-    (served,) = settings.checkpoints_to_serve(arguments)
-    return served.config
-
-
-GENERATE = ["generate", "--problems", "p", "--samples", "1", "--output", "o"]
-
-
-@pytest.mark.parametrize("command", [["serve"], GENERATE], ids=["serve", "generate"])
-@pytest.mark.parametrize("inside", ["", "model/final"])
-def test_a_checkpoint_brings_its_configuration(command, inside, run, caplog):
-    named = [*command, "--checkpoint", str(run.directory / inside)]
-    found = loaded(*named)
-    assert (found.generation.max_prompt_tokens, found.serving.port) == (999, 8123)
-    assert "the model was trained with" not in caplog.text
-    other = loaded(*named, "--set", "serving.port=9000")
-    assert (other.generation.max_prompt_tokens, other.serving.port) == (999, 9000)
-    preset = loaded(*named, "--config", "laptop")
-    assert preset == load_config("laptop")
-    clash = "dataset.prompts is 'compact', the model was trained with 'free'"
-    assert clash in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("command", "other"),
-    [
-        (["serve", "--checkpoint", "a"], "--checkpoint a"),
-        ([*GENERATE, "--checkpoint", "a"], "--checkpoint a"),
-        ([*GENERATE, "--endpoint", "http://127.0.0.1:9/v1", "--model", "m"], "--endpoint"),
-        (["ask", "max cut of 0-1", "--checkpoint", "a"], "--checkpoint a"),
-        (["ask", "max cut of 0-1", "--url", "http://127.0.0.1:9"], "--url"),
-        (["bench", "--baseline", "greedy", "--output", "o.json"], "--endpoint"),
-    ],
-    ids=lambda value: value[0] if isinstance(value, list) else value,
-)
-def test_two_models_are_refused(command, other, capsys):
-    said = refused(capsys, *command, "--set", "policy.model=b")
-    assert f"{other} and --set policy.model: name one of them" in said
-
-
-def test_a_model_of_no_run_is_asked_in_the_published_style(tmp_path):
-    assert loaded("serve", "--checkpoint", str(tmp_path)) == load_config("published")
-
-
-# Places that cannot be written to ----------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        ["train", "--set", "run.directory=PLACE"],
-        ["sft", "--set", "run.directory=PLACE"],
-        ["sweep", "--preset", "ablation", "--set", "run.directory=PLACE"],
-        ["dataset", "generate", "--output", "PLACE"],
-        ["dataset", "traces", "--problems", "FILE", "--output", "PLACE"],
-        ["dataset", "export", "DIR", "--output", "PLACE"],
-        ["dataset", "import", "FILE", "--output", "PLACE"],
-        ["dataset", "describe", "FILE", "--output", "PLACE"],
-        ["solve", "--problems", "FILE", "--output", "PLACE"],
-        ["generate", "--checkpoint", "x", "--problems", "FILE", "--samples", "1",
-         "--output", "PLACE"],
-        ["evaluate", "--problems", "FILE", "--generations", "GENERATIONS", "--output", "PLACE"],
-        ["keys", "new", "--id", "me", "--file", "PLACE"],
-    ],
-    ids=lambda command: " ".join(command[:2]),
-)  # fmt: skip
-@pytest.mark.parametrize("place", ["/proc/x/g", "file/g", "/dev/full/g", "long"])
-def test_a_place_that_cannot_be_written_to_is_one_line(command, place, tmp_path, capsys):
-    (tmp_path / "file").write_text("")
-    problems, generations = tmp_path / "train.jsonl", tmp_path / "g.jsonl"
-    problems.write_text(json.dumps(ROW) + "\n")
-    generations.write_text('{"sample_index": 0, "completions": ["x"]}\n')
-    where = {"file/g": str(tmp_path / "file" / "g"), "long": str(tmp_path / ("x" * 300) / "g")}
-    names = {"PLACE": where.get(place, place), "FILE": str(problems), "DIR": str(tmp_path)}
-    names["GENERATIONS"] = str(generations)
-    words = []
-    for word in command:
-        for name, value in names.items():
-            word = word.replace(name, value)
-        words.append(word)
-    code = main(words)
-    captured = capsys.readouterr()
-    said = [line for line in captured.err.splitlines() if line.startswith("quasar: ")]
-    assert (code, len(said)) == (2, 1), captured.err
-    assert "Traceback" not in captured.err
-    named = names["PLACE"]
-    assert any(part in said[0] for part in (named, str(Path(named).parent)))
-
-
-@pytest.mark.parametrize(
-    ("number", "part"),
-    [
-        (errno.ENOSPC, "free space there"),
-        (errno.EROFS, "Read-only file system; choose another place"),
-        (errno.EACCES, "Permission denied; choose another place, or make it writable"),
-    ],
-)
-def test_a_full_or_read_only_disk_is_one_line_and_other_faults_keep_their_traceback(
-    number, part, monkeypatch, capsys
-):
-    def fails(arguments):
-        raise OSError(number, os.strerror(number), "/data/runs")
-
-    monkeypatch.setattr(commands, "doctor", fails)
-    line = refused(capsys, "doctor")
-    assert line.startswith("quasar: /data/runs: ")
-    assert part in line
-    number = errno.EBADF
-    with pytest.raises(OSError, match="Bad file descriptor"):
-        main(["doctor"])
-
-
-@pytest.mark.parametrize(
-    ("called", "on_path", "told"),
-    [
-        (".venv/bin/quasar", True, ".venv/bin/quasar"),  # as make calls it, with it on its PATH
-        ("PLACE/.venv/bin/quasar", True, "quasar"),  # found by the shell
-        ("PLACE/.venv/bin/quasar", False, ".venv/bin/quasar"),
-        ("-m", False, ".venv/bin/quasar"),
-    ],
-)
-def test_the_next_command_is_called_as_this_one_was(called, on_path, told, tmp_path):
-    programs = tmp_path / ".venv" / "bin"
-    programs.mkdir(parents=True)
-    (programs / "python").symlink_to(sys.executable)
-    for name in ("quasar", "mlflow"):
-        text = f"#!{programs}/python\nfrom quasar.system.invocation import command\n"
-        (programs / name).write_text(text + "print(command('quasar'), command('mlflow'))\n")
-        (programs / name).chmod(0o755)
-    path = f"{programs}:/usr/bin" if on_path else "/usr/bin"
-    words = [called.replace("PLACE", str(tmp_path))]
-    if called == "-m":
-        script = (
-            "from quasar.system.invocation import command as c; print(c('quasar'), c('mlflow'))"
-        )
-        words = [str(programs / "python"), "-c", script]
-    root = str(Path(__file__).parents[2])
-    packages = os.pathsep.join([root, *filter(None, sys.path)])
-    done = subprocess.run(
-        words,
-        cwd=tmp_path,
-        env={"PATH": path, "PYTHONPATH": packages},
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout.split() == [told, told.replace("quasar", "mlflow")], done.stderr
