@@ -30,6 +30,7 @@ from quasar.config.learning import (
 )
 from quasar.config.policy import (
     GenerationConfig,
+    OptimiseMethod,
     PolicyConfig,
     RemoteConfig,
     ToolName,
@@ -64,6 +65,7 @@ __all__ = [
     "ImproveConfig",
     "LearnerConfig",
     "NoiseConfig",
+    "OptimiseMethod",
     "PolicyConfig",
     "QuasarConfig",
     "RemoteConfig",

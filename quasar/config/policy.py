@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from quasar.config.section import PLACE, RESUMES, Section
 
 ToolName = Literal["verify", "optimise"]
+OptimiseMethod = Literal["gradient", "published"]
 OmittedName = Literal["temperature", "top_p", "seed", "max_tokens"]
 
 
@@ -204,8 +205,14 @@ class GenerationConfig(Section):
     optimise_evaluations: int = Field(
         default=50,
         ge=1,
-        le=1000,
+        le=2000,
         description="most gradient evaluations that one call of the optimise tool spends",
+    )
+    optimise_method: OptimiseMethod = Field(
+        default="gradient",
+        description="what the optimise tool does to a program; gradient: a descent (L-BFGS) of the energy "
+        "from its own angles; published: the rule of the published references on its family, from "
+        "the rule's own angles, graph problems alone",
     )
     batch_size: int = Field(
         default=128,

@@ -50,6 +50,7 @@ _THAT_COUNT = (
     "generation.tool_format",
     "generation.tools",
     "generation.optimise_evaluations",
+    "generation.optimise_method",
     "generation.max_response_tokens",
     "generation.max_turns",
     "generation.turn_tokens",

@@ -11,8 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from quasar.config import GenerationConfig, RewardConfig
+from quasar.config import GenerationConfig, OptimiseMethod, RewardConfig
+from quasar.datasets.published_rule import PublishedRuleRequest
 from quasar.episodes.task import EpisodeTask
+from quasar.errors import InputError
 from quasar.policy.tool_calls import OPTIMISE_NAME, TOOL_NAME, called_circuit
 from quasar.tasks.base import TaskInstance
 from quasar.verification.observation import observation_text
@@ -104,13 +106,15 @@ class VerifyTool:
 
 @dataclass(frozen=True, slots=True)
 class OptimiseTool:
-    """Makes a program's angles better by a bounded number of gradient evaluations, and verifies the
+    """Makes a program's angles better by a bounded number of gradient evaluations (or applies the
+    published rule to its family, as `generation.optimise_method` says), and verifies the
     result: the optimised program is the answer, and its grade counts. Each call costs
     `reward.optimise_cost`, also one of a program that is not valid.
     """
 
     reward: RewardConfig
     evaluations: int
+    method: OptimiseMethod = "gradient"
     draw: bool = False
     name: str = OPTIMISE_NAME
     takes_programs: bool = True
@@ -121,6 +125,11 @@ class OptimiseTool:
 
     def check(self, task: EpisodeTask, argument: str, *, may_follow: bool) -> ReportRequest:
         if isinstance(task.problem, TaskInstance):
+            if self.method == "published":
+                raise InputError(
+                    f"generation.optimise_method=published has no circuits of task "
+                    f"'{task.problem.task}': take gradient, or graph problems alone"
+                )
             return TaskOptimisationRequest(
                 task.problem,
                 argument,
@@ -128,7 +137,8 @@ class OptimiseTool:
                 draw=self.draw,
                 evaluations=self.evaluations,
             )
-        return OptimisationRequest(
+        request = PublishedRuleRequest if self.method == "published" else OptimisationRequest
+        return request(
             task.problem,
             argument,
             diagnose=may_follow,
@@ -156,7 +166,8 @@ def make_tools(
     """The tools of `generation.tools`, the one that grades first."""
     tools: list[Tool] = [VerifyTool(reward, draw=draw)]
     if "optimise" in generation.tools:
-        tools.append(OptimiseTool(reward, generation.optimise_evaluations, draw=draw))
+        evaluations, method = generation.optimise_evaluations, generation.optimise_method
+        tools.append(OptimiseTool(reward, evaluations, method, draw=draw))
     return tools
 
 

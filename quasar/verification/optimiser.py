@@ -105,14 +105,9 @@ class OptimisationRequest(VerificationRequest):
 
 def optimise(text: str, facts: ProblemFacts, bounds: Bounds) -> OptimisedProgram | str:
     """The program of an answer at better angles, or in one line why there is none."""
-    if not facts.enumerated:
-        return (
-            f"the problem has {facts.problem.num_qubits} qubits; programs of up to "
-            f"{MAX_ENUMERATED_QUBITS} are optimised"
-        )
-    circuit = read_answer(text, bounds.limits)
-    if isinstance(circuit, Diagnostic) or wrong_qubit_count(circuit, facts.problem.num_qubits):
-        return "the program is not valid"
+    circuit = circuit_to_optimise(text, facts, bounds)
+    if isinstance(circuit, str):
+        return circuit
     program = extract_program(text)
     found = _free(circuit, facts, program)
     if isinstance(found, str):
@@ -137,6 +132,19 @@ def optimise(text: str, facts: ProblemFacts, bounds: Bounds) -> OptimisedProgram
     )
 
 
+def circuit_to_optimise(text: str, facts: ProblemFacts, bounds: Bounds) -> Circuit | str:
+    """The circuit of an answer that can be optimised as far as its size goes, or why not."""
+    if not facts.enumerated:
+        return (
+            f"the problem has {facts.problem.num_qubits} qubits; programs of up to "
+            f"{MAX_ENUMERATED_QUBITS} are optimised"
+        )
+    circuit = read_answer(text, bounds.limits)
+    if isinstance(circuit, Diagnostic) or wrong_qubit_count(circuit, facts.problem.num_qubits):
+        return "the program is not valid"
+    return circuit
+
+
 def optimise_random_start(
     program: str, facts: ProblemFacts, bounds: Bounds, rng: np.random.Generator
 ) -> str | None:
@@ -145,10 +153,8 @@ def optimise_random_start(
 
     γ is in radians per standard deviation of the energies.
     """
-    if not facts.enumerated:
-        return None
-    circuit = read_answer(program, bounds.limits)
-    if isinstance(circuit, Diagnostic) or wrong_qubit_count(circuit, facts.problem.num_qubits):
+    circuit = circuit_to_optimise(program, facts, bounds)
+    if isinstance(circuit, str):
         return None
     found = _free(circuit, facts, program)
     if isinstance(found, str):

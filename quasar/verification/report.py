@@ -200,7 +200,8 @@ class Drawing:
 class OptimisedProgram:
     """What the optimise tool made of the given program; the rest of the report is of `program`.
 
-    Its energy is never above the given one's. family: whose independent parameters were moved; None
+    Its energy is never above the given one's, but by the published rule, which does not ask for it.
+    family: whose independent parameters were moved; None
     where every angle was. parameters: of `program`, as printed: g1, b1, g2, … of QAOA, in the
     program's own units, else a0, a1, … in radians; empty where no better angles were found.
     """

@@ -45,6 +45,7 @@ MAX_ADDITIONS = 100  # gates of an adaptive circuit, those counted whose angle s
 POOL_ANGLE = 0.001  # radians, of every gate of the pool while their gradients are compared
 LEAST_GRADIENT = 3e-3  # the gate that is below it is the last one
 DESCENT_STEPS, DESCENT_STEP = 10, 0.5  # on the angle of the new gate alone
+MOST_EVALUATIONS = 2000  # gradient evaluations of a whole run: QAOA's four tries
 
 Gradient = Callable[[np.ndarray], np.ndarray]
 Distribution = Callable[[np.ndarray], np.ndarray]
@@ -64,33 +65,44 @@ def require_published(family: Ansatz) -> None:
 
 
 def solve_published(
-    family: Ansatz, problem: ProblemInstance, rng: np.random.Generator, *, layers: int
+    family: Ansatz,
+    problem: ProblemInstance,
+    rng: np.random.Generator,
+    *,
+    layers: int,
+    evaluations: int = MOST_EVALUATIONS,
 ) -> tuple[Ansatz, np.ndarray, int]:
     """(the family, for the adaptive one with its gates; parameters; gradient evaluations).
 
     Parameters are in radians, rounded to four decimals as the benchmark keeps them. At most 2000
-    evaluations for QAOA, 1500 for a template, 1100 for an adaptive circuit. Raises NotAccepted;
+    evaluations for QAOA, 1500 for a template, 1100 for an adaptive circuit; evaluations: fewer,
+    where the rule is not at its end by then it has no circuit. Raises NotAccepted;
     InputError as `require_published`.
     """
     require_published(family)
     spectrum = problem.spectrum
     if family.family == "adaptive":
-        solved = _grow(problem.num_qubits, spectrum)
+        solved = _grow(problem.num_qubits, spectrum, evaluations)
     else:
-        solved = _descend(family, problem, rng, layers=layers)
+        solved = _descend(family, problem, rng, layers=layers, evaluations=evaluations)
     if solved is None:
         raise NotAccepted(
             f"{problem.primitive}, {problem.num_qubits} qubits: teacher 'published' has no circuit "
-            f"of ansatz '{family.name}' (no ground state became the most probable one); take "
-            "another ansatz or seed, or teacher 'solver'"
+            f"of ansatz '{family.name}' (no ground state became the most probable one in at most "
+            f"{evaluations} gradient evaluations); take another ansatz or seed, or teacher 'solver'"
         )
     return solved
 
 
 def _descend(
-    family: Ansatz, problem: ProblemInstance, rng: np.random.Generator, *, layers: int
+    family: Ansatz,
+    problem: ProblemInstance,
+    rng: np.random.Generator,
+    *,
+    layers: int,
+    evaluations: int,
 ) -> tuple[Ansatz, np.ndarray, int] | None:
-    """QAOA or a template; None after the last try."""
+    """QAOA or a template; None after the last try, or where the evaluations are spent."""
     if family.family == "qaoa":
         gradient, distribution = _of_qaoa(problem.spectrum)
         num_parameters = 2 * layers
@@ -98,14 +110,16 @@ def _descend(
         circuit = family.circuit(problem.hamiltonian, layers=layers)
         gradient, distribution = _of_template(circuit, problem.spectrum)
         num_parameters = circuit.num_parameters
-    evaluations = 0
+    spent = 0
     for width in START_WIDTHS[family.family]:
         point = width * rng.random(num_parameters)
         for _ in range(MAX_STEPS // CHUNK):
+            if spent + CHUNK > evaluations:
+                return None
             point = adamw_chunk(gradient, point)
-            evaluations += CHUNK
+            spent += CHUNK
             if is_accepted(distribution(point), problem.spectrum):
-                return family, np.round(point, PUBLISHED_DECIMALS), evaluations
+                return family, np.round(point, PUBLISHED_DECIMALS), spent
     return None
 
 
@@ -155,14 +169,19 @@ def _of_template(
     return gradient, lambda point: probabilities(encoded, circuit.angles(point))
 
 
-def _grow(num_qubits: int, spectrum: Spectrum) -> tuple[Ansatz, np.ndarray, int] | None:
+def _grow(
+    num_qubits: int, spectrum: Spectrum, evaluations: int
+) -> tuple[Ansatz, np.ndarray, int] | None:
     """The greedy circuit without the gates whose angle is 0 to four decimals; None: no circuit."""
     start = Circuit(num_qubits, tuple(Gate("h", (q,)) for q in range(num_qubits)))
     state = statevector(encode(start))
     pool = published_pool(num_qubits)
     gates: list[Gate] = []
-    evaluations, largest = 0, math.inf
+    spent, largest = 0, math.inf
     while pool and len(gates) < MAX_ADDITIONS and largest >= LEAST_GRADIENT:
+        spent += 1 + DESCENT_STEPS
+        if spent > evaluations:
+            return None
         slopes = np.abs(_gradient(num_qubits, pool, spectrum, state))
         place = int(slopes.argmax())
         largest = float(slopes[place])
@@ -172,7 +191,6 @@ def _grow(num_qubits: int, spectrum: Spectrum) -> tuple[Ansatz, np.ndarray, int]
             angle -= DESCENT_STEP * float(_gradient(num_qubits, [tried], spectrum, state)[0])
         gates.append(Gate(chosen.name, chosen.qubits, (angle,)))
         state = statevector(encode(Circuit(num_qubits, (gates[-1],))), start=state)
-        evaluations += 1 + DESCENT_STEPS
     # The state is real, where rx, rz, crx and crz have no slope: they are added with the angle 0.
     kept = [
         (gate, angle)
@@ -182,7 +200,7 @@ def _grow(num_qubits: int, spectrum: Spectrum) -> tuple[Ansatz, np.ndarray, int]
     if not kept or not is_accepted(squares(state), spectrum):
         return None
     ansatz = Adaptive(tuple((gate.name, gate.qubits) for gate, _ in kept))
-    return ansatz, np.array([angle for _, angle in kept]), evaluations
+    return ansatz, np.array([angle for _, angle in kept]), spent
 
 
 def published_pool(num_qubits: int) -> list[Gate]:
