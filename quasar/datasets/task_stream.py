@@ -83,5 +83,5 @@ class TaskStream:
                 return instance, found.record.problem.reference_circuit or ""
         raise ProblemError(
             f"{name}: no training example in {_ATTEMPTS} draws; name larger families in "
-            "dataset.instances"
+            "dataset.instances, or fewer qubits, whose answers are shorter"
         )

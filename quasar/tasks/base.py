@@ -289,6 +289,10 @@ class Task(ABC, Generic[Instance, Facts, Found]):
         """
         return self.reference(instance, self.facts(instance))
 
+    def aimed(self, instance: Instance) -> Mapping[str, float]:
+        """The parts that the reference reaches, and what each of them is at least."""
+        return dict.fromkeys(self.aims or tuple(self.parts), 0.99)
+
     @abstractmethod
     def shortcuts(self, instance: Instance, facts: Facts) -> Mapping[str, Circuit]:
         """Tempting wrong answers by name: none has a part above 0, none succeeds."""

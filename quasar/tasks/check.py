@@ -18,7 +18,6 @@ from quasar.errors import TaskError
 from quasar.tasks import get_task
 from quasar.tasks.base import Task
 
-ENOUGH = 0.99  # of each part that the teacher aims at
 DUST = 1e-6  # what a part of a trivial answer may be by rounding
 _MOST_FAULTS = 20  # told
 
@@ -107,10 +106,10 @@ def _check_one(
     limits = Limits(max_qubits=n)
     circuit = task.read_program(task.reference(instance, facts), instance, limits)
     signals = task.grade(instance, circuit, facts)
-    for part in task.aims or tuple(task.parts):
+    for part, enough in task.aimed(instance).items():
         value = signals.parts[part]
         found.reference_parts[part] = min(value, found.reference_parts.get(part, 1.0))
-        if value < ENOUGH:
+        if value < enough:
             found.fault(f"{where}: the teacher's {part} is {value:.4f}")
     found.reference_successes += signals.success
     if not signals.success:

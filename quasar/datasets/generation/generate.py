@@ -175,6 +175,8 @@ def _write(
     rejected = others.rejected + (planner.rejected if planner else Counter())
     if len(examples) < len(SPLITS):
         lower = "lower dataset.min_improvement or " if planner else "raise dataset.num_examples or "
+        if rejected["max_program_bytes"]:
+            lower = "raise dataset.max_program_bytes or "
         raise InputError(
             f"dataset: only {len(examples)} examples found ({_reasons(rejected)}); {lower}"
             "widen dataset.min_qubits…max_qubits"

@@ -26,6 +26,8 @@ from quasar.tasks.base import TaskInstance, TaskSignals
 
 TASK_EXAMPLES_VERSION = "3"  # raise it when the same settings give other rows
 MAX_REPEATS = 60  # so many repeats in a row mean that a cell has (nearly) no new instance left
+# So many answers that are too long, and none that is not: the next ones would be, too.
+MAX_REJECTED = 10
 _NUMBER = re.compile(r"-?\d+\.\d+")
 
 
@@ -70,7 +72,7 @@ class TaskExample:
 
 @dataclass
 class TaskExamples:
-    """What was drawn."""
+    """What was drawn. exhausted: cells without a new instance, or whose answers are all rejected."""
 
     examples: list[TaskExample]
     exhausted: list[TaskCell]
@@ -130,15 +132,22 @@ def draw_examples(
     for place, cells in enumerate(per_task):
         wanted = number * (place + 1) // len(per_task)
         streams = {cell: _instances(cell, seed) for cell in cells}
+        rejected: Counter[TaskCell] = Counter()
+        accepted: set[TaskCell] = set()
         while len(found.examples) < wanted and streams:
             drawn = _in_turns(streams, wanted - len(found.examples), found.exhausted)
             solve = partial(solved, settings=settings, seed=seed)
-            for example in pool.map(solve, drawn):
+            for (cell, _), example in zip(drawn, pool.map(solve, drawn), strict=True):
                 if isinstance(example, str):
                     found.rejected[example] += 1
+                    rejected[cell] += 1
                 else:
                     found.examples.append(example)
+                    accepted.add(cell)
                     advance(len(found.examples))
+            for cell, count in rejected.items():
+                if count >= MAX_REJECTED and cell not in accepted and streams.pop(cell, None):
+                    found.exhausted.append(cell)
     return found
 
 

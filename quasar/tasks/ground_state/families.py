@@ -54,6 +54,9 @@ _LATTICE: Mapping[str, Mapping[str, tuple[float, float]]] = {
 _COUPLINGS = (0.4, 1.6)  # of the Heisenberg chain
 _DECIMALS = 2
 MAX_QUBITS = 14
+# Of these, matrix product states give what vectors give of others (`chains`).
+CHAINS = ("tfim_chain", "xxz_chain", "heisenberg_chain")
+MAX_SITES = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ class Model:
 
 def possible_qubits(family: str, at_most: int) -> tuple[int, ...]:
     """Sizes of the family, ascending."""
-    at_most = min(at_most, MAX_QUBITS)
+    at_most = min(at_most, MAX_SITES if family in CHAINS else MAX_QUBITS)
     if family in MOLECULES:
         sizes = [MOLECULES[family].num_qubits]
     elif family == CUSTOM:

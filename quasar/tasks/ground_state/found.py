@@ -50,6 +50,11 @@ class GroundFacts:
         return np.mean(means, axis=0)
 
     @property
+    def nbytes(self) -> int:
+        """About."""
+        return self.ground.basis.nbytes + self.hamiltonian.tables.nbytes
+
+    @property
     def hamiltonian(self) -> PauliSum:
         return self.model.hamiltonian
 
@@ -74,6 +79,26 @@ class GroundFound:
     fidelity: float
     in_sector: float  # weight, 1 where there is no sector
 
+    @property
+    def means(self) -> np.ndarray:
+        """Of each string of the Hamiltonian."""
+        return exact.string_means(self.state, self.facts.hamiltonian)
+
+    @property
+    def worst_energy(self) -> float:
+        """⟨H⟩ at most; here exact."""
+        return self.energy
+
+    @property
+    def least_fidelity(self) -> float:
+        """F at least; here exact."""
+        return self.fidelity
+
+    @property
+    def off(self) -> float:
+        """|⟨H⟩ − E0| at most."""
+        return abs(self.energy - self.facts.ground.energy)
+
 
 class Excess(NamedTuple):
     """A term, the mean of its string in the circuit's state and in the ground space, and what it
@@ -88,8 +113,7 @@ class Excess(NamedTuple):
 
 def excesses(found: GroundFound) -> list[Excess]:
     """Of every term but the identity."""
-    hamiltonian, wanted = found.facts.hamiltonian, found.facts.wanted
-    means = exact.string_means(found.state, hamiltonian)
+    hamiltonian, wanted, means = found.facts.hamiltonian, found.facts.wanted, found.means
     return [
         Excess(t, float(mean) + 0.0, float(want) + 0.0, float(t.coefficient * (mean - want)))
         for t, mean, want in zip(hamiltonian.terms, means, wanted, strict=True)
@@ -105,7 +129,7 @@ def draw_levels(found: GroundFound) -> Mapping[str, Any]:
         {"name": "this circuit", "energy": found.energy},
         {"name": "best product state", "energy": facts.product.value},
     ]
-    if ground.gap > 0.0:
+    if ground.gap:
         levels.append({"name": "next level", "energy": ground.energy + ground.gap})
     terms = sorted(excesses(found), key=lambda t: -abs(t.excess))
     return {

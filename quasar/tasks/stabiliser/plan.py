@@ -28,6 +28,7 @@ _LOCAL = ("h", "s", "x", "z")
 _START = "// start:"
 _LETTERS = {(1, 0): "X", (0, 1): "Z", (1, 1): "Y"}
 _STEPS = 10  # of a plan, a qubit, and one more a pair: about twice what the teacher needs
+MAX_PLANNED = 20  # qubits: a plan for 40 has 2.5 MB, more than any model reads
 Letters = dict[int, str]
 
 
@@ -41,6 +42,9 @@ class Sweep:
         self.open = list(range(target.num_qubits))
         self.stabilisers = list(range(len(target.stabilisers)))  # places of those not closed
         self.logical = list(range(target.num_logical))
+        # Of each row: on how many open wires it is not the identity. Kept up gate by gate, as
+        # counting anew takes n² a gate.
+        self._weights = [(row.flips | row.signs).bit_count() for row in target.rows]
         self._close()
 
     @property
@@ -69,13 +73,22 @@ class Sweep:
         """Whether its sign is −."""
         return bool(self._rows.negative >> row & 1)
 
+    def weight(self, row: int) -> int:
+        """Letters of the row."""
+        return self._weights[row]
+
     def burden(self, wire: int) -> int:
         """Rows that are not the identity on a wire."""
-        return (self._rows.flips[wire] | self._rows.signs[wire]).bit_count()
+        return self._support(wire).bit_count()
 
     def take(self, name: str, *wires: int) -> None:
         """One gate on open wires; closes what is done."""
+        before = [self._support(q) for q in wires]
         self._rows.step(name, wires)
+        for q, old in zip(wires, before, strict=True):
+            new = self._support(q)
+            self._count(new & ~old, 1)
+            self._count(old & ~new, -1)
         self.steps.append((name, wires))
         self._close()
 
@@ -91,24 +104,42 @@ class Sweep:
         inverse = [(INVERSE.get(name, name), wires) for name, wires in reversed(self.steps)]
         return as_circuit(self.target.num_qubits, shortened(inverse))
 
+    def _support(self, wire: int) -> int:
+        """The rows that are not the identity on a wire, as a mask."""
+        return self._rows.flips[wire] | self._rows.signs[wire]
+
+    def _count(self, rows: int, change: int) -> None:
+        while rows:
+            low = rows & -rows
+            self._weights[low.bit_length() - 1] += change
+            rows ^= low
+
+    def _close_wire(self, wire: int) -> None:
+        self.open.remove(wire)
+        self._count(self._support(wire), -1)
+
     def _close(self) -> None:
         before = -1
         while before != len(self.open):
             before = len(self.open)
             for a in list(self.logical):
                 row_x, row_z = self.pair(a)
+                if self._weights[row_x] != 1 or self._weights[row_z] != 1:
+                    continue
                 there = self.letters(row_x) == {a: "X"} and self.letters(row_z) == {a: "Z"}
                 if there and not (self.is_negative(row_x) or self.is_negative(row_z)):
                     self.logical.remove(a)
-                    self.open.remove(a)
+                    self._close_wire(a)
             for row in list(self.stabilisers):
+                if self._weights[row] != 1:
+                    continue
                 letters = self.letters(row)
                 if list(letters.values()) != ["Z"] or self.is_negative(row):
                     continue
                 (wire,) = letters
                 if wire not in self.logical:
                     self.stabilisers.remove(row)
-                    self.open.remove(wire)
+                    self._close_wire(wire)
 
 
 def script(target: Target) -> Script:
@@ -126,7 +157,11 @@ def script(target: Target) -> Script:
 
 
 def worked(target: Target) -> str | None:
-    """The script's text with the gates of `advised`; None where the plan has no room for them."""
+    """The script's text with the gates of `advised`; None where the plan has no room for them, and
+    above `MAX_PLANNED` qubits.
+    """
+    if target.num_qubits > MAX_PLANNED:
+        return None
     sweep = Sweep(target)
 
     def choose(gates: tuple[str, ...]) -> str:
@@ -153,9 +188,8 @@ def advised(sweep: Sweep) -> CliffordStep:
     """
     if sweep.logical:
         return _for_pair(sweep, sweep.logical[0])
-    rows = {row: sweep.letters(row) for row in sweep.stabilisers}
-    row = min(rows, key=lambda row: len(rows[row]))
-    letters = rows[row]
+    row = min(sweep.stabilisers, key=sweep.weight)
+    letters = sweep.letters(row)
     for q, letter in letters.items():
         if letter != "Z":
             return ("h" if letter == "X" else "s", (q,))
