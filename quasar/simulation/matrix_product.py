@@ -1,8 +1,8 @@
 """Matrix product states as plain tensors: overlaps and means of Pauli strings at any size.
 
 Amplitudes are products of matrices, one a qubit (Schollwöck, Annals of Physics 326, 96, 2011,
-section 4). Tensors have the axes (left bond, qubit, right bond), the first qubit is qubit 0, and the
-bonds at both ends have dimension 1. Nothing is truncated here.
+section 4). Tensors have the axes (left bond, qubit, right bond), the first one is of qubit 0, and
+the bonds at both ends have dimension 1. Nothing is truncated here.
 """
 
 from collections.abc import Sequence

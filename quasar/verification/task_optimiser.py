@@ -50,7 +50,10 @@ class TaskOptimisationRequest(TaskRequest):
 
     def answer(self, verifier: Verifies) -> VerificationReport:
         assert isinstance(verifier, Verifier)
-        bounds = Bounds.of(verifier.config, verifier.limits, self.evaluations)
+        # As the verification itself: an instance may have more qubits than graph problems may.
+        most = max(self.problem.num_qubits, verifier.limits.max_qubits)
+        limits = replace(verifier.limits, max_qubits=most)
+        bounds = Bounds.of(verifier.config, limits, self.evaluations)
         facts = verifier.tasks.facts(self.problem)
         found = optimise(self.text, self.problem, facts, bounds)
         if isinstance(found, str):

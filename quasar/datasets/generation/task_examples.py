@@ -72,7 +72,7 @@ class TaskExample:
 
 @dataclass
 class TaskExamples:
-    """What was drawn. exhausted: cells without a new instance, or whose answers are all rejected."""
+    """What was drawn. exhausted: cells without a new instance, or with none that is kept."""
 
     examples: list[TaskExample]
     exhausted: list[TaskCell]

@@ -4,9 +4,9 @@ The same parts and verdict as below `families.MAX_QUBITS`, from matrix product s
 with what it is uncertain by:
 
 - E0 by sweeps (`quasar.simulation.dmrg`), stated with its σ.
-- ⟨H⟩ of a circuit by Aer's matrix product states. Of what a gate drops, weight w, the state moves by
-  at most √(2w); ε is the sum over all gates, and ⟨H⟩ is off by at most 2ε·Σ|c|. Both parts are taken
-  at the bad end: energy + error, and (√F − ε)².
+- ⟨H⟩ of a circuit by Aer's matrix product states. Where a gate drops the weight w, the state moves
+  by at most √(2w); ε is the sum over all gates, and ⟨H⟩ is off by at most 2ε·Σ|c|. Both parts are
+  taken at the bad end: energy + error, and (√F − ε)².
 - The ground space is spanned by the state found and its mirror image under X on every site, which
   all of these Hamiltonians keep; of the two only what lies within the error of E0. So an odd chain
   has its two states, and a split of the ground level below the error is none.
@@ -33,9 +33,9 @@ from quasar.tasks.product_states import ProductState
 
 # Nothing is dropped below the bond dimension but rounding, so that ε says what the bond costs.
 LIMITS = MatrixProductLimits(bond_dimension=64, truncation=1e-24)
-_STARTS, _SWEEPS = 6, 60
+_STARTS, _SWEEPS = 4, 60
 _SEED = 0
-_CONVERGED = 1e-9
+_CONVERGED = 1e-8
 _ROUNDING = 1e-10  # of an energy, a site
 _SPARED = 0.9  # of the tolerance: what rounding of angles to two decimals may take the rest of
 
@@ -196,7 +196,7 @@ def _ground(hamiltonian: PauliSum) -> ChainGround:
 
 
 def _closest(ground: ChainGround, product: ProductState) -> ProductState:
-    """Qubit after qubit, the others fixed, from the best product state, its like and random ones."""
+    """Qubit after qubit, the others fixed, from the best product state and others."""
     n, rng = len(product.qubits), np.random.default_rng(_SEED)
     starts = [product.qubits + 0.0]
     starts += [np.tile([1.0, 0.0], (n, 1)), np.eye(2)[np.arange(n) % 2]]
