@@ -134,8 +134,8 @@ class TaskAngles:
 
     @property
     def num_bytes(self) -> float:
-        """As `FreeParameters.num_bytes`."""
-        return 0.0
+        """As `FreeParameters.num_bytes`: tables of the observable, and a few state vectors."""
+        return (8.0 * len(self._objective.groups) + 64.0) * 2.0**self._circuit.num_qubits
 
     def value_and_gradient(self, angles: np.ndarray) -> tuple[float, np.ndarray]:
         """The mean and its derivative by each angle."""
