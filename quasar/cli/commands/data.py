@@ -18,6 +18,11 @@ def dataset_generate(arguments: Namespace) -> None:
     upload(config, arguments.output)
     splits = ", ".join(f"{name} {count}" for name, count in summary.splits.items())
     print(f"{summary.directory}: {splits}")
+    if too_long := summary.rejected.get("max_program_bytes"):
+        print(
+            f"left out: {too_long} programs longer than dataset.max_program_bytes "
+            f"({config.dataset.max_program_bytes})"
+        )
 
 
 def dataset_describe(arguments: Namespace) -> int:
