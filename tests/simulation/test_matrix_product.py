@@ -2,20 +2,22 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
 
 from quasar.circuits.circuit import Circuit, Gate
 from quasar.errors import SimulationError
 from quasar.problems.pauli import PauliSum
-from quasar.simulation.aer.mps import MatrixProductBackend
 from quasar.simulation.base import MatrixProductLimits
 from quasar.simulation.dmrg import chain_ground
 from quasar.simulation.eigensolver import ground_space
 from quasar.simulation.matrix_product import MatrixProductState
+from quasar.simulation.matrix_product_circuit import run_circuit
 from quasar.simulation.statevector import exact
 from quasar.simulation.statevector.encoding import encode
 from quasar.tasks.ground_state import families
 from quasar.tasks.ground_state.chains import free_fermion_energy
 from quasar.tasks.programs import real_layers
+from tests.simulation.random_circuits import circuits
 
 N = 9
 CASES = [
@@ -38,7 +40,7 @@ def _circuit(seed: int) -> Circuit:
 
 def test_the_state_of_a_circuit_is_the_vector():
     circuit = _circuit(0)
-    state, moved = MatrixProductBackend(MatrixProductLimits(64, 1e-24)).state(circuit)
+    state, moved = run_circuit(circuit, MatrixProductLimits(64, 1e-24))
     vector = exact.statevector(encode(circuit))
     assert abs(abs(np.vdot(state.vector(), vector)) - 1.0) < 1e-10
     assert moved < 1e-8
@@ -46,11 +48,19 @@ def test_the_state_of_a_circuit_is_the_vector():
     assert np.allclose(state.means(observable), exact.string_means(vector, observable), atol=1e-10)
 
 
+@given(circuit=circuits(6, max_gates=12))
+def test_every_gate_between_any_qubits_is_run(circuit):
+    state, moved = run_circuit(circuit, MatrixProductLimits(64, 1e-24))
+    vector = exact.statevector(encode(circuit))
+    assert np.allclose(state.vector(), vector, atol=1e-9)  # with its phase
+    assert moved < 1e-9
+
+
 @pytest.mark.parametrize("bond", [2, 3, 6, 12])
 def test_a_truncated_state_is_as_near_as_it_says(bond):
     for seed in range(3):
         circuit = _circuit(seed)
-        state, moved = MatrixProductBackend(MatrixProductLimits(bond, 1e-24)).state(circuit)
+        state, moved = run_circuit(circuit, MatrixProductLimits(bond, 1e-24))
         vector = exact.statevector(encode(circuit))
         assert state.bond_dimension <= bond
         assert abs(np.linalg.norm(state.vector()) - 1.0) < 1e-9

@@ -94,7 +94,7 @@ def test_what_a_truncation_hides_is_not_credited():
     facts = TASK.facts(instance)
     rng = np.random.default_rng(0)
     gates = []
-    for _ in range(12):
+    for _ in range(5):
         gates += [Gate("ry", (q,), (float(rng.uniform(-3, 3)),)) for q in range(16)]
         gates += [Gate("cx", tuple(map(int, rng.permutation(16)[:2]))) for _ in range(16)]
     found = chains.measure(Circuit(16, tuple(gates)), facts)

@@ -5,7 +5,6 @@ dimension that the circuit needs or the limit on it, whichever is less; a state 
 truncated (Schollwöck, Annals of Physics 326, 96, 2011, section 4).
 """
 
-import re
 from typing import Any
 
 import numpy as np
@@ -18,15 +17,13 @@ from quasar.circuits.circuit import Circuit
 from quasar.circuits.to_qiskit import to_qiskit
 from quasar.problems.hamiltonian import IsingHamiltonian
 from quasar.problems.pauli import PauliSum
-from quasar.simulation.aer.statevector import in_aer_gates, run, run_with_metadata
+from quasar.simulation.aer.statevector import in_aer_gates, run
 from quasar.simulation.base import Estimate, MatrixProductLimits, Samples, require_same_size
-from quasar.simulation.matrix_product import MatrixProductState
 from quasar.simulation.memory import require, require_state_vector
 from quasar.simulation.statevector import kernels
 
 # Tensors of a site (two), its neighbour's in a two-qubit gate, and what their decomposition needs.
 _COPIES = 8
-_DROPPED = re.compile(r"discarded_value=([0-9.eE+-]+)")  # of Aer's log, one a truncation
 # Gates that the method does not know by name.
 _AS_MATRICES = frozenset(("crx", "cry", "crz", "cu"))
 
@@ -51,24 +48,6 @@ class MatrixProductBackend:
     def probabilities(self, circuit: Circuit) -> np.ndarray:
         """|amplitude|² of the truncated state, shape (2**n,), float64."""
         return kernels.squares(self.statevector(circuit))
-
-    def state(self, circuit: Circuit) -> tuple[MatrixProductState, float]:
-        """The truncated state itself, and by how much it can differ in norm from the circuit's: the
-        sum of √(2w) over all truncations, w the weight that each dropped.
-        """
-        converted = self._converted(circuit)
-        converted.save_matrix_product_state()  # pyright: ignore[reportAttributeAccessIssue]
-        simulator = self._simulator(self.limits.bond_dimension)
-        simulator.set_options(mps_log_data=True)
-        found, metadata = run_with_metadata(simulator, converted)
-        matrices, weights = found["matrix_product_state"]
-        tensors = [np.stack(pair, axis=1) for pair in matrices]
-        tensors = [t * w for t, w in zip(tensors, [*weights, np.ones(1)], strict=True)]
-        dropped = map(float, _DROPPED.findall(metadata.get("MPS_log_data", "")))
-        state = MatrixProductState(tuple(tensors))
-        norm = state.overlap(state).real ** 0.5
-        tensors[0] = tensors[0] / norm
-        return MatrixProductState(tuple(tensors)), sum((2.0 * w) ** 0.5 for w in dropped)
 
     def expectation_value(
         self, circuit: Circuit, hamiltonian: IsingHamiltonian | PauliSum

@@ -49,13 +49,6 @@ def run(
     simulator: AerSimulator, circuit: QuantumCircuit, *, shots: int = 1, seed: int = 0
 ) -> dict[str, Any]:
     """What the circuit saves, by name. Raises SimulationMemoryError, RuntimeError for the rest."""
-    return run_with_metadata(simulator, circuit, shots=shots, seed=seed)[0]
-
-
-def run_with_metadata(
-    simulator: AerSimulator, circuit: QuantumCircuit, *, shots: int = 1, seed: int = 0
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """As `run`, and what Aer says of how it went."""
     # Aer counts the seed up shot by shot, so neighbouring seeds would share most of their shots.
     spread = int(np.random.SeedSequence(seed).generate_state(1)[0]) >> 1
     result = simulator.run(circuit, shots=shots, seed_simulator=spread).result()
@@ -64,7 +57,7 @@ def run_with_metadata(
         if "memory" in status.lower() or "bad_alloc" in status:
             raise SimulationMemoryError(f"Aer: {status}")
         raise RuntimeError(f"Aer: {status}")
-    return result.data(0), result.results[0].metadata
+    return result.data(0)
 
 
 def in_aer_gates(circuit: Circuit) -> Circuit:

@@ -4,7 +4,7 @@ The same parts and verdict as below `families.MAX_QUBITS`, from matrix product s
 with what it is uncertain by:
 
 - E0 by sweeps (`quasar.simulation.dmrg`), stated with its σ.
-- ⟨H⟩ of a circuit by Aer's matrix product states. Where a gate drops the weight w, the state moves
+- ⟨H⟩ of a circuit by its matrix product state. Where a gate drops the weight w, the state moves
   by at most √(2w); ε is the sum over all gates, and ⟨H⟩ is off by at most 2ε·Σ|c|. Both parts are
   taken at the bad end: energy + error, and (√F − ε)².
 - The ground space is spanned by the state found and its mirror image under X on every site, which
@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 
 from quasar.circuits.circuit import Circuit
-from quasar.errors import ConfigError, TaskError
+from quasar.errors import TaskError
 from quasar.problems.pauli import PauliSum
 from quasar.simulation.base import MatrixProductLimits
 from quasar.simulation.dmrg import ChainGround, chain_ground
 from quasar.simulation.matrix_product import MatrixProductState, environments
+from quasar.simulation.matrix_product_circuit import run_circuit
 from quasar.tasks.base import TaskInstance
 from quasar.tasks.ground_state.families import Model
 from quasar.tasks.ground_state.found import GroundFacts, GroundFound
@@ -103,15 +104,8 @@ class ChainFound(GroundFound):
 
 
 def measure(circuit: Circuit, facts: ChainFacts) -> ChainFound:
-    """One simulation. Raises ConfigError where Aer is not installed."""
-    try:
-        from quasar.simulation.aer.mps import MatrixProductBackend
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            "chains of more than 14 sites need qiskit-aer, which is not installed; "
-            'pip install "quasar-rl[cpu]" brings it'
-        ) from error
-    state, moved = MatrixProductBackend(LIMITS).state(circuit)
+    """One simulation."""
+    state, moved = run_circuit(circuit, LIMITS)
     hamiltonian = facts.hamiltonian
     means = state.means(hamiltonian)
     size = hamiltonian.one_norm - abs(hamiltonian.constant)
