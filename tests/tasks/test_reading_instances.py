@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from quasar.datasets.records import ProblemRecord
 from quasar.datasets.task_records import TaskRecord, is_task_row
@@ -186,3 +188,14 @@ def test_a_reader_of_graph_problems_names_the_task_that_it_meets():
     row = {"sample_index": 0, "task": "ground_state", "family": "h2", "instance": {}}
     with pytest.raises(InputError, match="field 'task' is 'ground_state'"):
         ProblemRecord.from_dict(row)
+
+
+@given(st.permutations([(0, 1), (1, 3), (0, 2), (2, 3)]), st.lists(st.booleans(), min_size=4))
+def test_a_graph_is_the_same_instance_however_its_edges_are_listed(edges, turned):
+    """Else one that is held out could be trained on under another key."""
+    task = get_task("state_preparation")
+    listed = [[b, a] if turn else [a, b] for (a, b), turn in zip(edges, turned, strict=False)]
+    found = task.read("graph", {"edges": listed}, num_qubits=4)
+    plain = task.read("graph", {"edges": [[0, 1], [0, 2], [1, 3], [2, 3]]}, num_qubits=4)
+    assert found.key == plain.key
+    assert found.content == plain.content

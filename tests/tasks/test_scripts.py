@@ -50,6 +50,35 @@ def test_the_teacher_is_right_in_the_words_of_the_script(name, family, n, chat):
     assert re.fullmatch(form_pattern(record_form(record, CONFIG.dataset)), text)
 
 
+@pytest.mark.parametrize("family", ["h2", "lih"])
+def test_angles_along_a_bond_are_a_smooth_function_of_it(family):
+    """Where the energy hardly depends on an angle, a descent leaves it anywhere."""
+    task, found = get_task("ground_state"), []
+    for length in np.round(np.arange(1.5, 2.51, 0.1), 2):
+        instance = task.read(family, {"parameters": {"bond_length": float(length)}})
+        text = task.worked(instance, decimals=2)
+        found.append([float(angle) for angle in re.findall(r"ry\((.*?)\)", text)])
+    assert len({len(angles) for angles in found}) == 1
+    bend = np.diff(np.array(found), 2, axis=0)
+    assert np.abs((bend + np.pi) % (2 * np.pi) - np.pi).max() < 0.1
+
+
+@pytest.mark.parametrize(("family", "n"), [("tfim_chain", 3), ("tfim_chain", 5), ("lih", 4)])
+def test_what_is_taught_leaves_room_for_errors(family, n):
+    """Half the tolerance, where any number of layers has it."""
+    task = get_task("ground_state")
+    shares = []
+    for seed in range(12):
+        instance = task.generate(np.random.default_rng(seed), family=family, num_qubits=n)
+        facts = task.facts(instance)
+        text = task.worked(instance, decimals=2)
+        circuit = task.read_program(text, instance, Limits(max_qubits=n))
+        found = task.measure(circuit, facts)
+        assert task.success(found)
+        shares.append((found.energy - facts.ground.energy) / facts.tolerance)
+    assert np.mean([share <= 0.5 for share in shares]) > 0.8
+
+
 @pytest.mark.parametrize(("name", "family", "n"), [cell for cell in SCRIPTED if cell[2] <= 3])
 @settings(max_examples=10, deadline=None)
 @given(SEEDS)

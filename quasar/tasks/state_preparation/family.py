@@ -34,6 +34,10 @@ class Family(ABC):
     def check(self, content: Content, n: int) -> None:
         """Raises TaskError naming the field at fault; the names of the fields are right."""
 
+    def tidy(self, content: Content) -> dict[str, Any]:
+        """Checked content in the one form that equal targets have: `draw`'s."""
+        return dict(content)
+
     @abstractmethod
     def vector(self, content: Content, n: int) -> np.ndarray:
         """Amplitudes, complex128 (2**n,), normalised."""

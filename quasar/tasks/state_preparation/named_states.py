@@ -275,6 +275,9 @@ class GraphState(Family):
                 raise TaskError(f"{WHERE}.edges' has {list(edge)} twice")
             seen.add(frozenset(edge))
 
+    def tidy(self, content: Content) -> dict[str, Any]:
+        return {"edges": sorted(sorted(edge) for edge in content["edges"])}
+
     def vector(self, content: Content, n: int) -> np.ndarray:
         states = np.arange(1 << n)
         odd = sum(
@@ -311,6 +314,9 @@ class Cluster(GraphState):
         require_qubits(n, 3 if content["shape"] == "ring" else 2, f"a {content['shape']}")
         if content["shape"] == "rows" and n % 2:
             raise TaskError(f"{WHERE}.shape' rows needs an even number of qubits, not {n}")
+
+    def tidy(self, content: Content) -> dict[str, Any]:
+        return dict(content)
 
     def _graph(self, content: Content, n: int) -> Content:
         half = n // 2

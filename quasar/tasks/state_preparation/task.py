@@ -177,7 +177,7 @@ class StatePreparation(Task[TaskInstance, TargetFacts, StateFound]):
         found.check(content, num_qubits)
         if abs(found.vector(content, num_qubits)[0]) ** 2 > ENOUGH:
             raise TaskError(f"{self.name}: the target is |0...0>: there is nothing to prepare")
-        return TaskInstance(self.name, family, num_qubits, dict(content))
+        return TaskInstance(self.name, family, num_qubits, found.tidy(content))
 
     def form(self, family: str) -> ContentForm:
         return FORMS[self.require_family(family)]
