@@ -50,6 +50,36 @@ def test_the_teacher_is_right_in_the_words_of_the_script(name, family, n, chat):
     assert re.fullmatch(form_pattern(record_form(record, CONFIG.dataset)), text)
 
 
+@pytest.mark.parametrize(("family", "n"), cells("state_preparation"))
+def test_a_state_is_written_line_by_line_and_what_is_restated_stands_in_the_prompt(family, n, chat):
+    task, instance, facts = made("state_preparation", family, n)
+    text = task.worked(instance, decimals=2)
+    assert text is not None
+    circuit = task.read_program(text, instance, Limits(max_qubits=n))
+    assert task.grade(instance, circuit, facts).figures["fidelity"] > 0.998
+    record = TaskRecord(0, instance)
+    grammar = TokenGrammar(chat.tokenizer, vocab_size=len(chat.tokenizer), eos_id=chat.eos_id)
+    legal = grammar.follow(record_form(record, CONFIG.dataset), chat.answer_ids(text))
+    assert legal is not None
+    # Nothing of the construction is forced: as many choices as gates, and one for the end.
+    assert legal.free.sum() > len(circuit.gates)
+    (asked,) = task.prompt(instance, style="compact")
+    for restated in re.findall(r"^// of (.*)$", text, re.MULTILINE):
+        assert restated.replace(".0,", ",").removesuffix(".0") in asked["content"]
+
+
+@given(SEEDS)
+@settings(max_examples=40, deadline=None)
+def test_whatever_lines_are_chosen_a_state_is_a_program(seed):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 5))
+    task, instance, facts = made("state_preparation", "product", n)
+    script = task.script(instance, decimals=2)
+    text = follow(script, lambda choices: choices[int(rng.integers(len(choices)))])
+    circuit = task.read_program(text, instance, Limits(max_qubits=n))
+    assert task.grade(instance, circuit, facts).parts.keys() == task.parts.keys()
+
+
 @pytest.mark.parametrize("family", ["h2", "lih"])
 def test_angles_along_a_bond_are_a_smooth_function_of_it(family):
     """Where the energy hardly depends on an angle, a descent leaves it anywhere."""
@@ -203,5 +233,5 @@ def test_answers_are_scripted_where_prompts_are_compact_and_programs_canonical()
         assert not is_scripted(instance, told)
         assert taught_answer(instance, told) == "OPENQASM 3.0;"
     _, state, _ = made("state_preparation", "ghz", 3)
-    assert not is_scripted(state, settings)
+    assert is_scripted(state, settings)
     assert "ry(" not in taught_answer(state, settings)
