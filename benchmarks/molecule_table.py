@@ -6,7 +6,8 @@ STO-3G, restricted Hartree–Fock orbitals, at each bond length (Å): H2 in two 
 Jordan–Wigner on four qubits and by the parity mapping on two; LiH with the 1s orbital of Li frozen
 and the two empty π orbitals left out, two electrons in three orbitals, by the parity mapping on
 four. Spin up first, then spin down. In the parity mapping the qubits that hold the parity of the up
-electrons and of all electrons are taken out. Energies in hartree, coefficients to 1e-8.
+electrons and of all electrons are taken out. Energies in hartree, coefficients to 1e-8. The sign of
+an orbital is that of the one before along the bond, so that coefficients can be interpolated.
 
 Checked here: the lowest level of each is the energy of full configuration interaction (PySCF) in
 the same orbitals, to 1e-7. Needs numpy and pyscf alone.
@@ -15,6 +16,7 @@ the same orbitals, to 1e-7. Needs numpy and pyscf alone.
 import json
 from collections import defaultdict
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from pyscf import ao2mo, fci, gto, mcscf, scf
@@ -110,14 +112,29 @@ def word_of(flips: int, signs: int) -> str:
     return "*".join(found) or "I"
 
 
-def row(atoms: str, active: tuple[int, ...], mapping: str, r: float) -> tuple[dict, float, float]:
-    """(coefficient by word, energy of Hartree–Fock, of full configuration interaction)."""
+class Row(NamedTuple):
+    """Coefficients by word; energies of Hartree–Fock and of full configuration interaction; the
+    orbitals.
+    """
+
+    terms: dict[str, float]
+    hartree_fock: float
+    full_ci: float
+    orbitals: np.ndarray
+
+
+def row(
+    atoms: str, active: tuple[int, ...], mapping: str, r: float, before: Row | None = None
+) -> Row:
+    """Of a bond length; before: the row of one nearby, whose orbitals' signs are taken."""
     molecule = gto.M(atom=atoms.format(r=r), basis="sto-3g", verbose=0)
     found = scf.RHF(molecule).run(conv_tol=1e-12)
     orbitals = sorted(active)
     electrons = 2
     space = mcscf.CASCI(found, len(orbitals), electrons)
     mo = space.sort_mo(orbitals, base=0)
+    if before is not None:
+        mo = mo * np.where((before.orbitals * mo).sum(axis=0) < 0, -1.0, 1.0)
     h1, constant = space.get_h1eff(mo)
     h2 = ao2mo.restore(1, space.get_h2eff(mo), len(orbitals))
     exact = fci.direct_spin1.kernel(h1, h2, len(orbitals), (1, 1), ecore=constant)[0]
@@ -127,24 +144,27 @@ def row(atoms: str, active: tuple[int, ...], mapping: str, r: float) -> tuple[di
     tidy = {w: round(c.real, DECIMALS) for w, c in operator.items() if abs(c) > 10**-DECIMALS / 2}
     assert max(abs(c.imag) for c in operator.values()) < 1e-10
     assert abs(lowest(tidy, n) - exact) < 1e-7, (atoms, r, lowest(tidy, n), exact)
-    return {word_of(*w): c for w, c in tidy.items()}, float(found.e_tot), float(exact)
+    terms = {word_of(*w): c for w, c in tidy.items()}
+    return Row(terms, float(found.e_tot), float(exact), mo)
 
 
 def main() -> None:
     table = {}
     for name, (atoms, active, mapping, lengths) in MOLECULES.items():
         lengths = [round(float(r), 2) for r in lengths]
-        rows = [row(atoms, active, mapping, r) for r in lengths]
-        words = sorted({word for terms, _, _ in rows for word in terms}, key=lambda w: (len(w), w))
+        rows: list[Row] = []
+        for r in lengths:
+            rows.append(row(atoms, active, mapping, r, rows[-1] if rows else None))
+        words = sorted({word for one in rows for word in one.terms}, key=lambda w: (len(w), w))
         table[name] = {
             "atoms": atoms,
             "basis": "sto-3g",
             "mapping": mapping,
             "bond_lengths": lengths,
             "words": words,
-            "coefficients": [[terms.get(word, 0.0) for word in words] for terms, _, _ in rows],
-            "hartree_fock": [round(e, DECIMALS) for _, e, _ in rows],
-            "full_ci": [round(e, DECIMALS) for _, _, e in rows],
+            "coefficients": [[one.terms.get(word, 0.0) for word in words] for one in rows],
+            "hartree_fock": [round(one.hartree_fock, DECIMALS) for one in rows],
+            "full_ci": [round(one.full_ci, DECIMALS) for one in rows],
         }
     lines = (f"{json.dumps(name)}: {json.dumps(rows)}" for name, rows in table.items())
     print("{\n" + ",\n".join(lines) + "\n}")

@@ -255,6 +255,13 @@ class GrpoConfig(Section):
     samples_per_prompt: int = Field(
         default=8, ge=2, description="rollouts a prompt: the group size", json_schema_extra=RESUMES
     )
+    fresh: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="share of prompts with a new problem of the training split in place of the row whose turn it is: of "
+        "the same task, family and size, never seen in fine-tuning where a kind has many",
+    )
     learning_rate: float = Field(
         default=3e-4,
         gt=0,

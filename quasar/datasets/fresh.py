@@ -1,29 +1,34 @@
 """Problems without solutions, drawn without end: each is a pure function of a seed and its number.
 
 Takes the configuration; gives records of the problem set (`dataset.primitives`, sizes, encoding)
-with a family and a depth to ask for, and no reference. A problem is of the split that its hash says
-(`generate.split_of`), so that what one draws to train on is never what a dataset holds out.
+with a family and a depth to ask for, and no reference; or of any task, ones like given records. A
+problem is of the split that its hash says (`generate.split_of`), so that what one draws to train on
+is never what a dataset holds out.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count, islice
 
 import numpy as np
 
-from quasar.config import QuasarConfig
+from quasar.config import DatasetConfig, QuasarConfig
 from quasar.datasets.canonical_answers import basis_state_answer
-from quasar.datasets.generation.candidates import make_candidate
+from quasar.datasets.generation.candidates import Cell, make_candidate
 from quasar.datasets.generation.forms import Form, draw_form, require_ansatze
 from quasar.datasets.generation.generate import SPLITS, split_of
+from quasar.datasets.generation.task_examples import TaskCell
 from quasar.datasets.records import ProblemRecord
 from quasar.datasets.stream import MOST_TERMS, cells_by_size
+from quasar.datasets.task_records import Record, TaskRecord
 from quasar.errors import ProblemError
 from quasar.problems.base import ProblemInstance
 
-_STREAM = 13  # apart from the other random streams of a run
+_STREAM, _LIKE = 13, 17  # apart from each other and the other random streams of a run
 _ATTEMPTS = 5000  # a held-out split takes one problem in ten or twenty
+_ATTEMPTS_LIKE = 100  # a kind may have few problems, and all others held out
 
-Fits = Callable[[ProblemRecord], bool]
+Fits = Callable[[Record], bool]
 
 
 class FreshProblems:
@@ -58,25 +63,12 @@ class FreshProblems:
             size = self._cells[int(rng.integers(len(self._cells)))]
             cell = size[int(rng.integers(len(size)))]
             problem = make_candidate(cell, int(rng.integers(1 << 31)), number)
-            if not self._is_asked(problem):
+            if not _is_asked(problem, self._config.dataset, self._split):
                 yield None
                 continue
             settings = self._config.dataset
             form = draw_form(self._ansatze, settings.layers, problem.num_qubits, rng)
             yield self._asking(problem, form, number) if self._was_taught(form, problem) else None
-
-    def _is_asked(self, problem: ProblemInstance) -> bool:
-        settings = self._config.dataset
-        fractions = {
-            "validation_fraction": settings.validation_fraction,
-            "test_fraction": settings.test_fraction,
-        }
-        if not 0 < len(problem.hamiltonian.terms) <= MOST_TERMS:
-            return False
-        if split_of(problem.key, **fractions) != self._split:
-            return False
-        spectrum = problem.spectrum
-        return spectrum.optimal.size < spectrum.energies.size
 
     def _was_taught(self, form: Form, problem: ProblemInstance) -> bool:
         """The stream has examples of templates in closed form alone."""
@@ -89,3 +81,50 @@ class FreshProblems:
         return ProblemRecord(
             number, problem, form.optimization_type, form.layers, {}, ansatz=form.ansatz
         )
+
+
+class FreshLike:
+    """Draws training problems like given ones: of the same task, family (of graph problems
+    primitive and encoding) and size. fits: as of `FreshProblems`.
+    """
+
+    def __init__(self, config: QuasarConfig, *, fits: Fits = lambda record: True):
+        self._config, self._fits = config, fits
+
+    def record(self, like: Record, number: int) -> Record:
+        """Number `number` of those like a record; the record itself where draw after draw is held
+        out.
+        """
+        settings = self._config.dataset
+        rng = np.random.default_rng([self._config.run.seed, _LIKE, number])
+        for _ in range(_ATTEMPTS_LIKE):
+            if isinstance(like, TaskRecord):
+                of = like.problem
+                problem = TaskCell(of.task, of.family, of.num_qubits).instance(rng)
+                asked = _split_of(problem.key, settings) == "train"
+                found: Record = TaskRecord(like.sample_index, problem)
+            else:
+                cell = Cell(like.problem.primitive, like.problem.num_qubits, like.problem.encoding)
+                drawn = make_candidate(cell, int(rng.integers(1 << 31)), number)
+                asked = _is_asked(drawn, settings, "train")
+                found = replace(like, problem=drawn, extras={})
+            if asked and self._fits(found):
+                return found
+        return like
+
+
+def _is_asked(problem: ProblemInstance, settings: DatasetConfig, split: str) -> bool:
+    if not 0 < len(problem.hamiltonian.terms) <= MOST_TERMS:
+        return False
+    if _split_of(problem.key, settings) != split:
+        return False
+    spectrum = problem.spectrum
+    return spectrum.optimal.size < spectrum.energies.size
+
+
+def _split_of(key: str, settings: DatasetConfig) -> str:
+    return split_of(
+        key,
+        validation_fraction=settings.validation_fraction,
+        test_fraction=settings.test_fraction,
+    )

@@ -114,6 +114,8 @@ class Run(RunPaths):
         """Whether something has been made that depends on a setting."""
         if setting.startswith("improve."):
             return self.improve.directory.exists()
+        if setting.startswith("grpo."):  # fine-tuning knows nothing of it
+            return self.grpo.checkpoints.exists() or self.improve.directory.exists()
         phases = (self.sft.checkpoints, self.improve.directory, self.grpo.checkpoints)
         if any(path.exists() for path in (*phases, self.traces)):
             return True

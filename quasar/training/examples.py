@@ -5,7 +5,7 @@ Both give the sequences of a 0-based step, the same ones whenever they are asked
 
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,17 @@ def supervised_sequence(
     messages = record_messages(record, style=style)
     ids = chat.answer_ids(record.problem.reference_circuit or "" if answer is None else answer)
     return _trained(chat.prompt_ids(messages), ids, [1] * len(ids), legal)
+
+
+def prompt_fits(config: QuasarConfig, model: Path | str) -> Callable[[Record], bool]:
+    """Whether a record's prompt is within `generation.max_prompt_tokens` of a model directory."""
+    chat, limit = load_chat(model), config.generation.max_prompt_tokens
+
+    def fits(record: Record) -> bool:
+        messages = record_messages(record, style=config.dataset.prompts)
+        return len(chat.prompt_ids(messages)) <= limit
+
+    return fits
 
 
 class Choices:

@@ -13,14 +13,13 @@ from pathlib import Path
 from quasar.config import QuasarConfig, with_overrides
 from quasar.datasets.fresh import FreshProblems
 from quasar.datasets.io import read_problems, read_rows, write_json_rows, write_problems
-from quasar.datasets.prompts import record_messages
 from quasar.datasets.records import ProblemRecord
 from quasar.episodes.episode import Episode
 from quasar.errors import CheckpointError
-from quasar.policy.models import load_chat
 from quasar.system.progress import progress_bar
 from quasar.system.resumable import RowLog, model_digest, settings
 from quasar.system.run_paths import ImprovePaths, partial
+from quasar.training.examples import prompt_fits
 from quasar.training.rllib.grpo import GRPO
 from quasar.training.sampler import rollout_tasks, shuffled
 from quasar.training.selection import GradedAnswer, GradedProblem, best_of, reason_to_drop
@@ -73,13 +72,7 @@ def validation_problems(config: QuasarConfig, model: Path, paths: ImprovePaths) 
 
 
 def _fresh(config: QuasarConfig, model: Path, split: str) -> FreshProblems:
-    chat, limit = load_chat(model), config.generation.max_prompt_tokens
-
-    def fits(record: ProblemRecord) -> bool:
-        messages = record_messages(record, style=config.dataset.prompts)
-        return len(chat.prompt_ids(messages)) <= limit
-
-    return FreshProblems(config, split=split, fits=fits)
+    return FreshProblems(config, split=split, fits=prompt_fits(config, model))
 
 
 class RoundAnswers:

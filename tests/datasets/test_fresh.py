@@ -1,12 +1,19 @@
 """Fresh problems: the same for a seed, of the split and the families asked for."""
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from quasar.config import load_config
 from quasar.datasets import fresh
-from quasar.datasets.fresh import FreshProblems
+from quasar.datasets.fresh import FreshLike, FreshProblems
+from quasar.datasets.generation.candidates import Cell, make_candidate
 from quasar.datasets.generation.generate import split_of
+from quasar.datasets.records import ProblemRecord
+from quasar.datasets.task_records import TaskRecord
 from quasar.errors import ConfigError, ProblemError
+from quasar.tasks import get_task
 
 SETTINGS = [
     "dataset.primitives=[max_cut, vertex_cover, knapsack]",
@@ -68,3 +75,52 @@ def test_what_cannot_be_drawn_is_named(monkeypatch):
               fits=lambda record: False)  # fmt: skip
     with pytest.raises(ConfigError, match="did you mean 'qaoa'"):
         drawn("improve.ansatze=qoaa")
+
+
+KINDS = [
+    ("max_cut", 5), ("number_partitioning", 4), ("ground_state/h2", 4),
+    ("ground_state/tfim_chain", 2), ("state_preparation/product", 3), ("stabiliser/state", 3),
+]  # fmt: skip
+
+
+def of_kind(kind, n, seed=0):
+    """A record of it."""
+    task, _, family = kind.partition("/")
+    if family:
+        made = get_task(task).generate(np.random.default_rng(seed), family=family, num_qubits=n)
+        return TaskRecord(7, made)
+    problem = make_candidate(Cell(task, n), seed, 0)
+    return ProblemRecord(7, problem, "qaoa", 2, {"quality": {}}, ansatz="qaoa")
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from(KINDS), st.integers(0, 1 << 20))
+def test_a_problem_like_another_is_of_its_kind_and_never_held_out(kind, number):
+    config = load_config("laptop-tasks")
+    like = of_kind(*kind)
+    found = FreshLike(config).record(like, number)
+    assert found.to_dict() == FreshLike(config).record(like, number).to_dict()
+    assert type(found) is type(like)
+    for field in ("primitive", "num_qubits"):
+        assert getattr(found.problem, field) == getattr(like.problem, field)
+    assert split_of(found.problem.key, validation_fraction=0.05, test_fraction=0.1) == "train"
+    if isinstance(found, ProblemRecord):
+        assert (found.ansatz, found.n_layers, found.extras) == ("qaoa", 2, {})
+        assert found.problem.encoding == like.problem.encoding
+
+
+def test_problems_like_another_are_different_ones():
+    draws = FreshLike(load_config("laptop-tasks"))
+    for kind in KINDS:
+        like = of_kind(*kind)
+        keys = {draws.record(like, number).problem.key for number in range(20)}
+        assert len(keys) > 10, kind
+
+
+def test_of_a_kind_that_is_held_out_the_problem_itself_comes():
+    """Bell states: one of the four is held out; of prompts that do not fit, none is taken."""
+    config = load_config("laptop-tasks")
+    bell = of_kind("state_preparation/bell", 2)
+    keys = {FreshLike(config).record(bell, number).problem.key for number in range(40)}
+    assert len(keys) == 3
+    assert FreshLike(config, fits=lambda record: False).record(bell, 1) is bell

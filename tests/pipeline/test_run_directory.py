@@ -57,6 +57,7 @@ def trained(run: Run) -> Run:
     run.dataset.mkdir()
     run.dataset_summary.write_text("{}")
     run.sft.checkpoints.mkdir(parents=True)
+    run.grpo.checkpoints.mkdir(parents=True)
     return run
 
 
@@ -75,6 +76,17 @@ def test_a_run_does_not_go_on_as_another_and_the_difference_is_named(load):
     with pytest.raises(ConfigError, match=r"run.seed is 0, not 1"):
         opened(load("run.seed=1"))
     assert run.config_file.read_text() == before
+
+
+def test_after_fine_tuning_the_settings_of_grpo_are_still_open(load):
+    run = trained(opened(load()))
+    run.grpo.checkpoints.rmdir()
+    assert opened(load("grpo.iterations=60", "grpo.fresh=0.5")).config.grpo.iterations == 60
+    with pytest.raises(ConfigError, match=r"sft.batch_size is 32, not 16"):
+        opened(load("sft.batch_size=16", "grpo.iterations=60", "grpo.fresh=0.5"))
+    run.grpo.checkpoints.mkdir()
+    with pytest.raises(ConfigError, match=r"grpo.iterations is 60, not 61"):
+        opened(load("grpo.iterations=61", "grpo.fresh=0.5"))
 
 
 def test_what_nothing_depends_on_yet_may_still_be_corrected(load):

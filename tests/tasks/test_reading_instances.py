@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from quasar.datasets.records import ProblemRecord
 from quasar.datasets.task_records import TaskRecord, is_task_row
@@ -40,7 +42,8 @@ FAULTS = [
         "parameter 'coupling' is '1', expected a number",
     ),
     ("ground_state", "heisenberg_chain", {"parameters": {"couplings": [1]}}, 4, "has 3 bonds"),
-    ("ground_state", "h2", {"parameters": {"bond_length": 0.74}}, None, "the nearest is 0.75"),
+    ("ground_state", "h2", {"parameters": {"bond_length": 0.2}}, None, "is 0.2 Å, expected 0.3 to"),
+    ("ground_state", "lih", {"parameters": {"bond_length": 4.5}}, None, "expected 0.8 to 4"),
     ("ground_state", "custom", {"hamiltonian": "X0*Q1"}, 2, "'instance.hamiltonian'"),
     ("ground_state", "custom", {"hamiltonian": 5}, 2, "'instance.hamiltonian' must be text"),
     ("ground_state", "custom", {"hamiltonian": "1*X5"}, 2, "X5 where there are 2 qubits"),
@@ -185,3 +188,14 @@ def test_a_reader_of_graph_problems_names_the_task_that_it_meets():
     row = {"sample_index": 0, "task": "ground_state", "family": "h2", "instance": {}}
     with pytest.raises(InputError, match="field 'task' is 'ground_state'"):
         ProblemRecord.from_dict(row)
+
+
+@given(st.permutations([(0, 1), (1, 3), (0, 2), (2, 3)]), st.lists(st.booleans(), min_size=4))
+def test_a_graph_is_the_same_instance_however_its_edges_are_listed(edges, turned):
+    """Else one that is held out could be trained on under another key."""
+    task = get_task("state_preparation")
+    listed = [[b, a] if turn else [a, b] for (a, b), turn in zip(edges, turned, strict=False)]
+    found = task.read("graph", {"edges": listed}, num_qubits=4)
+    plain = task.read("graph", {"edges": [[0, 1], [0, 2], [1, 3], [2, 3]]}, num_qubits=4)
+    assert found.key == plain.key
+    assert found.content == plain.content

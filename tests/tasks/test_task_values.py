@@ -1,14 +1,19 @@
 """Known values: energies, overlaps, codes; and what each task tells a model."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from quasar.circuits.circuit import Circuit, Gate
 from quasar.circuits.qasm import Limits, read_qasm
 from quasar.errors import TaskError
 from quasar.simulation.eigensolver import ground_space
 from quasar.tasks import get_task
-from quasar.tasks.ground_state import families
+from quasar.tasks.ground_state import families, molecules
 from quasar.tasks.ground_state.molecules import MOLECULES, bond_lengths, full_ci, hamiltonian
 from quasar.tasks.product_states import closest_product_state, lowest_product_state
 from quasar.tasks.programs import prepared, program, rounded
@@ -61,6 +66,63 @@ def test_molecules_have_the_energies_of_full_configuration_interaction(name):
     for length in bond_lengths(name)[::6]:
         found = ground_space(hamiltonian(name, length)).energy
         assert found == pytest.approx(full_ci(name, length), abs=2e-7)
+
+
+# Full configuration interaction by PySCF 2.14 (`row` of benchmarks/molecule_table.py) in the same
+# orbitals, at bond lengths that the table does not have.
+BETWEEN = {
+    "h2": {
+        0.325: -0.70526302,
+        0.431: -0.97020999,
+        0.74: -1.13728383,
+        0.993: -1.10262119,
+        1.111: -1.07671770,
+        1.625: -0.98021964,
+        2.575: -0.93538438,
+    },
+    "lih": {
+        0.825: -7.65667413,
+        1.234: -7.85741944,
+        1.595: -7.88114508,
+        2.02: -7.85866868,
+        2.475: -7.82474136,
+        2.493: -7.82353916,
+        3.17: -7.79353652,
+        3.975: -7.78402675,
+    },
+}
+
+
+@pytest.mark.parametrize(("name", "curve"), [*BETWEEN.items(), ("h2_parity", BETWEEN["h2"])])
+def test_between_the_tables_points_energies_are_those_of_pyscf(name, curve):
+    for length, energy in curve.items():
+        largest = 1.2e-6 if length < 0.5 else 2e-7
+        assert full_ci(name, length) == pytest.approx(energy, abs=largest)
+        assert ground_space(hamiltonian(name, length)).energy == pytest.approx(energy, abs=largest)
+
+
+@given(st.sampled_from(sorted(MOLECULES)), st.floats(0.0, 1.0))
+def test_a_molecules_coefficients_have_no_jump(name, place):
+    """An orbital whose sign changes between two points of the table would be one."""
+    lengths = bond_lengths(name)
+    length = lengths[0] + place * (lengths[-1] - lengths[0] - 1e-3)
+    here, there = (
+        {t.word: t.coefficient for t in hamiltonian(name, r).terms} for r in (length, length + 1e-3)
+    )
+    steps = {word: abs(here.get(word, 0.0) - there.get(word, 0.0)) for word in {*here, *there}}
+    assert max(steps.values()) < 8e-3  # at the shortest; where a sign changes twice a coefficient
+
+
+def test_at_a_tables_point_coefficients_are_the_tables():
+    table = json.loads(Path(molecules.__file__).with_name("molecules.json").read_text("utf-8"))
+    for name, rows in table.items():
+        for length, row, energy in zip(
+            rows["bond_lengths"], rows["coefficients"], rows["full_ci"], strict=True
+        ):
+            wanted = dict(zip(rows["words"], row, strict=True))
+            found = {t.word: t.coefficient for t in hamiltonian(name, length).terms}
+            assert found == {word: c for word, c in wanted.items() if c}
+            assert full_ci(name, length) == energy
 
 
 def test_both_mappings_of_hydrogen_agree_and_dissociate():

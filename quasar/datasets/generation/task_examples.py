@@ -24,7 +24,7 @@ from quasar.errors import InputError
 from quasar.tasks import get_task
 from quasar.tasks.base import TaskInstance, TaskSignals
 
-TASK_EXAMPLES_VERSION = "3"  # raise it when the same settings give other rows
+TASK_EXAMPLES_VERSION = "4"  # raise it when the same settings give other rows
 MAX_REPEATS = 60  # so many repeats in a row mean that a cell has (nearly) no new instance left
 # So many answers that are too long, and none that is not: the next ones would be, too.
 MAX_REJECTED = 10

@@ -9,7 +9,7 @@ ground state is sought in. Lattices, with sites 0…n−1 along the rows of a pa
     hubbard  H = −t Σ_σ (c†_iσ c_jσ + h.c.) + U Σ_i (n_i↑ − ½)(n_i↓ − ½), Jordan–Wigner, up first
 
 The Hubbard model is at half filling, where its ground state lies without a chemical potential.
-Molecules are rows of a table (`molecules`).
+Molecules are curves along their bond (`molecules`).
 """
 
 from collections.abc import Mapping
@@ -102,7 +102,8 @@ def possible_qubits(family: str, at_most: int) -> tuple[int, ...]:
 def draw(rng: np.random.Generator, family: str, num_qubits: int) -> dict[str, Any]:
     """Random parameters of the family."""
     if family in MOLECULES:
-        return {"bond_length": float(rng.choice(bond_lengths(family)))}
+        shortest, *_, longest = bond_lengths(family)
+        return {"bond_length": round(float(rng.uniform(shortest, longest)), _DECIMALS)}
     if family == "heisenberg_chain":
         couplings = rng.uniform(*_COUPLINGS, num_qubits - 1)
         return {"couplings": [round(float(c), _DECIMALS) for c in couplings]}

@@ -4,7 +4,7 @@ from typing import Any
 
 from quasar.tasks.base import ContentField, ContentForm
 from quasar.tasks.ground_state.families import CUSTOM, parameter_names, possible_qubits
-from quasar.tasks.ground_state.molecules import MOLECULES, bond_lengths
+from quasar.tasks.ground_state.molecules import MOLECULES
 
 _FEW = 4  # qubits of an example, where the family has them
 _EQUILIBRIUM = {"lih": 1.6}  # ångström, about; of hydrogen 0.75
@@ -16,8 +16,7 @@ def content_form(family: str) -> ContentForm:
     if family == CUSTOM:
         return ContentForm({"hamiltonian": ContentField("pauli_sum")}, {"hamiltonian": _PAULI_SUM})
     if family in MOLECULES:
-        wanted = _EQUILIBRIUM.get(family, 0.75)
-        value: Any = min(bond_lengths(family), key=lambda length: abs(length - wanted))
+        value: Any = _EQUILIBRIUM.get(family, 0.75)
         field, size = ContentField("number"), None
     else:
         value = 1.0

@@ -1,6 +1,9 @@
 """Molecules along their bond, from a table that `benchmarks/molecule_table.py` made with PySCF.
 
-STO-3G; energies in hartree, bond lengths in ångström.
+STO-3G; energies in hartree, bond lengths in ångström. At the table's bond lengths coefficients are
+the table's; between them a quintic spline in the logarithm of the bond length, which differs from
+PySCF's at the midpoints by at most 1.2e-6 hartree in any coefficient and 1.1e-6 in the lowest
+energy (H2 at 0.325 Å; beyond 0.5 Å, and for LiH, at most 2e-7 in the energy).
 """
 
 import json
@@ -9,6 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
+
+import numpy as np
 
 from quasar.errors import TaskError
 from quasar.problems.pauli import PauliSum
@@ -47,29 +52,44 @@ def _table() -> Mapping[str, Any]:
 
 
 def bond_lengths(name: str) -> tuple[float, ...]:
-    """The bond lengths (Å) of the table, ascending."""
+    """The bond lengths (Å) of the table, ascending; the first and the last are the range."""
     return tuple(_table()[name]["bond_lengths"])
 
 
 def full_ci(name: str, bond_length: float) -> float:
-    """The energy of full configuration interaction in the active orbitals, hartree."""
-    return _table()[name]["full_ci"][_place(name, bond_length)]
+    """The energy of full configuration interaction in the active orbitals, hartree. Raises as
+    `hamiltonian`.
+    """
+    return _row(name, bond_length)[1]
 
 
 def hamiltonian(name: str, bond_length: float) -> PauliSum:
-    """Raises TaskError for a bond length that is not in the table."""
-    found, place = _table()[name], _place(name, bond_length)
-    terms = zip(found["coefficients"][place], found["words"], strict=True)
+    """Raises TaskError for a bond length outside the table's range."""
+    terms = zip(_row(name, bond_length)[0], _table()[name]["words"], strict=True)
     return PauliSum.of(MOLECULES[name].num_qubits, terms)
 
 
-def _place(name: str, bond_length: float) -> int:
-    lengths = bond_lengths(name)
+def _row(name: str, bond_length: float) -> tuple[list[float], float]:
+    """(coefficients, energy)"""
+    found, lengths = _table()[name], bond_lengths(name)
     nearest = min(range(len(lengths)), key=lambda k: abs(lengths[k] - bond_length))
-    if abs(lengths[nearest] - bond_length) > 1e-9:
+    if abs(lengths[nearest] - bond_length) <= 1e-9:
+        return found["coefficients"][nearest], found["full_ci"][nearest]
+    if not lengths[0] < bond_length < lengths[-1]:
         raise TaskError(
-            f"{name}: parameter 'bond_length' is {bond_length:g} Å, the table has {lengths[0]:g} "
-            f"to {lengths[-1]:g} in steps of {lengths[1] - lengths[0]:.2g}; the nearest is "
-            f"{lengths[nearest]:g}"
+            f"{name}: parameter 'bond_length' is {bond_length:g} Å, expected {lengths[0]:g} to "
+            f"{lengths[-1]:g}"
         )
-    return nearest
+    *coefficients, energy = _curves(name)(np.log(bond_length)).tolist()
+    return coefficients, energy
+
+
+@cache
+def _curves(name: str) -> Any:
+    """The spline of all coefficients and the energy."""
+    from scipy.interpolate import make_interp_spline  # commands at a table's point need none
+
+    found = _table()[name]
+    values = np.column_stack([found["coefficients"], found["full_ci"]])
+    # The repulsion of the nuclei, 1/r, is smoother in log r than in r.
+    return make_interp_spline(np.log(found["bond_lengths"]), values, k=5)

@@ -36,7 +36,8 @@ def ask(instance: TaskInstance, model: Model, *, style: PromptStyle) -> PromptMe
     given = ", ".join(f"{k}={_shown(v)}" for k, v in instance.content.get("parameters", {}).items())
     if style == "compact":
         if named:  # the name says the sector, too
-            what = f"{molecule_text(instance.family)}{given.partition('=')[2]}"
+            (length,) = instance.content["parameters"].values()
+            what = f"{molecule_text(instance.family)}{format_angle(length, 2)}"
         else:
             what = _compact(model.hamiltonian)
             if model.sector is not None:
@@ -64,7 +65,7 @@ def ask(instance: TaskInstance, model: Model, *, style: PromptStyle) -> PromptMe
 
 
 def molecule_text(name: str) -> str:
-    """How a compact prompt begins to name a molecule; its bond length follows."""
+    """How a compact prompt begins to name a molecule; its bond length follows, in hundredths."""
     return f"Molecule: {name} "
 
 

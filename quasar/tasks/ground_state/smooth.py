@@ -21,6 +21,8 @@ from quasar.tasks.programs import real_layers, tuned
 
 _STARTS, _STEPS = 24, 300
 _STOPS = 6  # on the line
+# Pulls angles to those of the middle where the energy hardly depends on them: they would be noise.
+_ANCHOR = 1e-4  # of the sum of the coefficients' sizes, a square radian
 _NEAR = 1e-3
 MAX_LAYERS = 6
 MAX_QUBITS = 8  # descents on more take seconds
@@ -66,7 +68,8 @@ def constant_layers(middle: PauliSum) -> Circuit | None:
 def _followed(hamiltonian: PauliSum, middle: PauliSum, layers: int) -> np.ndarray:
     from scipy.optimize import minimize  # a third of a second that commands need not wait for
 
-    angles, ends = np.array(_start(middle, layers)), (_normalised(middle), _normalised(hamiltonian))
+    start, ends = np.array(_start(middle, layers)), (_normalised(middle), _normalised(hamiltonian))
+    angles = start
     encoded = encode(real_layers(hamiltonian.num_qubits, layers))
     for stop in range(1, _STOPS + 1):
         share = stop / _STOPS
@@ -76,8 +79,14 @@ def _followed(hamiltonian: PauliSum, middle: PauliSum, layers: int) -> np.ndarra
             for c, word in end
         ]
         here = PauliSum.of(hamiltonian.num_qubits, terms)
+
+        def anchored(x: np.ndarray, here: PauliSum = here) -> tuple[float, np.ndarray]:
+            energy, gradient = energy_and_gradient(encoded, here, x)
+            away = x - start
+            return energy + _ANCHOR / 2 * float(away @ away), gradient + _ANCHOR * away
+
         angles = minimize(
-            lambda x, here=here: energy_and_gradient(encoded, here, x),
+            anchored,
             angles,
             jac=True,
             method="L-BFGS-B",

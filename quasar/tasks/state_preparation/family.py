@@ -13,6 +13,7 @@ import numpy as np
 from quasar.circuits.circuit import Circuit
 from quasar.errors import TaskError
 from quasar.tasks.programs import prepared
+from quasar.tasks.state_preparation.script import Steps
 
 MAX_QUBITS = 12
 Content = Mapping[str, Any]
@@ -34,6 +35,10 @@ class Family(ABC):
     def check(self, content: Content, n: int) -> None:
         """Raises TaskError naming the field at fault; the names of the fields are right."""
 
+    def tidy(self, content: Content) -> dict[str, Any]:
+        """Checked content in the one form that equal targets have: `draw`'s."""
+        return dict(content)
+
     @abstractmethod
     def vector(self, content: Content, n: int) -> np.ndarray:
         """Amplitudes, complex128 (2**n,), normalised."""
@@ -49,6 +54,12 @@ class Family(ABC):
     def circuit(self, content: Content, n: int) -> Circuit:
         """The teacher's: a textbook construction, else the exact preparation of the amplitudes."""
         return prepared(self.vector(content, n))
+
+    def steps(self, content: Content, n: int) -> Steps:
+        """`circuit` in steps, each behind what it takes from the compact prompt, as it stands there
+        from a blank on; all in one where nothing is taken, or all of it at once.
+        """
+        return [("", self.circuit(content, n).gates)]
 
 
 def list_of(content: Content, name: str, count: int, what: str) -> Sequence[Any]:

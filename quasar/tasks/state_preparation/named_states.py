@@ -18,6 +18,8 @@ from quasar.tasks.state_preparation.family import (
     require_number,
     require_qubits,
 )
+from quasar.tasks.state_preparation.script import Steps
+from quasar.tasks.writing import angle_text
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -62,8 +64,13 @@ class Known(Family):
         return "".join(f" q{q} |{name}>" for q, name in enumerate(content["states"]))
 
     def circuit(self, content: Content, n: int) -> Circuit:
-        names = enumerate(content["states"])
-        return Circuit(n, tuple(Gate(gate, (q,)) for q, name in names for gate in KNOWN[name][1]))
+        return Circuit(n, tuple(gate for _, gates in self.steps(content, n) for gate in gates))
+
+    def steps(self, content: Content, n: int) -> Steps:
+        return [
+            (f" q{q} |{name}>", [Gate(gate, (q,)) for gate in KNOWN[name][1]])
+            for q, name in enumerate(content["states"])
+        ]
 
 
 class Product(Family):
@@ -97,10 +104,16 @@ class Product(Family):
         return "".join(f" q{q}:{a:g},{b:g}" for q, (a, b) in enumerate(content["angles"]))
 
     def circuit(self, content: Content, n: int) -> Circuit:
-        gates = []
-        for q, (a, b) in enumerate(content["angles"]):
-            gates += [Gate("ry", (q,), (float(a),)), Gate("rz", (q,), (float(b),))]
-        return Circuit(n, tuple(gates))
+        return Circuit(n, tuple(gate for _, gates in self.steps(content, n) for gate in gates))
+
+    def steps(self, content: Content, n: int) -> Steps:
+        return [
+            (
+                f" q{q}:{angle_text(a, 3)},{angle_text(b, 3)}",
+                [Gate("ry", (q,), (float(a),)), Gate("rz", (q,), (float(b),))],
+            )
+            for q, (a, b) in enumerate(content["angles"])
+        ]
 
 
 class Bell(Family):
@@ -275,6 +288,9 @@ class GraphState(Family):
                 raise TaskError(f"{WHERE}.edges' has {list(edge)} twice")
             seen.add(frozenset(edge))
 
+    def tidy(self, content: Content) -> dict[str, Any]:
+        return {"edges": sorted(sorted(edge) for edge in content["edges"])}
+
     def vector(self, content: Content, n: int) -> np.ndarray:
         states = np.arange(1 << n)
         odd = sum(
@@ -290,8 +306,11 @@ class GraphState(Family):
         return ",".join(f" q{a} q{b}" for a, b in content["edges"])
 
     def circuit(self, content: Content, n: int) -> Circuit:
-        start = [Gate("h", (q,)) for q in range(n)]
-        return Circuit(n, tuple(start + [Gate("cz", (a, b)) for a, b in content["edges"]]))
+        return Circuit(n, tuple(gate for _, gates in self.steps(content, n) for gate in gates))
+
+    def steps(self, content: Content, n: int) -> Steps:
+        edges = [(f" q{a} q{b}", [Gate("cz", (a, b))]) for a, b in content["edges"]]
+        return [("", [Gate("h", (q,)) for q in range(n)]), *edges]
 
 
 class Cluster(GraphState):
@@ -312,6 +331,9 @@ class Cluster(GraphState):
         if content["shape"] == "rows" and n % 2:
             raise TaskError(f"{WHERE}.shape' rows needs an even number of qubits, not {n}")
 
+    def tidy(self, content: Content) -> dict[str, Any]:
+        return dict(content)
+
     def _graph(self, content: Content, n: int) -> Content:
         half = n // 2
         edges = [[q, q + 1] for q in range(n - 1)]
@@ -331,8 +353,8 @@ class Cluster(GraphState):
     def compact(self, content: Content, n: int) -> str:
         return super().compact(self._graph(content, n), n)
 
-    def circuit(self, content: Content, n: int) -> Circuit:
-        return super().circuit(self._graph(content, n), n)
+    def steps(self, content: Content, n: int) -> Steps:
+        return super().steps(self._graph(content, n), n)
 
 
 def _doubly_controlled_ry(first: int, second: int, target: int, angle: float) -> list[Gate]:

@@ -39,9 +39,10 @@ from quasar.tasks.state_preparation.families import FAMILIES
 from quasar.tasks.state_preparation.family import MAX_QUBITS
 from quasar.tasks.state_preparation.forms import FORMS
 from quasar.tasks.state_preparation.named_states import KNOWN
+from quasar.tasks.state_preparation.script import state_pieces, state_script, state_text
 from quasar.tasks.state_preparation.words import read_words
 from quasar.tasks.words import AskedInstance, asked_of
-from quasar.tasks.writing import Piece
+from quasar.tasks.writing import Piece, Script
 
 ENOUGH = 0.999
 _EASY = 0.99  # a trivial answer as near as this is the answer, and no baseline
@@ -177,7 +178,7 @@ class StatePreparation(Task[TaskInstance, TargetFacts, StateFound]):
         found.check(content, num_qubits)
         if abs(found.vector(content, num_qubits)[0]) ** 2 > ENOUGH:
             raise TaskError(f"{self.name}: the target is |0...0>: there is nothing to prepare")
-        return TaskInstance(self.name, family, num_qubits, dict(content))
+        return TaskInstance(self.name, family, num_qubits, found.tidy(content))
 
     def form(self, family: str) -> ContentForm:
         return FORMS[self.require_family(family)]
@@ -267,8 +268,17 @@ class StatePreparation(Task[TaskInstance, TargetFacts, StateFound]):
     def reference(self, instance: TaskInstance, facts: TargetFacts) -> str:
         return program(facts.teacher)
 
-    def worked(self, instance: TaskInstance, *, decimals: int) -> str:
-        return program(self.facts(instance).teacher, decimals=decimals)
+    def script(self, instance: TaskInstance, *, decimals: int) -> Script:
+        return state_script(instance.num_qubits, tuple(KNOWN), decimals=decimals)
+
+    def worked(self, instance: TaskInstance, *, decimals: int) -> str | None:
+        teacher, n = self.facts(instance).teacher, instance.num_qubits
+        family = FAMILIES[instance.family]
+        steps = family.steps(instance.content, n)
+        if rounded(family.circuit(instance.content, n)) != teacher:  # another one is cheaper
+            steps = [("", teacher.gates)]
+        steps = [(of, rounded(Circuit(n, tuple(gates))).gates) for of, gates in steps]
+        return state_text(n, steps, decimals=decimals)
 
     def pieces(self, max_qubits: int) -> Iterable[Piece]:
         yield Piece("Task: state preparation")
@@ -276,7 +286,7 @@ class StatePreparation(Task[TaskInstance, TargetFacts, StateFound]):
         yield from (Piece(f" |{name}>", ("state", f"state {name}")) for name in KNOWN)
         yield Piece(" +", ("sign", "sign +"))
         yield Piece(" -", ("sign", "sign -"))
-        yield Piece(",", ("comma",))
+        yield from state_pieces(max_qubits)
 
     def shortcuts(self, instance: TaskInstance, facts: TargetFacts) -> Mapping[str, Circuit]:
         found = dict(facts.trivial)

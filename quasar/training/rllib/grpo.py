@@ -24,6 +24,7 @@ from ray.util.placement_group import get_current_placement_group
 
 from quasar.config import QuasarConfig, with_overrides
 from quasar.config.task_names import GRAPH_TASK
+from quasar.datasets.fresh import FreshLike
 from quasar.datasets.io import read_records
 from quasar.datasets.task_records import Record
 from quasar.episodes.episode import Episode
@@ -36,6 +37,7 @@ from quasar.tasks.base import task_of
 from quasar.training.algorithm.batch import TrainingBatch, assign, episode_metrics
 from quasar.training.algorithm.schedules import grpo_rate
 from quasar.training.capacity.usage import object_store_bytes, rss_bytes
+from quasar.training.examples import prompt_fits
 from quasar.training.learner.deepspeed import Objective
 from quasar.training.rllib.collector import RolloutCollector
 from quasar.training.rllib.group import DeepSpeedLearner, PlaceholderModule, PolicyLearnerGroup
@@ -179,7 +181,11 @@ class GRPO(Algorithm):
     def begin(self, collector: RolloutCollector) -> None:
         """The state of a run, whose actors are there; weights to all workers."""
         settings, self.collector = self.settings, collector
-        self.source = RolloutSource(self.records, settings, self.collector)
+        fresh = None
+        if settings.grpo.fresh:
+            fits = prompt_fits(settings, self.config.model_directory)
+            fresh = FreshLike(settings, fits=fits)
+        self.source = RolloutSource(self.records, settings, self.collector, fresh=fresh)
         self.objective = Objective("grpo", settings.generation.temperature, settings.grpo)
         self.run_state = RunState("grpo", seed=settings.run.seed)
         # Of the last step, for whoever writes them down.

@@ -1,6 +1,7 @@
 """Where a step's rollouts come from: prompts of the curriculum, refills, steps ahead.
 
-A step takes `grpo.prompts_per_step` prompts. With `grpo.max_refills`, groups whose rewards are all
+A step takes `grpo.prompts_per_step` prompts, a share `grpo.fresh` of them with a new problem like
+the one whose turn it is. With `grpo.max_refills`, groups whose rewards are all
 equal are replaced by groups of further prompts, at most that many times.
 
 With `grpo.staleness` k the rollouts of the k steps after the one that is trained are made
@@ -15,7 +16,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from quasar.config import QuasarConfig
+from quasar.datasets.fresh import FreshLike
 from quasar.datasets.task_records import Record
 from quasar.episodes.episode import Episode
 from quasar.episodes.task import EpisodeTask
@@ -24,6 +28,8 @@ from quasar.training.curriculum import Position, PromptSampler
 from quasar.training.rllib.collector import Collected, RolloutCollector
 from quasar.training.sampler import rollout_tasks
 from quasar.verification.reward import Scored
+
+_IS_FRESH = 19  # apart from the other random streams of a run
 
 
 @dataclass(slots=True)
@@ -59,9 +65,16 @@ class RolloutSource:
     """Collects each step's rollouts."""
 
     def __init__(
-        self, records: Sequence[Record], config: QuasarConfig, collector: RolloutCollector
+        self,
+        records: Sequence[Record],
+        config: QuasarConfig,
+        collector: RolloutCollector,
+        *,
+        fresh: FreshLike | None = None,
     ):
+        """fresh: draws the new problems; needed where `grpo.fresh` is not 0."""
         self.records, self.config, self.collector = records, config, collector
+        self._fresh = fresh
         self.sampler = PromptSampler(records, config.grpo.curriculum, seed=config.run.seed)
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="rollouts")
         self._ahead: dict[int, Future[StepRollouts]] = {}  # by step, without gaps
@@ -124,15 +137,24 @@ class RolloutSource:
         self, step: int, position: Position, *, count: int, first_group: int = 0
     ) -> list[EpisodeTask]:
         """Tasks of `count` groups, numbered from `first_group` within the step."""
+        turns = enumerate(self.sampler.take(position, count), start=position.next_prompt)
         return rollout_tasks(
-            self.records,
-            self.sampler.take(position, count),
+            [self._record(row, number) for number, row in turns],
+            range(count),
             step=step,
             first_group=first_group,
             samples=self.config.grpo.samples_per_prompt,
             seed=self.config.run.seed,
             settings=self.config.dataset,
         )
+
+    def _record(self, row: int, number: int) -> Record:
+        """What prompt `number` of the run asks where it is a row's turn."""
+        record = self.records[row]
+        if self._fresh is None:
+            return record
+        draw = np.random.default_rng([self.config.run.seed, _IS_FRESH, number]).random()
+        return self._fresh.record(record, number) if draw < self.config.grpo.fresh else record
 
     def _collect(self, step: int, position: Position) -> StepRollouts:
         self.collector.revive()
