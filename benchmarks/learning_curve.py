@@ -7,8 +7,8 @@
 Preset `policy`, examples streamed, none seen twice. One run of each size goes on at a constant rate
 after a short warm-up (the trunk); each point of the curve is a branch that leaves the trunk at four
 fifths of its steps and falls to a hundredth of the rate over the last fifth, so that every point is
-a finished training of its length and the trunk is paid for once. Going on later, or with further points, costs what is new:
-the trunk's checkpoints stay. `measure` asks each point for one answer a problem (T = 0.3) on the
+a finished training of its length and the trunk is paid for once. Going on later, or with further
+points, costs what is new: the trunk's checkpoints stay. `measure` asks each point for one answer a problem (T = 0.3) on the
 held-out split of the run's dataset and, with --problems, on another file; with the grammar's help,
 and with --free also without. `report` prints the table, fits error = floor + a·tokens^−b and says
 what ten further hours would bring, with bootstrap intervals over the problems.
@@ -44,7 +44,7 @@ from quasar.system.run_paths import WEIGHTS
 from quasar.training.examples import teacher_examples
 from quasar.training.rllib.group import PolicyLearnerGroup
 from quasar.training.rllib.grpo import GRPOConfig
-from quasar.training.sft import SUPERVISED, supervised_step
+from quasar.training.sft import supervised_step
 from quasar.training.state import CheckpointStore, RunState, StepLog, read_state
 
 # Widths and layers; the peak rate goes with one over the width.
@@ -54,8 +54,8 @@ SIZES = {
     "shipped": ["sft.learning_rate=1.5e-3"],
 }  # fmt: skip
 SHARED = ["dataset.num_examples=700", "dataset.test_fraction=0.12", "sft.batch_size=16",
-          "verification.gradient_evaluations=0", "generation.plan_order=field", "evaluation.temperature=0.3", "evaluation.device=none",
-          "evaluation.random_draws=0"]  # fmt: skip
+          "verification.gradient_evaluations=0", "generation.plan_order=field",
+          "evaluation.temperature=0.3", "evaluation.device=none", "evaluation.random_draws=0"]  # fmt: skip
 BASELINES = (CONSTANT_ANGLES, GREEDY, BY_STRENGTH, GREEDY_DESCENT, REFERENCES)
 POINTS = (250, 500, 1000, 2000)
 WARM_UP = 50  # steps
