@@ -4,14 +4,15 @@
     python benchmarks/learning_curve.py measure runs/curve [--problems FILE] [--free]
     python benchmarks/learning_curve.py report runs/curve [--figure docs/learning_curve.svg]
 
-Preset `policy`, examples streamed, none seen twice. One run of each size goes on at a constant rate
-after a short warm-up (the trunk); each point of the curve is a branch that leaves the trunk at four
-fifths of its steps and falls to a hundredth of the rate over the last fifth, so that every point is
-a finished training of its length and the trunk is paid for once. Going on later, or with further
-points, costs what is new: the trunk's checkpoints stay. `measure` asks each point for one answer a problem (T = 0.3) on the
-held-out split of the run's dataset and, with --problems, on another file; with the grammar's help,
-and with --free also without. `report` prints the table, fits error = floor + a·tokens^−b and says
-what ten further hours would bring, with bootstrap intervals over the problems.
+Preset `policy` up to twelve qubits, examples streamed, none seen twice. One run of each size goes on
+at a constant rate after a short warm-up (the trunk); each point of the curve is a branch that leaves
+the trunk at four fifths of its steps and falls to a hundredth of the rate over the last fifth, so
+that every point is a finished training of its length and the trunk is paid for once. Going on later,
+or with further points, costs what is new: the trunk's checkpoints stay. `measure` asks each point
+for one answer a problem (T = 0.3) on the held-out split of the run's dataset and, with --problems,
+on those of another file; with the grammar's help, and with --free also without. `report` prints the
+table, fits error = floor + a·tokens^−b and says what ten further hours would bring, with bootstrap
+intervals over the problems.
 """
 
 import argparse
@@ -53,9 +54,11 @@ SIZES = {
               "policy.num_attention_heads=4", "sft.learning_rate=3.0e-3"],
     "shipped": ["sft.learning_rate=1.5e-3"],
 }  # fmt: skip
-SHARED = ["dataset.num_examples=700", "dataset.test_fraction=0.12", "sft.batch_size=16",
+SHARED = ["dataset.num_examples=400", "dataset.max_qubits=12", "dataset.test_fraction=0.15",
+          "dataset.num_workers=1", "sft.batch_size=16",
           "verification.gradient_evaluations=0", "generation.plan_order=field",
-          "evaluation.temperature=0.3", "evaluation.device=none", "evaluation.random_draws=0"]  # fmt: skip
+          "evaluation.temperature=0.3", "evaluation.device=none",
+          "evaluation.random_draws=0"]  # fmt: skip
 BASELINES = (CONSTANT_ANGLES, GREEDY, BY_STRENGTH, GREEDY_DESCENT, REFERENCES)
 POINTS = (250, 500, 1000, 2000)
 WARM_UP = 50  # steps
@@ -178,7 +181,7 @@ def measure(place: Path, sizes: list[str], problems: Path | None, free: bool, mo
         config = settings(place, size, [])
         files = {"held-out": _held_out(place, size, most)}
         if problems is not None:
-            files[problems.stem] = problems
+            files[problems.stem] = _of_trained_sizes(problems, place, config.dataset.max_qubits)
         for point in sorted((place / size / "points").glob("step-??????")):
             for name, file in files.items():
                 _measure(config, point, file, name, constrained=True)
@@ -194,6 +197,15 @@ def _held_out(place: Path, size: str, most: int) -> Path:
     if not file.is_file():
         records = read_problems(place / size / "dataset" / "test.jsonl")[: most // 2]
         write_problems(file, [*records, *map(_in_another_family, records)])
+    return file
+
+
+def _of_trained_sizes(problems: Path, place: Path, most: int) -> Path:
+    """Of a given file the problems of at most so many qubits."""
+    file = place / problems.name
+    if not file.is_file():
+        records = read_problems(problems)
+        write_problems(file, [r for r in records if r.problem.num_qubits <= most])
     return file
 
 
