@@ -4,15 +4,15 @@
     python benchmarks/learning_curve.py measure runs/curve [--problems FILE] [--free]
     python benchmarks/learning_curve.py report runs/curve [--figure docs/learning_curve.svg]
 
-Preset `policy` up to twelve qubits, examples streamed, none seen twice. One run of each size goes on
-at a constant rate after a short warm-up (the trunk); each point of the curve is a branch that leaves
-the trunk at four fifths of its steps and falls to a hundredth of the rate over the last fifth, so
-that every point is a finished training of its length and the trunk is paid for once. Going on later,
-or with further points, costs what is new: the trunk's checkpoints stay. `measure` asks each point
-for one answer a problem (T = 0.3) on the held-out split of the run's dataset and, with --problems,
-on those of another file; with the grammar's help, and with --free also without. `report` prints the
-table, fits error = floor + a·tokens^−b and says what ten further hours would bring, with bootstrap
-intervals over the problems.
+Preset `policy` up to twelve qubits, examples streamed, none seen twice. One run of each size goes
+on at a constant rate after a short warm-up (the trunk); each point of the curve is a branch that
+leaves the trunk at four fifths of its steps and falls to a hundredth of the rate over the last
+fifth, so that every point is a finished training of its length and the trunk is paid for once.
+Going on later, or with further points, costs what is new: the trunk's checkpoints stay. `measure`
+asks each point for one answer a problem (T = 0.3) on the held-out split of the run's dataset and,
+with --problems, on those of another file; with the grammar's help, and with --free also without.
+`report` prints the table, fits error = floor + a·tokens^−b and says what ten further hours would
+bring, with bootstrap intervals over the problems.
 """
 
 import argparse
