@@ -23,6 +23,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import curve_report
 import numpy as np
 
 from quasar.config import QuasarConfig, load_config
@@ -250,18 +251,25 @@ def _measure(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("do", choices=("train", "measure"))
+    parser.add_argument("do", choices=("train", "measure", "report"))
     parser.add_argument("place", type=Path)
     parser.add_argument("--size", choices=tuple(SIZES), nargs="+", default=list(SIZES))
     parser.add_argument("--points", type=int, nargs="+", default=list(POINTS))
     parser.add_argument("--problems", type=Path, help="a problem file to measure on, too")
     parser.add_argument("--free", action="store_true", help="also without the grammar")
     parser.add_argument("--most", type=int, default=120, help="held-out problems")
+    parser.add_argument("--figure", type=Path, help="an SVG to draw")
     parser.add_argument("--set", action="append", default=[], help="section.key=value")
     arguments = parser.parse_args()
     if arguments.do == "train":
         for size in arguments.size:
             train(arguments.place, size, arguments.points, arguments.set)
+    elif arguments.do == "report":
+        given = arguments.problems
+        files = {"held-out": arguments.place / f"held-out-{arguments.most}.jsonl"}
+        if given is not None:
+            files[given.stem] = arguments.place / given.name
+        curve_report.report(arguments.place, files, arguments.figure)
     else:
         measure(arguments.place, arguments.size, arguments.problems, arguments.free, arguments.most)
 
