@@ -87,12 +87,15 @@ def angle_rows(one: Asked) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--problems", type=int, default=700, help="of each group of families")
+    parser.add_argument(
+        "--problems", type=int, default=700, help="that have plans; of QAOA a quarter"
+    )
     arguments = parser.parse_args()
     sizes = ["dataset.min_qubits=4", "dataset.max_qubits=12"]
     config = load_config("policy", [*SETTINGS, *sizes])
     for group, against in ((PLANNED, "another order"), (QAOA, "first answer")):
-        asked = new_problems(config, set(), arguments.problems, group)
+        number = arguments.problems // (1 if group == PLANNED else 4)
+        asked = new_problems(config, set(), number, group)
         rng = np.random.default_rng(0)
         rows = [angle_rows(one) if group == QAOA else plan_rows(one, rng) for one in asked]
         print_rows(group, rows, against)
