@@ -31,6 +31,7 @@ from quasar.datasets.revision import (
 from quasar.datasets.stream import ExampleStream
 from quasar.episodes.runner import EpisodeRunner, verifying
 from quasar.episodes.task import EpisodeTask
+from quasar.errors import ConfigError
 from quasar.policy.engines.loading import load_engine
 from quasar.policy.grammar import TokenGrammar
 from quasar.policy.models import build_policy, load_chat
@@ -249,3 +250,8 @@ def test_an_episode_of_two_turns_revises_what_it_wrote(config, model):
         # It begins with a qubit of its own choice, about which nothing is decided yet.
         begun = re.search(r"// q(\d+):(.*) = .* -> ", episode.texts[1])
         assert "=" not in begun[2]
+
+
+def test_revisions_without_a_stream_are_refused():
+    with pytest.raises(ConfigError, match=r"sft\.stream\.revisions is a share of streamed"):
+        load_config("policy", ["sft.stream.examples=0", "sft.stream.revisions=0.5"])

@@ -23,7 +23,7 @@ REACHED = 0.005
 MAX_WORK = 1_000_000_000
 GAP_TOLERANCE = 1e-7  # normalised energies nearer than this are one level
 
-ValueAndGradient = Callable[[np.ndarray], tuple[float, np.ndarray]]
+_Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
 class Landscape:
@@ -76,7 +76,7 @@ class Landscape:
 
 
 def descend(
-    value_and_gradient: ValueAndGradient,
+    value_and_gradient: _Function,
     start: np.ndarray,
     *,
     iterations: int,
@@ -105,7 +105,7 @@ class _OverError(Exception):
 class _Kept:
     """A function that keeps its lowest point, and ends the descent at the deadline."""
 
-    def __init__(self, function: ValueAndGradient, deadline: Deadline):
+    def __init__(self, function: _Function, deadline: Deadline):
         self._function, self._deadline = function, deadline
         self.value, self.where = np.inf, np.zeros(0)
 
