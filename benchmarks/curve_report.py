@@ -94,9 +94,7 @@ def foreseen(
     ratios = np.array([[of[i] for i in indices] for of in each])  # (points, problems)
     bound = 1.0
     if group == QAOA:
-        rows = read_summary(points[0].found[where] / "summary.json").baselines
-        found = rows[REFERENCES].by_family[QAOA][RATIO].value if REFERENCES in rows else None
-        bound = 1.0 if found is None else found
+        bound = solver_bound(points, where)
     tokens = [p.tokens for p in points]
     later = tokens[-1] + further
     rng, drawn = np.random.default_rng(0), []
@@ -111,6 +109,17 @@ def foreseen(
         "bound": round(bound, 4),
         "last": round(float(ratios[-1].mean()), 4),
     }
+
+
+def solver_bound(points: Sequence[Point], where: str) -> float:
+    """Mean ratio of the references of a set; 1 where they were not measured."""
+    beside = where.rpartition("-")[0]
+    for point in points:
+        for name, directory in point.found.items():
+            rows = read_summary(directory / "summary.json").baselines
+            if name.startswith(beside) and REFERENCES in rows:
+                return rows[REFERENCES].by_family[QAOA][RATIO].value or 1.0
+    return 1.0
 
 
 def tokens_per_s(place: Path, size: str) -> float:
@@ -152,7 +161,7 @@ def print_table(points: Sequence[Point]) -> None:
             table.add_row(p.size, str(p.steps), f"{p.tokens / 1e6:.2f}", f"{p.loss:.3f}", where,
                           *_cells(summary.by_family))  # fmt: skip
             beside = where.rpartition("-")[0]
-            if beside not in told:
+            if beside not in told and summary.baselines:
                 told.add(beside)
                 for name, row in summary.baselines.items():
                     table.add_row(name, "", "", "", beside, *_cells(row.by_family))

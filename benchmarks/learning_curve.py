@@ -10,7 +10,8 @@ leaves the trunk at four fifths of its steps and falls to a hundredth of the rat
 fifth, so that every point is a finished training of its length and the trunk is paid for once.
 Going on later, or with further points, costs what is new: the trunk's checkpoints stay. `measure`
 asks each point for one answer a problem (T = 0.3) on the held-out split of the run's dataset and,
-with --problems, on those of another file; with the grammar's help, and with --free also without.
+with --problems, on those of another file; with the grammar's help, and with --free the former also
+without.
 `report` prints the table, fits error = floor + a·tokens^−b and says what ten further hours would
 bring, with bootstrap intervals over the problems.
 """
@@ -186,7 +187,7 @@ def measure(place: Path, sizes: list[str], problems: Path | None, free: bool, mo
         for point in sorted((place / size / "points").glob("step-??????")):
             for name, file in files.items():
                 _measure(config, point, file, name, constrained=True)
-                if free:
+                if free and name == "held-out":
                     _measure(config, point, file, name, constrained=False)
 
 
@@ -241,8 +242,15 @@ def _measure(
     generate_file(
         point / WEIGHTS, problems, samples=1, output=answers, config=config, progress=False
     )
+    # Once for each file: they are the same beside every point.
+    once = not list(point.parents[2].glob(f"*/measured/*/{where}/summary.json"))
     summary = evaluate_files(
-        problems, answers, place / where, config=config, progress=False, baselines=BASELINES
+        problems,
+        answers,
+        place / where,
+        config=config,
+        progress=False,
+        baselines=BASELINES if once and constrained else (),
     )
     found = {g: {m: e[m].value for m in ("valid", "approximation_ratio", "optimum_most_probable")}
              for g, e in summary.by_family.items()}  # fmt: skip
