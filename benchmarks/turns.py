@@ -1,12 +1,14 @@
 """Multi-turn against single-turn GRPO at equal sampled tokens, on held-out problems.
 
     python benchmarks/turns.py [--seeds 0 1 2] [--set grpo.iterations=120]
+    python benchmarks/turns.py --style canonical [--problems 300]
 
 One supervised model, which has also seen corrected mistakes, is trained in two ways: rollouts of
 one turn, `grpo.samples_per_prompt` a prompt; rollouts of two turns with the tool's observation
 between them, half as many. Then each writes on the test split with as many turns in all: two
 independent answers, or an answer and its revision. "best of two" is what a user gets who lets the
-verifier choose. Lies under runs/turns and goes on where it was.
+verifier choose. Lies under runs/turns and goes on where it was. Style canonical: see
+`canonical_turns.py`.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import json
 import statistics
 from pathlib import Path
 
+import canonical_turns
 import numpy as np
 from rich.console import Console
 from rich.table import Table
@@ -97,7 +100,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--problems", type=int, default=120, help="held-out problems")
     parser.add_argument("--set", action="append", default=[], help="section.key=value")
+    parser.add_argument("--style", choices=("published", "canonical"), default="published")
     arguments = parser.parse_args()
+    if arguments.style == "canonical":
+        canonical_turns.run(arguments.set, arguments.problems)
+        return
     config = load_config("published", [*PREPARED, *arguments.set])
     found: dict[str, list[dict[str, float]]] = {}
     with fine_tuned_run(config) as (run, model, _):

@@ -125,6 +125,13 @@ class StreamConfig(Section):
         description="share of plans whose first pass has mistakes, which are not trained on, and an "
         "improving pass that makes them good",
     )
+    revisions: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="share of examples of two turns: an imperfect answer, which is not trained on, what is said "
+        "of it, and the improved one (generation.max_turns=2)",
+    )
     num_workers: int = Field(
         default=1,
         ge=1,

@@ -95,6 +95,12 @@ class EvaluationConfig(Section):
         ge=0,
         description="draws of random angles that each circuit is compared with; 0: none",
     )
+    solver_seconds: float | None = Field(
+        default=None,
+        gt=0,
+        description="seconds of the processor that the row 'solver at equal seconds' has for a problem; null: as "
+        "many as an answer took, where the generation measured it",
+    )
 
 
 class ServingConfig(Section):

@@ -120,6 +120,15 @@ class QuasarConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _revisions_that_are_streamed(self):
+        if self.sft.stream.revisions and not self.sft.stream.examples:
+            raise ValueError(
+                "sft.stream.revisions is a share of streamed examples; set sft.stream.examples to "
+                "their number, or sft.stream.revisions=0"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _what_graph_problems_alone_have(self):
         others = ", ".join(self.dataset.ranges)
         for setting, is_set, fix in (

@@ -38,9 +38,13 @@ class PartialAssignment:
         self,
         terms: Sequence[NormalisedTerm],
         num_qubits: int,
-        order: Sequence[int] | None = None,
+        order: Sequence[int] = (),
+        *,
+        bits: Sequence[int] = (),
     ):
-        """order: in which the first pass takes the qubits; default: by their fields."""
+        """order: in which the first pass takes qubits, the others follow by their fields. bits: of
+        all qubits, where they are decided from the start.
+        """
         self._terms = terms
         self._order = order
         self._of_qubit: list[list[int]] = [[] for _ in range(num_qubits)]
@@ -59,12 +63,15 @@ class PartialAssignment:
             self._fields[q] = sum(self._product[t] for t in self._closed(q))
         self._left = sum(self._open)  # factors that the improving pass may still restate
         self._kept: set[int] = set()  # qubits that it has taken and left as they were
+        for q, bit in enumerate(bits):
+            self.decide(q, int(bit))
 
     def next(self) -> int | None:
         """The qubit of the next line; None where the plan ends."""
         if not self.undecided:
             return self.improvable()
-        return self.clearest() if self._order is None else self._order[len(self.bits)]
+        done = len(self.bits)
+        return self._order[done] if done < len(self._order) else self.clearest()
 
     def clearest(self) -> int:
         """The undecided qubit with the largest field. Equal fields: the one with the larger
@@ -79,15 +86,26 @@ class PartialAssignment:
         lower. None where there is none, or where its line would make the improving pass longer than
         the first one.
         """
-        gains = {
-            q: (1 - 2 * bit) * float(self._fields[q])
-            for q, bit in self.bits.items()
-            if q not in self._kept
-        }
+        gains = {q: self.argument(q) for q in self.bits if q not in self._kept}
         best = max(sorted(gains), key=lambda q: gains[q], default=None)
         if best is None or gains[best] <= _LEVEL or self._length(best) > self._left:
             return None
         return best
+
+    def field(self, qubit: int) -> float:
+        """On a qubit, of the terms whose other qubits are decided."""
+        return float(self._fields[qubit])
+
+    def argument(self, qubit: int) -> float:
+        """With all qubits decided: what argues against the qubit's bit, half of what the other bit
+        would gain; below 0 it would cost.
+        """
+        return (1 - 2 * self.bits[qubit]) * self.field(qubit)
+
+    @property
+    def energy(self) -> float:
+        """With all qubits decided: of all terms, in units of the energies' standard deviation."""
+        return float(sum(self._product))
 
     def worked(self, qubit: int) -> str:
         """Between the colon and the arrow of a qubit's line: the terms that it closes, or all of
@@ -147,14 +165,18 @@ class PartialAssignment:
 
 
 def worked_plan(
-    terms: Sequence[NormalisedTerm], bits: Sequence[int], first: Sequence[int] | None = None
+    terms: Sequence[NormalisedTerm],
+    bits: Sequence[int],
+    first: Sequence[int] | None = None,
+    order: Sequence[int] = (),
 ) -> str:
     """The lines, a comment each, that end in these bits (qubit 0 first).
 
-    first: the bits of the first pass; default: the same. Each line of the improving pass decides as
+    first: the bits of the first pass; default: the same. order: see `PartialAssignment`.
+    Each line of the improving pass decides as
     `bits` has it, so that a plan may end elsewhere where single flips do not lead there.
     """
-    lines, assignment = [], PartialAssignment(terms, len(bits))
+    lines, assignment = [], PartialAssignment(terms, len(bits), order)
     while (qubit := assignment.next()) is not None:
         given = bits if first is None or not assignment.undecided else first
         bit = int(given[qubit])

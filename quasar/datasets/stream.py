@@ -23,6 +23,7 @@ from quasar.datasets.generation.forms import draw_form
 from quasar.datasets.plan import PartialAssignment, worked_plan
 from quasar.datasets.random_ising import random_ising
 from quasar.datasets.records import ProblemRecord
+from quasar.datasets.revised_examples import Revision, revised_angles, revised_bits
 from quasar.datasets.task_records import Record, TaskRecord
 from quasar.datasets.task_stream import TaskStream
 from quasar.errors import ProblemError
@@ -43,7 +44,8 @@ class Example:
     """A prompt and the answer to it, what the prompt asks for, and which decisions of the answer's
     plan are mistakes that it makes good later (0-based, in the order of its lines).
 
-    hamiltonian: of a graph problem; instance: of another task.
+    hamiltonian: of a graph problem; instance: of another task; before: the earlier turn that the
+    answer revises.
     """
 
     messages: tuple[dict[str, str], ...]
@@ -53,6 +55,7 @@ class Example:
     layers: int = 1
     mistakes: frozenset[int] = frozenset()
     instance: TaskInstance | None = None
+    before: Revision | None = None
 
 
 class ExampleStream:
@@ -90,8 +93,16 @@ class ExampleStream:
         hamiltonian = guise.hamiltonian(record.problem.hamiltonian)
         parameters = _parameters(record)
         assert parameters is not None  # no others are kept
-        program = qaoa_answer(hamiltonian, parameters, decimals=self._config.dataset.angle_decimals)
-        return _example(hamiltonian, "qaoa", record.n_layers, program)
+        decimals = self._config.dataset.angle_decimals
+        program = qaoa_answer(hamiltonian, parameters, decimals=decimals)
+        before = None
+        if self._is_revised(rng):
+            before = revised_angles(hamiltonian, parameters, rng, decimals=decimals)
+        return _example(hamiltonian, "qaoa", record.n_layers, program, before=before)
+
+    def _is_revised(self, rng: np.random.Generator) -> bool:
+        share = self._settings.revisions
+        return bool(share) and rng.random() < share
 
     def _fresh(self, number: int, rng: np.random.Generator) -> Example | None:
         """A new problem, its optimum found by enumeration; None where it has no example."""
@@ -113,6 +124,11 @@ class ExampleStream:
         )
         if program is None:
             return None
+        if self._is_revised(rng):
+            found = revised_bits(terms, bits, form, rng, self._config.dataset.angle_decimals)
+            if found is not None:
+                before, answer = found
+                return _example(hamiltonian, form.ansatz, form.layers, answer, before=before)
         first: Sequence[int] = bits
         if self._settings.improving and rng.random() < self._settings.improving:
             first = _first_pass(terms, bits, rng)
@@ -175,9 +191,10 @@ def _example(
     layers: int,
     answer: str,
     mistakes: frozenset[int] = frozenset(),
+    before: Revision | None = None,
 ) -> Example:
     messages = compact_messages(hamiltonian, ansatz=ansatz, layers=layers)
-    return Example(tuple(messages), answer, hamiltonian, ansatz, layers, mistakes)
+    return Example(tuple(messages), answer, hamiltonian, ansatz, layers, mistakes, before=before)
 
 
 def _bits(state: int, num_qubits: int) -> list[int]:

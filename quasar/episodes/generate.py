@@ -5,14 +5,18 @@ interrupted call goes on with what is missing. The model is a checkpoint, or beh
 (`remote`). Streams are keyed by (seed, sample_index,
 sample), so the file does not depend on where it was interrupted. With `generation.max_turns` above
 1 an answer is what the model submits last, after it has read what the verifier found; with the
-optimise tool it is the optimised program.
+optimise tool it is the optimised program. What the answers of a local model took is kept beside the
+file (`quasar.datasets.answer_seconds`): time of the processor, or of the clock where an accelerator
+or vLLM decodes, and of the clock while tools work.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from quasar.config import QuasarConfig
+from quasar.datasets.answer_seconds import write_seconds
 from quasar.datasets.io import read_records, write_json_rows
 from quasar.datasets.task_records import Record
 from quasar.episodes.answers import (
@@ -57,6 +61,7 @@ _THAT_COUNT = (
     "evaluation.temperature",
     "evaluation.top_p",
 )
+_KEPT = ("sample_index", "completions")  # of a row of the log
 
 
 def generate_file(
@@ -89,7 +94,8 @@ def generate_file(
         }
         with RowLog(partial(output), fingerprint) as log:
             _draw(checkpoint, records, log, samples=samples, config=config, show=progress)
-            write_json_rows(output, log.rows())
+            write_json_rows(output, ({k: row[k] for k in _KEPT} for row in log.rows()))
+            write_seconds(output, {row["sample_index"]: row["seconds"] for row in log.rows()})
             log.remove()
 
 
@@ -151,7 +157,10 @@ def _draw(
     """Append the rows that are missing."""
     if log.num_done == len(records):
         return
-    engine = load_engine(checkpoint, config, device=pick_device(config.cluster.accelerator))
+    device = pick_device(config.cluster.accelerator)
+    engine = load_engine(checkpoint, config, device=device)
+    here = device == "cpu" and config.generation.engine == "transformers"
+    clock = time.process_time if here else time.perf_counter
     per_batch = max(1, config.generation.batch_size // samples)
     with (
         progress_bar("generate", len(records), done=log.num_done, show=show) as advance_to,
@@ -159,11 +168,13 @@ def _draw(
     ):
         runner = answering(engine, verify, config)
         for start in range(log.num_done, len(records), per_batch):
-            chunk = records[start : start + per_batch]
-            for record, texts in zip(
-                chunk, answer(runner, chunk, samples=samples, config=config), strict=True
-            ):
-                log.add({"sample_index": record.sample_index, "completions": texts})
+            chunk, began = records[start : start + per_batch], clock()
+            answers = answer(runner, chunk, samples=samples, config=config)
+            tools = runner.take_seconds()["verify"]  # they work in processes of their own
+            took = clock() - began + (tools if here else 0.0)
+            for record, texts in zip(chunk, answers, strict=True):
+                row = {"sample_index": record.sample_index, "completions": texts}
+                log.add(row | {"seconds": took / len(chunk)})
             advance_to(start + len(chunk))
 
 

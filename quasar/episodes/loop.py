@@ -132,20 +132,23 @@ class EpisodeLoop:
                 min(turn_tokens(generation), left),
                 generation.stop_at_program_end,
             ),
-            self._form(task),
+            self._form(episode, turn),
             turn,
             tuple(episode.ids),
             episode.observations[-1] if episode.observations else None,
             tuple(zip(episode.texts, episode.observations, strict=True)),
         )
 
-    def _form(self, task: EpisodeTask) -> ProgramForm | None:
+    def _form(self, episode: GrowingEpisode, turn: int) -> ProgramForm | None:
         """None where the turn is free."""
+        task = episode.task
         form = task.form or ProgramForm(task.problem.num_qubits)
         if not self.generation.constrained or form.style == "free":
             return None
         varied = self.generation.plan_order == "varied" and task.sample > 0
-        return form.in_order_of(task.seed(0)) if varied else form
+        form = form.in_order_of(task.seed(0)) if varied else form
+        report = None if isinstance(episode.result, Failed) else episode.result
+        return form.after(report) if turn else form
 
     def _call(self, sample: int, episode: GrowingEpisode, is_last: bool) -> ToolCall | None:
         """What the turn just written asks for; None for a final answer without a program, which
@@ -185,7 +188,8 @@ class EpisodeLoop:
 
     def _observation(self, call: ToolCall, result: VerificationResult) -> str:
         limit = _CHARS_PER_TOKEN * self.generation.max_observation_tokens
-        return call.tool.observation(result, max_chars=limit)
+        task = self.growing[call.sample].task
+        return call.tool.observation(task, result, max_chars=limit)
 
     def _is_followed(self, episode: GrowingEpisode) -> bool:
         """The rule of turns: whether there is room left, and a circuit that is not yet as good as

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from quasar.config import GenerationConfig, OptimiseMethod, RewardConfig
 from quasar.datasets.published_rule import PublishedRuleRequest
+from quasar.datasets.revision import revision_text
 from quasar.episodes.task import EpisodeTask
 from quasar.errors import InputError
 from quasar.policy.tool_calls import OPTIMISE_NAME, TOOL_NAME, called_circuit
@@ -60,8 +61,8 @@ class Tool(Protocol):
         """What stands as the answer after the call, of a tool that takes programs."""
         ...
 
-    def observation(self, result: VerificationResult, *, max_chars: int) -> str:
-        """What the model is told."""
+    def observation(self, task: EpisodeTask, result: VerificationResult, *, max_chars: int) -> str:
+        """What the model is told of its answer to this task."""
         ...
 
     def grade(self, result: VerificationResult) -> Scored | None:
@@ -94,8 +95,8 @@ class VerifyTool:
     def submitted(self, argument: str, result: VerificationResult) -> str:
         return argument
 
-    def observation(self, result: VerificationResult, *, max_chars: int) -> str:
-        return observation_text(result, max_chars=max_chars)
+    def observation(self, task: EpisodeTask, result: VerificationResult, *, max_chars: int) -> str:
+        return _told(task, result, max_chars)
 
     def grade(self, result: VerificationResult) -> Scored | None:
         return None if isinstance(result, Failed) else score(result, self.reward)
@@ -150,14 +151,22 @@ class OptimiseTool:
         found = None if isinstance(result, Failed) else result.optimised
         return argument if found is None or not found.improved else found.program
 
-    def observation(self, result: VerificationResult, *, max_chars: int) -> str:
-        return observation_text(result, max_chars=max_chars)
+    def observation(self, task: EpisodeTask, result: VerificationResult, *, max_chars: int) -> str:
+        return _told(task, result, max_chars)
 
     def grade(self, result: VerificationResult) -> Scored | None:
         return None if isinstance(result, Failed) else score(result, self.reward)
 
     def charged(self, scored: Scored, *, num_calls: int) -> Scored:
         return with_optimise_cost(scored, num_calls=num_calls, cost=self.reward.optimise_cost)
+
+
+def _told(task: EpisodeTask, result: VerificationResult, max_chars: int) -> str:
+    """In the words of compact prompts where the answers to such are revised."""
+    form, compact = task.form, None
+    if form is not None and form.is_revised and not isinstance(result, Failed):
+        compact = revision_text(form.terms, form.ansatz, result)
+    return observation_text(result, max_chars=max_chars) if compact is None else compact
 
 
 def make_tools(

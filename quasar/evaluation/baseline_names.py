@@ -33,6 +33,11 @@ TRIVIAL = {
 # The family from random parameters, optimised with as many evaluations as the optimise tool has.
 RANDOM_STARTS = "random starts"
 TUNED = "tuned QAOA p = 1"  # one layer, for each problem its best angles
+# The solver that made the references of our datasets, on the problem's family, cut short after as
+# many seconds of the processor as the model took for one answer, or for all of a problem's.
+SOLVER = "solver at equal seconds"
+SOLVER_OF_ALL = "solver, seconds of all samples"
+SOLVERS = (SOLVER, SOLVER_OF_ALL)
 REFERENCES = "references"  # of the rows; of tasks other than graph problems the teacher's
 BEST_TRIVIAL = "best trivial answer"  # of such tasks: what a part scores 0 at
 BY_RULE = "answer by rule"  # of such tasks: `Task.rule`
@@ -45,6 +50,7 @@ BASELINE_NAMES = (
     RANDOM_STARTS,
     FORMULA,
     TUNED,
+    *SOLVERS,
     *TRIVIAL,
     BEST_TRIVIAL,
     BY_RULE,

@@ -6,8 +6,8 @@ through the same evaluation.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from quasar.circuits.circuit import PUBLISHED_DECIMALS, Circuit, Gate
 from quasar.circuits.qasm import Limits, read_qasm
 from quasar.config import VerificationConfig
 from quasar.datasets.records import GenerationRow, ProblemRecord
-from quasar.datasets.solver import solve
+from quasar.datasets.solver import Deadline, solve
 from quasar.datasets.solver.closed_form import basis_state_adaptive, basis_state_parameters
 from quasar.datasets.solver.constant_angles import constant_angles
 from quasar.datasets.solver.qaoa import START
@@ -35,10 +35,13 @@ from quasar.evaluation.baseline_names import (
     PLANS_OF_8,
     RANDOM_STARTS,
     REFERENCES,
+    SOLVER,
+    SOLVER_OF_ALL,
     TUNED,
     check_names,
 )
 from quasar.evaluation.summary import FORMULA, GUESSING
+from quasar.problems import build_instance
 from quasar.problems.assignments import (
     Bits,
     best_of,
@@ -69,6 +72,7 @@ class _Given:
     ansatz: str  # family that the prompt names
     layers: int
     bounds: Bounds  # of what is optimised
+    seconds: float | None  # of the solver, processor; None: it has no answer
 
 
 _Build = Callable[[_Given], str | None]
@@ -117,6 +121,7 @@ def build_baseline(
     ansatz: str = "qaoa",
     layers: int = 1,
     bounds: Bounds | None = None,
+    seconds: float | None = None,
 ) -> str | None:
     """One program of a baseline; None where it has none for this problem.
 
@@ -124,6 +129,8 @@ def build_baseline(
     for; the rows of `baseline_names.TRIVIAL` keep to it, and have no program for another family
     than theirs, or where the family does not prepare basis states (circuit 9 of Sim et al.).
     bounds: of an optimisation; by default those of a verification of the default configuration.
+    seconds: of the processor, for the rows of `baseline_names.SOLVERS`, which answer nothing
+    without.
     Raises InputError for an unknown name.
     """
     check_names([name])
@@ -131,7 +138,7 @@ def build_baseline(
         extremes = extremes_of(problem)
     rng, limits = np.random.default_rng(seed), limits or Limits()
     bounds = bounds or Bounds.of(VerificationConfig(), limits)
-    return BASELINES[name](_Given(problem, limits, rng, extremes, ansatz, layers, bounds))
+    return BASELINES[name](_Given(problem, limits, rng, extremes, ansatz, layers, bounds, seconds))
 
 
 def _hadamard(given: _Given) -> str:
@@ -221,6 +228,35 @@ def _tuned(given: _Given) -> str | None:
         return None
 
 
+def _solved(given: _Given) -> str | None:
+    """By the solver, cut short; the enumeration of the energies is on its clock."""
+    if given.seconds is None or not isinstance(given.extremes, Spectrum):
+        return None
+    _load_solver()
+    seed = int(given.rng.integers(1 << 31))
+    problem = replace(given.problem)  # without what others have enumerated
+    try:
+        return solve(
+            problem,
+            ansatz=_TEMPLATE_OF_VQE if given.ansatz == "vqe" else given.ansatz,
+            layers=1 if given.ansatz == "adaptive" else given.layers,
+            decimals=PUBLISHED_DECIMALS,
+            seed=seed,
+            deadline=Deadline(given.seconds),
+        ).circuit.to_qasm()
+    except (InputError, ProblemError):  # no such family; all bitstrings have the same energy
+        return None
+
+
+@cache
+def _load_solver() -> None:
+    """What is compiled or loaded at the solver's first call, which its clock does not count."""
+    edge = {"nodes": [{"id": q} for q in range(3)],
+            "edges": [{"source": 0, "target": 1}, {"source": 1, "target": 2}]}  # fmt: skip
+    for ansatz in ("qaoa", "ma_qaoa", "adaptive", _TEMPLATE_OF_VQE):
+        solve(build_instance("max_cut", edge), ansatz=ansatz, layers=1, decimals=2)
+
+
 def _assigned(given: _Given, assign: Callable[[_Given], Bits]) -> str | None:
     """The family's circuit that prepares an assignment; None where it has none in closed form."""
     hamiltonian, layers = given.problem.hamiltonian, given.layers
@@ -288,6 +324,8 @@ BASELINES: dict[str, _Build] = {
     RANDOM_STARTS: _random_starts,
     FORMULA: _fixed_angles,
     TUNED: _tuned,
+    SOLVER: _solved,
+    SOLVER_OF_ALL: _solved,
     CONSTANT_ANGLES: _constant_angles,
     GREEDY: partial(_assigned, assign=_greedy),
     GREEDY_OF_8: partial(_assigned, assign=_best_greedy),

@@ -49,12 +49,14 @@ def evaluate_rows(
     per_sample: Path | None = None,
     log: ProgressLog | None = None,
     best_of: int | None = None,
+    seconds: Mapping[int, float] | None = None,
 ) -> Summary:
     """The same for (problem, completions) pairs, which are read as they are needed.
 
     Baselines are run on the same problems; `Summary.baselines` holds theirs by name.
     progress: show a bar up to so many problems. log: of what was graded before. best_of: answers of
-    which the one with the highest reward is measured, too; None: all of a problem.
+    which the one with the highest reward is measured, too; None: all of a problem. seconds: that
+    the answers to a problem took together, by sample_index, for the baselines `SOLVERS`.
     Raises InputError where there is nothing to evaluate or a baseline has no such name, ConfigError
     where the noise view is asked for without its device.
     """
@@ -74,7 +76,7 @@ def evaluate_rows(
                 GuardedVerifier(config.verification, num_workers=workers, max_tries=MAX_TRIES)
             )
         # Closed at once when something fails, before its verifiers are.
-        graded = closing(_graded(answers, config, verifiers, baselines, log))
+        graded = closing(_graded(answers, config, verifiers, baselines, log, seconds or {}))
         steps = stack.enter_context(graded)
         for record, texts, found in _shown(steps, progress):
             rows = result.add(record, texts, found)
@@ -141,6 +143,7 @@ def _graded(
     verifiers: VerificationClient,
     baselines: Sequence[str],
     log: ProgressLog | None,
+    seconds: Mapping[int, float],
 ) -> Generator[tuple[Record, Sequence[str], Graded], None, None]:
     """Each answer with what was graded, taken over from the log as far as that goes."""
     answers = iter(answers)
@@ -154,7 +157,7 @@ def _graded(
     def jobs() -> Iterator[Job]:
         for record, texts in answers:
             in_flight.append((record, texts))
-            yield _job(record, texts, baselines)
+            yield _job(record, texts, baselines, seconds.get(record.sample_index))
 
     for graded in grade_all(jobs(), client=verifiers, config=config):
         if log is not None:
@@ -162,13 +165,16 @@ def _graded(
         yield *in_flight.pop(0), graded
 
 
-def _job(record: Record, texts: Sequence[str], baselines: Sequence[str]) -> Job:
+def _job(
+    record: Record, texts: Sequence[str], baselines: Sequence[str], seconds: float | None
+) -> Job:
     graph = isinstance(record, ProblemRecord)
     job = Job(
         record.problem,
         tuple(texts),
         index=record.sample_index,
         baselines=tuple(name for name in baselines if is_row_of(name, graph=graph)),
+        seconds=seconds,
     )
     return replace(job, family=record.ansatz, layers=record.n_layers) if graph else job
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from quasar.config import QuasarConfig
+from quasar.evaluation.baseline_names import SOLVER_OF_ALL, SOLVERS
 from quasar.evaluation.hardware import SIDES
 from quasar.evaluation.measure import (
     BaselineRequest,
@@ -36,7 +37,7 @@ class Job:
     """One problem with the texts to grade and the baselines to build and grade.
 
     family, layers: ansatz family and depth that the prompt names. index: of the row, so that what
-    is drawn at random is the problem's own.
+    is drawn at random is the problem's own. seconds: that the texts took together, None: not known.
     """
 
     problem: AnyInstance
@@ -45,6 +46,13 @@ class Job:
     layers: int = 1
     index: int = 0
     baselines: tuple[str, ...] = ()
+    seconds: float | None = None
+
+    def solver_seconds(self, name: str) -> float | None:
+        """Of a baseline that has as many as the texts took; None for others."""
+        if self.seconds is None or name not in SOLVERS:
+            return None
+        return self.seconds if name == SOLVER_OF_ALL else self.seconds / len(self.texts)
 
 
 @dataclass(frozen=True)
@@ -73,12 +81,11 @@ class ProblemGrader:
             return self._grade_task(job, job.problem)
         wanted = replace(self._wanted, family=job.family, layers=job.layers)
         seed = (self._config.run.seed, job.index)
-        evaluations = self._config.generation.optimise_evaluations
         # They ask for more than `Verifies` has: the workers of every client hold a `Verifier`.
         requests: list[Any] = [
             FactsRequest(job.problem, wanted),
             *(SampleRequest(job.problem, text, wanted) for text in job.texts),
-            *(BaselineRequest(job.problem, n, seed, evaluations, wanted) for n in job.baselines),
+            *(self._baseline(job, name, seed, wanted) for name in job.baselines),
         ]
         facts, *results = self._client.verify(requests)
         count = len(job.texts)
@@ -92,6 +99,14 @@ class ProblemGrader:
             if self._config.evaluation.noise
             else None,
         )
+
+    def _baseline(
+        self, job: Job, name: str, seed: tuple[int, ...], wanted: Measurements
+    ) -> BaselineRequest:
+        assert not isinstance(job.problem, TaskInstance)
+        evaluations = self._config.generation.optimise_evaluations
+        seconds = job.solver_seconds(name)
+        return BaselineRequest(job.problem, name, seed, evaluations, seconds, wanted)
 
     def _grade_task(self, job: Job, instance: TaskInstance) -> Graded:
         requests: list[Any] = [

@@ -76,6 +76,7 @@ class BaselineRequest:
     name: str  # of `BASELINES`
     seed: tuple[int, ...]
     evaluations: int = EVALUATIONS  # of a baseline that optimises
+    seconds: float | None = None  # of the solver, processor
     wanted: Measurements = Measurements()
     clock: Clock = "processor"
 
@@ -94,11 +95,16 @@ class BaselineRequest:
             ansatz=self.wanted.family,
             layers=self.wanted.layers,
             bounds=Bounds.of(verifier.config, verifier.limits, self.evaluations),
+            seconds=self._solver_seconds(verifier.config.time_limit_s),
         )
         # The rows have a baseline with random angles.
         return None if text is None else _measure(
             verifier, self.problem, text, self.wanted, draws=False
         )  # fmt: skip
+
+    def _solver_seconds(self, limit: float) -> float | None:
+        """At most half of what the whole request may take."""
+        return None if self.seconds is None else min(self.seconds, 0.5 * limit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,18 +12,27 @@ from dataclasses import replace
 from pathlib import Path
 
 from quasar.config import QuasarConfig
+from quasar.datasets.answer_seconds import read_seconds, seconds_file
 from quasar.datasets.io import iterate_generations, read_records, write_text
 from quasar.datasets.records import ProblemRecord
 from quasar.datasets.task_records import Record
 from quasar.errors import InputError
 from quasar.evaluation.aggregate import REPORTED_K
-from quasar.evaluation.baseline_names import BASELINE_NAMES, asked_for, check_names, is_row_of
+from quasar.evaluation.baseline_names import (
+    BASELINE_NAMES,
+    SOLVER,
+    SOLVER_OF_ALL,
+    SOLVERS,
+    asked_for,
+    check_names,
+    is_row_of,
+)
 from quasar.evaluation.evaluate import evaluate_rows
 from quasar.evaluation.progress import ProgressLog
 from quasar.evaluation.summary import Summary
 from quasar.reports.html import write_report
 from quasar.system.locks import held_directory
-from quasar.system.resumable import file_digest, settings
+from quasar.system.resumable import digest_of, file_digest, settings
 from quasar.system.run_paths import EvaluationPaths
 from quasar.verification.request import VerificationClient
 
@@ -78,11 +87,14 @@ def evaluate_files(
         baselines = asked_for(baselines, ansatze, other_tasks=True)
     else:
         baselines = [name for name in baselines if is_row_of(name, graph=True)]
-    num_rows = _check(generations, records, problems, asked, best_of)
+    samples = _check(generations, records, problems, asked, best_of)
+    seconds = _seconds(generations, samples, config)
+    baselines = _with_seconds(baselines, seconds, samples, generations)
     fingerprint = {
         "problems": file_digest(problems),
         "generations": file_digest(generations),
         "baselines": list(baselines),
+        "seconds": digest_of(sorted(seconds.items())) if set(SOLVERS) & set(baselines) else None,
         **settings(config, *_THAT_COUNT),
     }
     started, paths = time.monotonic(), EvaluationPaths(output)
@@ -96,11 +108,12 @@ def evaluate_files(
             config=config,
             workers=workers,
             verifiers=verifiers,
-            progress=num_rows if progress else None,
+            progress=len(samples) if progress else None,
             baselines=baselines,
             per_sample=paths.per_sample,
             log=log,
             best_of=best_of,
+            seconds=seconds,
         )  # fmt: skip
         resumed = log.num_done
         details = {
@@ -129,12 +142,11 @@ def _check(
     problems: Path,
     asked: int | None,
     best_of: int | None,
-) -> int:
-    """Read the whole file once, keeping nothing; the number of its rows."""
+) -> dict[int, int]:
+    """Read the whole file once; the number of samples of each of its rows, by sample_index."""
     first_line_of: dict[int, int] = {}  # number of samples -> first line with so many
-    num_rows = 0
+    samples: dict[int, int] = {}
     for line, row in iterate_generations(generations):
-        num_rows += 1
         if row.sample_index not in records:
             raise InputError(
                 f"{generations} line {line}: sample_index {row.sample_index} is not in "
@@ -145,6 +157,7 @@ def _check(
                 f"{generations} line {line}: 'completions' is empty; "
                 "remove the line or give it a text"
             )
+        samples[row.sample_index] = len(row.completions)
         first_line_of.setdefault(len(row.completions), line)
     most, fewest = max(first_line_of), min(first_line_of)
     if best_of is not None and best_of > most:
@@ -163,9 +176,38 @@ def _check(
             "%s line %d: %d samples are the most of any problem; pass@%d needs %d and is left out",
             generations, first_line_of[most], most, max(REPORTED_K), max(REPORTED_K),
         )  # fmt: skip
-    if num_rows < len(records):
+    if len(samples) < len(records):
         logger.warning(
             "%s: %d of %d problems have no generations; they are left out",
-            generations, len(records) - num_rows, len(records),
+            generations, len(records) - len(samples), len(records),
         )  # fmt: skip
-    return num_rows
+    return samples
+
+
+def _seconds(
+    generations: Path, samples: Mapping[int, int], config: QuasarConfig
+) -> Mapping[int, float]:
+    """That the answers to each problem took together, as set or as measured; empty: not known."""
+    each = config.evaluation.solver_seconds
+    if each is not None:
+        return {index: each * count for index, count in samples.items()}
+    return read_seconds(generations)
+
+
+def _with_seconds(
+    baselines: Sequence[str],
+    seconds: Mapping[int, float],
+    samples: Mapping[int, int],
+    generations: Path,
+) -> list[str]:
+    """The baselines without those of the solver that there are no seconds for, which is told."""
+    if seconds:
+        one_each = max(samples.values()) == 1
+        return [name for name in baselines if not (name == SOLVER_OF_ALL and one_each)]
+    if SOLVER in baselines:
+        logger.warning(
+            "%s: the row '%s' is left out, because what an answer took is not known: quasar "
+            "generate keeps it in %s, and --set evaluation.solver_seconds=SECONDS sets it",
+            generations, SOLVER, seconds_file(generations).name,
+        )  # fmt: skip
+    return [name for name in baselines if name not in SOLVERS]

@@ -29,6 +29,8 @@ from quasar.evaluation.baseline_names import (
     BEST_TRIVIAL,
     BY_RULE,
     REFERENCES,
+    SOLVER,
+    SOLVERS,
     TRIVIAL,
     TUNED,
     asked_for,
@@ -68,6 +70,7 @@ BASELINE_ROWS = (
     GUESSING,
     FORMULA,
     TUNED,
+    SOLVER,
     *TRIVIAL,
     BEST_TRIVIAL,
     BY_RULE,
@@ -177,16 +180,20 @@ def _evaluate(
                 asked=config.evaluation.samples,
             )
         rows[name] = read_summary(place.summary)
-    baselines = next(iter(rows.values())).baselines
+    baselines = dict(next(iter(rows.values())).baselines)
+    if SOLVER in rows[SUBJECT].baselines:  # it has the seconds of its own model's answers
+        baselines[SOLVER] = rows[SUBJECT].baselines[SOLVER]
     return rows | {name: baselines[name] for name in asked if name in baselines}
 
 
 def _is_evaluated(summary: Path, asked: Sequence[str]) -> bool:
-    """Whether it is there with all rows of the final table (an earlier version made fewer)."""
+    """Whether it is there with all rows of the final table (an earlier version made fewer), but
+    those that hang on what an answer took, which is not known of earlier answers.
+    """
     if not summary.is_file():
         return False
     found = read_summary(summary)
-    return set(asked) <= found.baselines.keys() | found.unanswered.keys()
+    return set(asked) - set(SOLVERS) <= found.baselines.keys() | found.unanswered.keys()
 
 
 @contextmanager

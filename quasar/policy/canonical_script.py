@@ -2,7 +2,8 @@
 
 Scripts (`quasar.tasks.writing`) of graph problems: QAOA leaves its 2p angles open. Templates and
 the adaptive family leave the bits of the plan open: which qubit comes next, the terms that its line
-restates, their field and the gates follow from them; where the published references are imitated,
+restates, their field and the gates follow from them; a plan that revises an earlier answer leaves
+the qubit open that it begins with, too. Where the published references are imitated,
 angles and gates are open too. Bits are whole pieces of the tokenizer; angles
 are, too, or they are spelt to the end of their line, as byte-level tokenizers can: texts tokenised
 one by one are what the whole is tokenised to (`quasar.policy.spelling`). Other tasks bring their
@@ -99,11 +100,17 @@ def _imitated(form: ProgramForm, ansatz: str) -> Script:
 
 def _plan(form: ProgramForm) -> Generator[Step, str, list[int]]:
     """Returns the bits that it ends with."""
-    assignment = PartialAssignment(form.terms, form.num_qubits, form.order)
-    text = HEADER
+    text, order = HEADER, form.order
+    if form.revises:
+        heads = {f"{START}{q}:": q for q in range(form.num_qubits)}
+        chosen = yield Step(HEADER, tuple(heads))
+        text, order = "", (heads[chosen],)
+    assignment = PartialAssignment(form.terms, form.num_qubits, order)
     while (qubit := assignment.next()) is not None:
         ends = {decision(bit): bit for bit in (0, 1)}
-        text += f"{START}{qubit}:{assignment.worked(qubit)}"
+        if assignment.bits or not form.revises:
+            text += f"{START}{qubit}:"
+        text += assignment.worked(qubit)
         assignment.decide(qubit, ends[(yield Step(text, tuple(ends)))])
         text = ""
     return [assignment.bits[q] for q in range(form.num_qubits)]

@@ -13,12 +13,14 @@ import numpy as np
 from quasar.circuits.canonical import NormalisedTerm, normalised_terms
 from quasar.config import DatasetConfig, QuasarConfig
 from quasar.datasets.prompts import named_form
+from quasar.datasets.revision import revision_text
 from quasar.datasets.task_answers import is_scripted
 from quasar.datasets.task_records import Record, TaskRecord
 from quasar.problems.base import ProblemInstance
 from quasar.problems.hamiltonian import IsingHamiltonian
 from quasar.tasks import get_task
 from quasar.tasks.base import TaskInstance, task_of
+from quasar.verification.report import VerificationReport
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +35,11 @@ class ProgramForm:
     task other than graph problems, whose answers have a script. All others are of canonical
     programs alone: ansatz: the family that the prompt names, None where it names none;
     terms: of the problem's Hamiltonian; decimals: of QAOA's angles; order: in which a worked plan
-    takes the qubits first, None: the largest field first; imitated: gates are those of the
-    published references (`quasar.datasets.imitation`), not those that prepare the plan's state.
+    takes the qubits first, (): the largest field first; imitated: gates are those of the
+    published references (`quasar.datasets.imitation`), not those that prepare the plan's state;
+    compact: prompts are, so that a further turn is told of the answer in their words
+    (`quasar.datasets.revision`); revises: the plan follows such an observation, and its first qubit
+    is open.
     """
 
     num_qubits: int
@@ -43,10 +48,25 @@ class ProgramForm:
     layers: int = 1
     terms: tuple[NormalisedTerm, ...] = ()
     decimals: int = 2
-    order: tuple[int, ...] | None = None
+    order: tuple[int, ...] = ()
     gates: tuple[str, ...] = ()
     instance: TaskInstance | None = None
     imitated: bool = False
+    compact: bool = False
+    revises: bool = False
+
+    @property
+    def is_revised(self) -> bool:
+        """Whether a further turn revises the answer as `quasar.datasets.revision` has it."""
+        known = self.style == "canonical" and self.ansatz is not None and bool(self.terms)
+        return known and self.compact and not self.imitated
+
+    def after(self, report: VerificationReport | None) -> "ProgramForm":
+        """Of the turn after one that was verified with this report."""
+        told = report is not None and revision_text(self.terms, self.ansatz, report) is not None
+        if not (self.is_revised and told) or self.ansatz == "qaoa":
+            return self
+        return replace(self, revises=True, order=())
 
     def in_order_of(self, seed: int) -> "ProgramForm":
         """The same with an order that is drawn from a seed."""
@@ -79,6 +99,7 @@ def canonical_form(
         terms,
         settings.angle_decimals,
         imitated=settings.teacher == "published",
+        compact=settings.prompts == "compact",
     )
 
 

@@ -6,6 +6,7 @@ Both give the sequences of a 0-based step, the same ones whenever they are asked
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from quasar.datasets.task_records import Record, TaskRecord
 from quasar.errors import TrainingError
 from quasar.policy.chat import ChatFormat
 from quasar.policy.grammar import TokenGrammar
-from quasar.policy.legal import LegalTokens
+from quasar.policy.legal import LegalTokens, concatenate
 from quasar.policy.models import load_chat
 from quasar.policy.program_form import ProgramForm, canonical_form, record_form
 from quasar.policy.sequence import TokenSequence
@@ -234,6 +235,7 @@ class _ExampleWorker:
         self._chat = load_chat(model)
         self._dataset = config.dataset
         self._choices, self._loss = Choices(self._chat), config.sft.loss
+        self._observation = config.generation.max_observation_tokens
         self._limits = config.generation.max_prompt_tokens, config.generation.max_response_tokens
 
     def sequences(self, numbers: Sequence[int]) -> list[TrainingSequence]:
@@ -244,19 +246,34 @@ class _ExampleWorker:
             example = self._stream.example(number, attempt)
             prompt = self._chat.prompt_ids(example.messages)
             answer = self._chat.answer_ids(example.answer)
+            before, read = self._before(example)
             legal = self._legal(example)
             if legal is None and self._is_scripted(example):
                 continue
-            if len(prompt) <= self._limits[0] and len(answer) <= self._limits[1]:
+            length = len(before) + len(answer)
+            if len(prompt) <= self._limits[0] and length <= self._limits[1]:
                 mask = np.ones(len(answer), np.int8)
                 if legal is not None:
                     mask[np.flatnonzero(legal.free)[sorted(example.mistakes)]] = 0
-                return _trained(prompt, answer, mask, legal if self._loss == "choices" else None)
+                context = before + read
+                mask = np.concatenate([np.zeros(len(context), np.int8), mask])
+                if legal is not None and context:
+                    legal = concatenate([(len(context), None), (len(answer), legal)])
+                chosen = legal if self._loss == "choices" else None
+                return _trained(prompt, context + answer, mask, chosen)
         raise TrainingError(
             f"{_ATTEMPTS} examples in a row were too long, or not of the grammar; in a new run "
             "raise generation.max_prompt_tokens and generation.max_response_tokens, or set "
             "sft.loss=all and sft.stream.improving=0"
         )
+
+    def _before(self, example: Example) -> tuple[list[int], list[int]]:
+        """Ids of an earlier turn, and of what was read of it, as a rollout has them."""
+        if example.before is None:
+            return [], []
+        written = self._chat.answer_ids(example.before.answer)
+        told = example.before.observation
+        return written, self._chat.observation_ids(told, max_tokens=self._observation)
 
     def _is_scripted(self, example: Example) -> bool:
         """Whether it is known, and matters, what the answer was chosen from."""
@@ -276,6 +293,8 @@ class _ExampleWorker:
             form = canonical_form(
                 example.hamiltonian, example.ansatz, example.layers, self._dataset
             )
+            if example.before is not None:
+                form = replace(form, revises=example.before.planned)
         return self._choices.of(example.answer, form)
 
 

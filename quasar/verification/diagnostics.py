@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from quasar.circuits.circuit import Circuit
+from quasar.circuits.ansatz.recognition import recognise
+from quasar.circuits.canonical import energy_scale
+from quasar.circuits.circuit import PUBLISHED_DECIMALS, Circuit
 from quasar.problems.hamiltonian import Extremes
 from quasar.simulation.statevector.exact import energy_and_gradient
 from quasar.verification.facts import MAX_ENUMERATED_QUBITS, ProblemFacts
+from quasar.verification.free_parameters import ProgramStyle, QaoaParameters
 from quasar.verification.readout import Readout
-from quasar.verification.report import AngleSlope, Diagnosis, ViolatedTerm
+from quasar.verification.report import AngleSlope, Diagnosis, ParameterSlope, ViolatedTerm
 
 NUM_TERMS = 8
 NUM_ANGLES = 16
@@ -39,6 +42,7 @@ def make_diagnosis(
         nearest_optimum="".join(map(str, facts.problem.assignment(optimum))),
         violated_terms=_violated_terms(hamiltonian.interactions(), means, extremes, optimum),
         gradient=angle_slopes(circuit, facts) if slopes else None,
+        parameters=parameter_slopes(circuit, facts) if slopes else None,
     )
 
 
@@ -79,6 +83,26 @@ def angle_slopes(circuit: Circuit, facts: ProblemFacts) -> tuple[AngleSlope, ...
         )
         for k, (g, gate) in enumerate(places)
         if k in chosen
+    )
+
+
+def parameter_slopes(circuit: Circuit, facts: ProblemFacts) -> tuple[ParameterSlope, ...] | None:
+    """∂E/∂γ and ∂E/∂β of each layer in turn, energies in their standard deviations; None where the
+    circuit is not QAOA of the problem's Hamiltonian, or its spectrum is flat.
+    """
+    hamiltonian = facts.problem.hamiltonian
+    found, scale = recognise(circuit, hamiltonian), energy_scale(hamiltonian)
+    if found is None or found.family != "qaoa" or scale == 0.0:
+        return None
+    style = ProgramStyle(canonical=True, decimals=PUBLISHED_DECIMALS)
+    free = QaoaParameters(circuit, found, facts, style)
+    _, gradient = free.value_and_gradient(free.start)
+    gradient *= (facts.spectrum.maximum - facts.spectrum.minimum) / scale
+    p = found.layers
+    return tuple(
+        ParameterSlope(f"{kind}{layer + 1}", float(free.start[place]), float(gradient[place]))
+        for layer in range(p)
+        for kind, place in (("g", layer), ("b", p + layer))
     )
 
 

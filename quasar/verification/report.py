@@ -147,6 +147,15 @@ class AngleSlope:
 
 
 @dataclass(frozen=True)
+class ParameterSlope:
+    """The derivative of the energy by one of QAOA's own parameters."""
+
+    name: str  # g1, b1, g2, … as canonical programs name them
+    value: float  # γ in radians per standard deviation of the energies, β in radians
+    derivative: float  # standard deviations of the energies a radian
+
+
+@dataclass(frozen=True)
 class Diagnosis:
     """What to fix, made only where it is asked for.
 
@@ -158,6 +167,8 @@ class Diagnosis:
     nearest_optimum: str  # bitstring, as in `Outcome`
     violated_terms: tuple[ViolatedTerm, ...]
     gradient: tuple[AngleSlope, ...] | None  # the steepest, in program order; None if not run
+    # Of a circuit that is QAOA of the problem, layer by layer; None of others, or if not run.
+    parameters: tuple[ParameterSlope, ...] | None = None
 
 
 @dataclass(frozen=True)

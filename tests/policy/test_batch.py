@@ -7,7 +7,8 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from quasar.config import with_overrides
-from quasar.datasets.io import read_problems, write_problems
+from quasar.datasets.answer_seconds import read_seconds
+from quasar.datasets.io import read_generations, read_problems, write_problems
 from quasar.episodes import generate as batch
 from quasar.episodes.generate import generate_file
 from quasar.episodes.tools import make_tools
@@ -88,6 +89,9 @@ def test_only_the_same_call_goes_on(tiny_policy, another, problems, config, tmp_
     generate_file(same, problems, **options("g.jsonl"))
     assert (tmp_path / "g.jsonl").read_bytes() == (tmp_path / "straight.jsonl").read_bytes()
     assert not left.exists()
+    seconds = read_seconds(tmp_path / "g.jsonl")  # of the problems of both calls
+    assert set(seconds) == {row.sample_index for row in read_generations(tmp_path / "g.jsonl")}
+    assert all(value > 0 for value in seconds.values())
 
 
 def test_a_finished_output_is_replaced_when_the_new_one_is_whole(

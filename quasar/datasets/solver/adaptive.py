@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from quasar.circuits.ansatz.adaptive import Adaptive, Operator
+from quasar.datasets.solver.deadline import NEVER, Deadline
 from quasar.datasets.solver.descent import MAX_WORK, Landscape
 from quasar.problems.hamiltonian import IsingHamiltonian
 from quasar.simulation.statevector.exact import rotation_gains
@@ -35,13 +36,17 @@ class _Grown:
 
 
 def solve_adaptive(
-    hamiltonian: IsingHamiltonian, energies: np.ndarray, rng: np.random.Generator
+    hamiltonian: IsingHamiltonian,
+    energies: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    deadline: Deadline = NEVER,
 ) -> tuple[Adaptive, np.ndarray, int]:
     """(the ansatz with its operators, angles in radians, gradient evaluations)."""
-    best = _grow(hamiltonian, energies, None)
+    best = _grow(hamiltonian, energies, None, deadline)
     runs, evaluations, work = 1, best.evaluations, best.work
-    while not best.reached and runs < MAX_RUNS and work < MAX_WORK:
-        other = _grow(hamiltonian, energies, rng)
+    while not best.reached and runs < MAX_RUNS and work < MAX_WORK and not deadline.is_over:
+        other = _grow(hamiltonian, energies, rng, deadline)
         runs, evaluations, work = runs + 1, evaluations + other.evaluations, work + other.work
         if other.value < best.value - LEAST_GAIN:
             best = other
@@ -49,22 +54,29 @@ def solve_adaptive(
 
 
 def _grow(
-    hamiltonian: IsingHamiltonian, energies: np.ndarray, rng: np.random.Generator | None
+    hamiltonian: IsingHamiltonian,
+    energies: np.ndarray,
+    rng: np.random.Generator | None,
+    deadline: Deadline,
 ) -> _Grown:
-    """One circuit: the greedy one, or with `rng` one of random preferences."""
+    """One circuit: the greedy one, or with `rng` one of random preferences; of one gate at least
+    where one gains anything.
+    """
     ansatz, angles = Adaptive(), np.zeros(0)
-    landscape = Landscape(ansatz.circuit(hamiltonian), energies)
+    landscape = Landscape(ansatz.circuit(hamiltonian), energies, deadline=deadline)
     value, evaluations, work = landscape.value(angles), 0, 0
     while len(ansatz.operators) < MAX_OPERATORS and value > landscape.goal:
+        if ansatz.operators and deadline.is_over:
+            break
         operator, angle, gain = _next_gate(landscape, angles, ansatz.operators, rng)
         if gain < LEAST_GAIN:
             break
         ansatz = ansatz.with_operators([operator])
-        landscape = Landscape(ansatz.circuit(hamiltonian), energies)
+        landscape = Landscape(ansatz.circuit(hamiltonian), energies, deadline=deadline)
         start = np.append(angles, angle)
         value, angles = landscape.descend(start, iterations=GROWTH_ITERATIONS, tolerance=1e-4)
         evaluations, work = evaluations + landscape.evaluations, work + landscape.work
-    landscape = Landscape(landscape.circuit, energies)
+    landscape = Landscape(landscape.circuit, energies, deadline=deadline)
     value, angles = landscape.descend(angles, iterations=FINAL_ITERATIONS)
     evaluations, work = evaluations + landscape.evaluations, work + landscape.work
     return _Grown(value, ansatz, angles, evaluations, work, value <= landscape.goal)

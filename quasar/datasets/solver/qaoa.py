@@ -7,6 +7,7 @@ different problems on one scale.
 
 import numpy as np
 
+from quasar.datasets.solver.deadline import NEVER, Deadline
 from quasar.datasets.solver.descent import descend
 from quasar.problems.hamiltonian import IsingHamiltonian, Spectrum
 from quasar.problems.walsh import walsh_hadamard
@@ -34,9 +35,11 @@ LANDSCAPE_GAMMAS = np.linspace(0.0, np.pi, 25)[1:]
 LANDSCAPE_BETAS = np.linspace(-np.pi / 2, np.pi / 2, 24, endpoint=False)
 
 
-def solve_qaoa(energies: np.ndarray, *, layers: int) -> tuple[np.ndarray, int]:
+def solve_qaoa(
+    energies: np.ndarray, *, layers: int, deadline: Deadline = NEVER
+) -> tuple[np.ndarray, int]:
     """((γ_1…γ_p, β_1…β_p) in radians for H as it stands, gradient evaluations)."""
-    qaoa = NormalisedQaoa(energies)
+    qaoa = NormalisedQaoa(energies, deadline=deadline)
     angles = tune(qaoa, layers=layers).copy()
     angles[:layers] /= qaoa.scale
     return angles, qaoa.evaluations
@@ -65,15 +68,22 @@ def drawn_back(parameters: np.ndarray, spectrum: Spectrum) -> np.ndarray:
 
 
 def solve_multi_angle(
-    hamiltonian: IsingHamiltonian, energies: np.ndarray, rng: np.random.Generator, *, layers: int
+    hamiltonian: IsingHamiltonian,
+    energies: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    layers: int,
+    deadline: Deadline = NEVER,
 ) -> tuple[np.ndarray, int]:
     """(parameters of `MultiAngleQaoa` in radians, gradient evaluations), from tuned QAOA angles."""
-    angles, spent = solve_qaoa(energies, layers=layers)
+    angles, spent = solve_qaoa(energies, layers=layers, deadline=deadline)
     energy = MultiAngleEnergy(hamiltonian, energies, layers=layers)
     copies = [energy.num_terms, hamiltonian.num_qubits] * layers
     shared = np.repeat(angles.reshape(2, layers).T.ravel(), copies)
     start = shared + rng.normal(0.0, NUDGE, shared.size)
-    _, parameters = descend(energy.value_and_gradient, start, iterations=ITERATIONS)
+    _, parameters = descend(
+        energy.value_and_gradient, start, iterations=ITERATIONS, deadline=deadline
+    )
     return parameters, spent + energy.evaluations
 
 
@@ -85,23 +95,34 @@ def tune(qaoa: "NormalisedQaoa", *, layers: int) -> np.ndarray:
     """
     worth = CLEARLY_BETTER * float(np.ptp(qaoa.diagonal))
     best = _descend(qaoa, np.array(START))
-    if qaoa.num_qubits <= MAX_LANDSCAPE_QUBITS:
+    if qaoa.num_qubits <= MAX_LANDSCAPE_QUBITS and not qaoa.deadline.is_over:
         values = qaoa.landscape(LANDSCAPE_GAMMAS, LANDSCAPE_BETAS)
         row, column = np.unravel_index(values.argmin(), values.shape)
         if values[row, column] < best[0]:
             other = _descend(qaoa, np.array([LANDSCAPE_GAMMAS[row], LANDSCAPE_BETAS[column]]))
             best = other if other[0] < best[0] - worth else best
     for depth in range(1, layers):
+        if qaoa.deadline.is_over:  # the depth asked for, at the angles that there are
+            best = best[0], interpolate(best[1])
+            continue
         starts = (interpolate(best[1]), _ramp(depth + 1))
         first, second = (_descend(qaoa, start, tolerance=ROUGH) for start in starts)
         best = second if second[0] < first[0] - worth else first
-    return best[1] if layers == 1 else _descend(qaoa, best[1])[1]
+    if layers == 1 or qaoa.deadline.is_over:
+        return best[1]
+    return _descend(qaoa, best[1])[1]
 
 
 def _descend(
     qaoa: "NormalisedQaoa", start: np.ndarray, *, tolerance: float = FINE
 ) -> tuple[float, np.ndarray]:
-    return descend(qaoa.value_and_gradient, start, iterations=MAX_ITERATIONS, tolerance=tolerance)
+    return descend(
+        qaoa.value_and_gradient,
+        start,
+        iterations=MAX_ITERATIONS,
+        tolerance=tolerance,
+        deadline=qaoa.deadline,
+    )
 
 
 def interpolate(parameters: np.ndarray) -> np.ndarray:
@@ -124,7 +145,8 @@ def _ramp(depth: int) -> np.ndarray:
 class NormalisedQaoa:
     """⟨(H − mean)/std⟩ of the QAOA state and its gradient; parameters (γ_1…γ_p, β_1…β_p)."""
 
-    def __init__(self, energies: np.ndarray):
+    def __init__(self, energies: np.ndarray, *, deadline: Deadline = NEVER):
+        self.deadline = deadline
         self.num_qubits = int(energies.size).bit_length() - 1
         self.scale = float(energies.std())
         self.diagonal = (energies - energies.mean()) / self.scale
@@ -147,9 +169,13 @@ class NormalisedQaoa:
         return kernels.squares(alternating.state(*self._layers(parameters)))
 
     def landscape(self, gammas: np.ndarray, betas: np.ndarray) -> np.ndarray:
-        """Values of one layer on a grid, shape (len(gammas), len(betas))."""
-        values = np.empty((len(gammas), len(betas)))
+        """Values of one layer on a grid, shape (len(gammas), len(betas)); infinite where the
+        deadline came first.
+        """
+        values = np.full((len(gammas), len(betas)), np.inf)
         for row, gamma in enumerate(gammas):
+            if self.deadline.is_over:
+                break
             phases, _ = self._layers(np.array([gamma, 0.0]))
             for column, beta in enumerate(betas):
                 mixer = np.full((1, self.num_qubits), beta)

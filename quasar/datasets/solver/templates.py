@@ -6,6 +6,7 @@ Takes a template's parameterised circuit and the energies; gives parameters in r
 import numpy as np
 
 from quasar.circuits.ansatz.base import ParameterisedCircuit
+from quasar.datasets.solver.deadline import NEVER, Deadline
 from quasar.datasets.solver.descent import MAX_WORK, Landscape
 
 # Random starts until the minimum is reached, or so many gradient evaluations are spent.
@@ -24,14 +25,18 @@ WORSE = 1e-6  # of the normalised energy, that a tidier angle may cost
 
 
 def solve_template(
-    circuit: ParameterisedCircuit, energies: np.ndarray, rng: np.random.Generator
+    circuit: ParameterisedCircuit,
+    energies: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    deadline: Deadline = NEVER,
 ) -> tuple[np.ndarray, int]:
     """(parameters, gradient evaluations): descents from random starts, then tidied.
 
     A computational basis state is in the reach of most templates, and no state has a lower energy,
     so the minimum is nearly always reached; what differs is how many starts it takes.
     """
-    landscape = Landscape(circuit, energies)
+    landscape = Landscape(circuit, energies, deadline=deadline)
     best, parameters = np.inf, np.zeros(circuit.num_parameters)
     num_starts = num_flat = 0
     controlled = _controlled(circuit)
@@ -40,6 +45,7 @@ def solve_template(
         and num_flat < MAX_FLAT_STARTS
         and landscape.evaluations < MAX_EVALUATIONS
         and landscape.work < MAX_WORK
+        and not (num_starts and deadline.is_over)
     ):
         start = rng.uniform(-np.pi, np.pi, circuit.num_parameters)
         if num_starts % 2:
@@ -50,6 +56,8 @@ def solve_template(
         num_flat += landscape.evaluations == before + 1
         if value < best:
             best, parameters = value, found
+    if deadline.is_over:
+        return _wrapped(circuit, parameters), landscape.evaluations
     best, parameters = landscape.descend(
         parameters, iterations=FINAL_ITERATIONS, tolerance=FINAL_TOLERANCE
     )
@@ -66,6 +74,8 @@ def _tidied(landscape: Landscape, parameters: np.ndarray, value: float) -> np.nd
     if tidy.size * landscape.work_each > MAX_TIDY_WORK:
         return tidy
     for place in range(tidy.size):
+        if landscape.deadline.is_over:
+            break
         for angle in (0.0, QUARTER * round(tidy[place] / QUARTER)):
             trial = tidy.copy()
             trial[place] = angle
