@@ -93,7 +93,7 @@ class FreshLike:
 
     def record(self, like: Record, number: int) -> Record:
         """Number `number` of those like a record; the record itself where draw after draw is held
-        out.
+        out, or where its Hamiltonian is none of its primitive's own.
         """
         settings = self._config.dataset
         rng = np.random.default_rng([self._config.run.seed, _LIKE, number])
@@ -104,7 +104,10 @@ class FreshLike:
                 asked = _split_of(problem.key, settings) == "train"
                 found: Record = TaskRecord(like.sample_index, problem)
             else:
-                cell = Cell(like.problem.primitive, like.problem.num_qubits, like.problem.encoding)
+                of = like.problem
+                if of.encoding is None:
+                    break
+                cell = Cell(of.primitive, of.num_qubits, of.encoding)
                 drawn = make_candidate(cell, int(rng.integers(1 << 31)), number)
                 asked = _is_asked(drawn, settings, "train")
                 found = replace(like, problem=drawn, extras={})

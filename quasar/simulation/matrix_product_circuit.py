@@ -31,8 +31,8 @@ def run_circuit(circuit: Circuit, limits: MatrixProductLimits) -> tuple[MatrixPr
         count = NUM_ANGLES.get(operation, 0)
         angles[:count] = encoded.angles[first : first + count]
         matrix = matrices(np.array(operation), angles)
-        if np.abs(matrix.imag).max() < _REAL:  # real tensors are swept in a quarter of the time
-            matrix = matrix.real
+        if np.abs(np.imag(matrix)).max() < _REAL:  # real tensors are swept in a quarter of the time
+            matrix = np.real(matrix)
         found.apply(matrix, target, mask)
     return MatrixProductState(tuple(found.tensors)), found.moved
 
