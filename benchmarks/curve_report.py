@@ -17,9 +17,15 @@ from rich.console import Console
 from rich.table import Table
 
 from quasar.datasets.io import read_problems
-from quasar.evaluation.baseline_names import OTHER, QAOA, REFERENCES, group_of
+from quasar.evaluation.baseline_names import (
+    CONSTANT_ANGLES,
+    OTHER,
+    QAOA,
+    REFERENCES,
+    group_of,
+)
 from quasar.evaluation.summary import metric, read_summary
-from quasar.reports.charts import Chart, draw_line
+from quasar.reports.charts import MUTED, Chart, draw_line
 from quasar.training.state import StepLog
 
 RATIO, OPTIMUM = "approximation_ratio", "optimum_most_probable"
@@ -94,7 +100,7 @@ def foreseen(
     ratios = np.array([[of[i] for i in indices] for of in each])  # (points, problems)
     bound = 1.0
     if group == QAOA:
-        bound = solver_bound(points, where)
+        bound = beside(points, where.rpartition("-")[0], REFERENCES) or 1.0
     tokens = [p.tokens for p in points]
     later = tokens[-1] + further
     rng, drawn = np.random.default_rng(0), []
@@ -109,17 +115,6 @@ def foreseen(
         "bound": round(bound, 4),
         "last": round(float(ratios[-1].mean()), 4),
     }
-
-
-def solver_bound(points: Sequence[Point], where: str) -> float:
-    """Mean ratio of the references of a set; 1 where they were not measured."""
-    beside = where.rpartition("-")[0]
-    for point in points:
-        for name, directory in point.found.items():
-            rows = read_summary(directory / "summary.json").baselines
-            if name.startswith(beside) and REFERENCES in rows:
-                return rows[REFERENCES].by_family[QAOA][RATIO].value or 1.0
-    return 1.0
 
 
 def tokens_per_s(place: Path, size: str) -> float:
@@ -162,11 +157,11 @@ def print_table(points: Sequence[Point]) -> None:
             summary = read_summary(directory / "summary.json")
             table.add_row(p.size, str(p.steps), f"{p.tokens / 1e6:.2f}", f"{p.loss:.3f}", where,
                           *_cells(summary.by_family))  # fmt: skip
-            beside = where.rpartition("-")[0]
-            if beside not in told and summary.baselines:
-                told.add(beside)
+            file = where.rpartition("-")[0]
+            if file not in told and summary.baselines:
+                told.add(file)
                 for name, row in summary.baselines.items():
-                    table.add_row(name, "", "", "", beside, *_cells(row.by_family))
+                    table.add_row(name, "", "", "", file, *_cells(row.by_family))
     Console(width=140).print(table)
 
 
@@ -180,36 +175,60 @@ def _cells(by_family: Any) -> list[str]:
     return [shown(QAOA, RATIO), shown(OTHER, RATIO), shown(OTHER, OPTIMUM), "/".join(valid)]
 
 
+# What is drawn: group of families, and whether under the grammar.
+_DRAWN = ((QAOA, "held-out-grammar"), (OTHER, "held-out-free"))
+
+
 def curve_chart(points: Sequence[Point], problems: dict[str, Path]) -> Chart:
-    """Ratio on held-out problems against tokens, a curve a size and group, without the grammar."""
+    """Ratio on held-out problems against tokens: QAOA under the grammar, whose answers without it
+    come later, and the other families without it, whose answers with it are right from the start.
+    """
     sizes = list(dict.fromkeys(p.size for p in points))
-    where = next(
-        (name for name in ("held-out-free", "held-out-grammar") if name in points[0].found), ""
-    )
-    curves = {}
-    for size in sizes:
-        for group in (QAOA, OTHER):
+    curves: dict[tuple[str, str], tuple[list[float], list[float]]] = {}
+    for group, where in _DRAWN:
+        for size in sizes:
             own = [p for p in points if p.size == size and where in p.found]
             file = problems[where.rpartition("-")[0]]
-            means = [np.mean([*values(p.found[where], file, group, RATIO).values()]) for p in own]
+            found = [[*values(p.found[where], file, group, RATIO).values()] for p in own]
+            means = [float(np.mean(ratios)) for ratios in found]
             curves[size, group] = ([p.tokens / 1e6 for p in own], means)
+    constant = beside(points, "held-out", CONSTANT_ANGLES)
 
     def draw(axes: Any) -> None:
         for number, ((size, group), (x, y)) in enumerate(curves.items()):
-            draw_line(axes, x, y, number, f"{size}: {group}")
+            how = "under the grammar" if group == QAOA else "free"
+            draw_line(axes, x, y, number, f"{size}: {group}, {how}")
+        if constant is not None:
+            axes.axhline(constant, color=MUTED, linewidth=1, linestyle="--")
+            axes.annotate("constant angles", (0.02, constant), xycoords=("axes fraction", "data"),
+                          va="bottom", fontsize=8, color=MUTED)  # fmt: skip
         axes.set_xscale("log")
         axes.set_xlabel("answer tokens trained on, millions")
         axes.set_ylabel("approximation ratio, invalid = 0")
-        axes.legend(fontsize=8)
+        axes.set_ylim(0, 1)
+        axes.legend(fontsize=8, loc="center right")
 
-    return Chart("learning_curve", title_of(curves), "", 2.9, draw)
+    return Chart("learning_curve", title_of(curves, constant), "", 3.0, draw)
 
 
-def title_of(curves: dict[tuple[str, str], tuple[list[float], list[Any]]]) -> str:
-    """What the curves say, by the longest point that both sizes have."""
-    (first, second), group = sorted({size for size, _ in curves}, reverse=True)[:2], OTHER
-    shared = min(len(curves[first, group][0]), len(curves[second, group][0])) - 1
-    a, b = curves[first, group][1][shared], curves[second, group][1][shared]
-    tokens = curves[first, group][0][shared]
-    lead = f"{first} {a:.2f}, {second} {b:.2f}"
-    return f"After {tokens:.1f} M tokens, answers written freely, other families: {lead}"
+def beside(points: Sequence[Point], file: str, row: str) -> float | None:
+    """The mean ratio of a row on QAOA problems of a file."""
+    for point in points:
+        for name, directory in point.found.items():
+            rows = read_summary(directory / "summary.json").baselines
+            if name.startswith(file) and row in rows:
+                return rows[row].by_family[QAOA][RATIO].value
+    return None
+
+
+def title_of(
+    curves: dict[tuple[str, str], tuple[list[float], list[float]]], constant: float | None
+) -> str:
+    """What the curves say at the longest point of each."""
+    told = []
+    for (size, group), (x, y) in curves.items():
+        if group == QAOA and x:
+            told.append(f"{size} {y[-1]:.3f} after {x[-1]:.2f} M tokens")
+    against = "" if constant is None else f" (constant angles {constant:.3f})"
+    free = max(y[-1] for (_, group), (x, y) in curves.items() if group == OTHER and x)
+    return f"QAOA under the grammar: {', '.join(told)}{against}; written freely at most {free:.2f}"
