@@ -89,18 +89,17 @@ def fit(tokens: Sequence[float], errors: Sequence[float]) -> tuple[float, float]
 
 
 def foreseen(
-    points: Sequence[Point], where: str, problems: Path, group: str, further: float
+    points: Sequence[Point], where: str, problems: Path, group: str, further: float, bound: float
 ) -> dict[str, Any] | None:
-    """The ratio after so many further tokens beyond the longest point, with its interval."""
+    """The ratio after so many further tokens beyond the longest point, with its interval. bound:
+    the highest ratio that there is.
+    """
     points = [p for p in points if where in p.found]
     if len(points) < 3:
         return None
     each = [values(p.found[where], problems, group, RATIO) for p in points]
     indices = sorted(each[0])
     ratios = np.array([[of[i] for i in indices] for of in each])  # (points, problems)
-    bound = 1.0
-    if group == QAOA:
-        bound = beside(points, where.rpartition("-")[0], REFERENCES) or 1.0
     tokens = [p.tokens for p in points]
     later = tokens[-1] + further
     rng, drawn = np.random.default_rng(0), []
@@ -137,7 +136,9 @@ def report(place: Path, problems: dict[str, Path], figure: Path | None) -> None:
             for group in (QAOA, OTHER):
                 if group == QAOA and not where.startswith("held-out"):
                     continue  # its references are not the solver's
-                found = foreseen(own, where, file, group, rate * 3600 * _HOURS)
+                solved = beside(points, where.rpartition("-")[0], REFERENCES)
+                bound = 1.0 if group == OTHER or solved is None else solved
+                found = foreseen(own, where, file, group, rate * 3600 * _HOURS, bound)
                 print(f"  {where}, {group}: {json.dumps(found)}")
     if figure is not None:
         chart = curve_chart(points, problems)
