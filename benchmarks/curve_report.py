@@ -207,7 +207,7 @@ def curve_chart(points: Sequence[Point], problems: dict[str, Path]) -> Chart:
         axes.set_xlabel("answer tokens trained on, millions")
         axes.set_ylabel("approximation ratio, invalid = 0")
         axes.set_ylim(0, 1)
-        axes.legend(fontsize=8, loc="center right")
+        axes.legend(fontsize=8, loc="center left")
 
     return Chart("learning_curve", title_of(curves, constant), "", 3.0, draw)
 
