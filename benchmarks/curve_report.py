@@ -204,6 +204,9 @@ def curve_chart(points: Sequence[Point], problems: dict[str, Path]) -> Chart:
             axes.annotate("constant angles", (0.02, constant), xycoords=("axes fraction", "data"),
                           va="bottom", fontsize=8, color=MUTED)  # fmt: skip
         axes.set_xscale("log")
+        ticks = sorted({round(p.tokens / 1e6, 2) for p in points})
+        axes.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+        axes.minorticks_off()
         axes.set_xlabel("answer tokens trained on, millions")
         axes.set_ylabel("approximation ratio, invalid = 0")
         axes.set_ylim(0, 1)

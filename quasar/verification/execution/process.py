@@ -215,13 +215,14 @@ class _Child:
         standard_error, ours = (
             (os.dup(2), self._connection) if self._forked else (_StandardError(), None)
         )
-        self._process = context.Process(
+        process = context.Process(
             target=_serve,
             args=(theirs, standard_error, *self._making, self._journal, ours),
             daemon=True,
         )
         with _MAIN_LOCK, _without_main():
-            self._process.start()
+            process.start()
+        self._process = process  # one that did not start has nothing to kill
         if isinstance(standard_error, int):
             os.close(standard_error)
         theirs.close()  # so that the end of the child is the end of the pipe
