@@ -100,6 +100,7 @@ class EvaluationConfig(Section):
         gt=0,
         description="seconds of the processor that the row 'solver at equal seconds' has for a problem; null: as "
         "many as an answer took, where the generation measured it",
+        json_schema_extra=RESUMES,
     )
 
 

@@ -128,8 +128,8 @@ class OptimiseTool:
         if isinstance(task.problem, TaskInstance):
             if self.method == "published":
                 raise InputError(
-                    f"generation.optimise_method=published has no circuits of task "
-                    f"'{task.problem.task}': take gradient, or graph problems alone"
+                    f"the published rule has no circuits of task '{task.problem.task}'; in a new "
+                    "run take generation.optimise_method=gradient, or graph problems alone"
                 )
             return TaskOptimisationRequest(
                 task.problem,

@@ -98,9 +98,9 @@ def test_tasks_that_cannot_be_are_refused(override, message):
 
 def test_a_size_that_no_family_has_is_refused(tmp_path):
     config = config_of(
-        "dataset.tasks=[ground_state]", "dataset.min_qubits=15", "dataset.max_qubits=16"
+        "dataset.tasks=[state_preparation]", "dataset.min_qubits=13", "dataset.max_qubits=14"
     )
-    with pytest.raises(InputError, match="ground_state has no instances of 15 to 16 qubits"):
+    with pytest.raises(InputError, match="state_preparation has no instances of 13 to 14 qubits"):
         generate_dataset(config, tmp_path, progress=False)
 
 

@@ -178,7 +178,7 @@ class CountGates:
     def submitted(self, argument, result):
         raise AssertionError("nothing is submitted to it")
 
-    def observation(self, result, *, max_chars):
+    def observation(self, task, result, *, max_chars):
         return f"{result.num_gates} gates"[:max_chars]
 
     def grade(self, result):

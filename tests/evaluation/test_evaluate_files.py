@@ -14,7 +14,7 @@ from quasar.config import config_from_dict, with_overrides
 from quasar.datasets.io import read_problems, write_generations
 from quasar.datasets.records import ProblemRecord
 from quasar.errors import ConfigError, InputError
-from quasar.evaluation.baseline_names import BASELINE_NAMES, asked_for
+from quasar.evaluation.baseline_names import BASELINE_NAMES, SOLVERS, asked_for
 from quasar.evaluation.baselines import baseline_rows
 from quasar.evaluation.evaluate import evaluate_rows
 from quasar.evaluation.grade import Job, ProblemGrader
@@ -165,7 +165,8 @@ def test_corrected_metrics_of_known_circuits(files, tmp_path):
     assert invalid["failure"]
     assert invalid["published_scr"] is False
     assert summary.get("valid").value == 75.0
-    assert set(summary.baselines) == set(asked_for(BASELINE_NAMES, ["qaoa"]))
+    # No seconds were measured for such a file: the solver has no time to be equal to.
+    assert set(summary.baselines) == set(asked_for(BASELINE_NAMES, ["qaoa"])) - set(SOLVERS)
     assert (output / "report.html").is_file()
     assert list((output / "figures").glob("*.svg"))
     assert read_summary(output / "summary.json").to_dict() == summary.to_dict()

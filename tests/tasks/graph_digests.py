@@ -59,9 +59,9 @@ def answers(record: ProblemRecord) -> tuple[str, ...]:
 
 
 def plain(value: Any) -> Any:
-    """Without what a clock gave, a place of this machine, and the table that came since."""
+    """Without what a clock gave, a place of this machine, and what came since."""
     if isinstance(value, dict):
-        left_out = ("seconds", "estimated_s", "details", "circuits", "task")
+        left_out = ("seconds", "estimated_s", "details", "circuits", "task", "parameters")
         kept = {k: v for k, v in value.items() if k not in left_out and not k.startswith(BEST_OF)}
         return {k: plain(v) for k, v in kept.items()}
     return [plain(v) for v in value] if isinstance(value, (list, tuple)) else value

@@ -69,7 +69,7 @@ def test_codes_by_name_are_the_encoders_that_the_task_draws(text, num_qubits):
         ("a Dicke state on 4 qubits", "how many ones"),
         ("ground state of my cat", "of which Hamiltonian is not understood"),
         ("ground state of a Heisenberg chain", "the number of sites is not said"),
-        ("ground state of the hydrogen molecule at 9 angstrom", "the nearest is"),
+        ("ground state of the hydrogen molecule at 9 angstrom", "9 Å, expected 0.3 to 3"),
         ("stabiliser state", "no strings and no code are named"),
         ("stabiliser state of +XX", "1 strings of 2 letters are no state"),
         ("encoder of the 4-qubit repetition code", "no repetition code on 4 qubits"),
