@@ -8,7 +8,7 @@ published references, as HQCR asks for; energies may get worse by it.
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,14 +26,11 @@ from quasar.simulation.statevector.encoding import encode
 from quasar.simulation.statevector.exact import probabilities
 from quasar.verification.facts import ProblemFacts
 from quasar.verification.optimiser import (
-    SKIPPED,
     Bounds,
     OptimisationRequest,
     circuit_to_optimise,
 )
-from quasar.verification.report import OptimisedProgram, VerificationReport
-from quasar.verification.request import VerificationRequest, Verifies
-from quasar.verification.verifier import Verifier
+from quasar.verification.report import OptimisedProgram
 
 _PASSES = 3.0  # over the gates for one gradient: forward, and back with two vectors
 
@@ -45,15 +42,8 @@ class PublishedRuleRequest(OptimisationRequest):
     `skipped`.
     """
 
-    def answer(self, verifier: Verifies) -> VerificationReport:
-        assert isinstance(verifier, Verifier)
-        bounds = Bounds.of(verifier.config, verifier.limits, self.evaluations)
-        found = by_published_rule(self.text, verifier.facts(self.problem), bounds)
-        if isinstance(found, str):
-            report = VerificationRequest.answer(self, verifier)
-            return replace(report, skipped={**report.skipped, SKIPPED: found})
-        report = VerificationRequest.answer(replace(self, text=found.program), verifier)
-        return replace(report, optimised=found)
+    def optimised(self, facts: ProblemFacts, bounds: Bounds) -> OptimisedProgram | str:
+        return by_published_rule(self.text, facts, bounds)
 
 
 def by_published_rule(text: str, facts: ProblemFacts, bounds: Bounds) -> OptimisedProgram | str:

@@ -80,13 +80,17 @@ class OptimisationRequest(VerificationRequest):
     def answer(self, verifier: Verifies) -> VerificationReport:
         assert isinstance(verifier, Verifier)
         bounds = Bounds.of(verifier.config, verifier.limits, self.evaluations)
-        found = optimise(self.text, verifier.facts(self.problem), bounds)
+        found = self.optimised(verifier.facts(self.problem), bounds)
         if isinstance(found, str):
             report = VerificationRequest.answer(self, verifier)
             return replace(report, skipped={**report.skipped, SKIPPED: found})
         text = found.program if found.improved else self.text
         report = VerificationRequest.answer(replace(self, text=text), verifier)
         return replace(report, optimised=found)
+
+    def optimised(self, facts: ProblemFacts, bounds: Bounds) -> OptimisedProgram | str:
+        """What is made of the answer, or in one line why there is nothing."""
+        return optimise(self.text, facts, bounds)
 
     def settled(self, report: VerificationReport) -> VerificationRequest:
         """As it is asked again: what was optimised is not optimised once more."""
