@@ -141,7 +141,9 @@ class StreamConfig(Section):
 
 
 class SftConfig(Section):
-    stream: StreamConfig = Field(default_factory=StreamConfig)
+    stream: StreamConfig = Field(
+        default_factory=StreamConfig, description="examples made anew during training"
+    )
     loss: Literal["all", "choices"] = Field(
         default="all",
         description="answer tokens that are learned; choices: those that generation.constrained leaves "

@@ -19,10 +19,8 @@ from typing import Any
 import numpy as np
 
 from quasar.circuits.circuit import Circuit, Gate
-from quasar.errors import ProblemError, TaskError
 from quasar.problems.pauli import PauliSum
 from quasar.simulation import eigensolver
-from quasar.simulation.eigensolver import GroundSpace, ground_space
 from quasar.simulation.statevector import exact
 from quasar.simulation.statevector.encoding import encode
 from quasar.tasks.base import (
@@ -36,17 +34,14 @@ from quasar.tasks.base import (
 )
 from quasar.tasks.ground_state import chains, families, smooth
 from quasar.tasks.ground_state.chains import ChainFacts, ChainFound
-from quasar.tasks.ground_state.families import CUSTOM, MAX_QUBITS, MAX_SITES, Model, Sector
+from quasar.tasks.ground_state.families import MAX_QUBITS, MAX_SITES
 from quasar.tasks.ground_state.forms import content_form
 from quasar.tasks.ground_state.found import SHARE, GroundFacts, GroundFound, draw_levels, excesses
+from quasar.tasks.ground_state.instances import LEAST_ROOM, NAME, facts_of, model_of, read_instance
 from quasar.tasks.ground_state.layers import layer_pieces, layers_script, layers_text
 from quasar.tasks.ground_state.molecules import MOLECULES
 from quasar.tasks.ground_state.prompts import ask, molecule_text
-from quasar.tasks.ground_state.sectors import (
-    lowest_of_wrong_sector,
-    read_sector,
-    sector_states,
-)
+from quasar.tasks.ground_state.sectors import lowest_of_wrong_sector
 from quasar.tasks.ground_state.smooth import constant_layers, smooth_layers
 from quasar.tasks.ground_state.teacher import teach
 from quasar.tasks.ground_state.words import read_words
@@ -55,8 +50,6 @@ from quasar.tasks.words import AskedInstance, asked_of
 from quasar.tasks.writing import Piece, Script
 
 _LEAST_SECTOR = 0.99  # weight in the sector for a success
-# A Hamiltonian whose ground state is (nearly) a product state asks for nothing.
-_LEAST_ROOM = 1e-3  # of Σ|c|, but the identity
 _NUM_TERMS = 3  # in the advice
 _DENSE_QUBITS = 10  # of a second opinion
 _GOOD = 0.995  # what the teacher is content with, of each part
@@ -81,7 +74,7 @@ class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
     (`0.5*X0*X1 + -1*Z2`), and `sector` ({up, down}) where there is one.
     """
 
-    name = "ground_state"
+    name = NAME
     version = "2"  # of LiH beyond 2.45 Å an orbital's sign was another one
     summary = "Prepare the ground state of a Hamiltonian that is a sum of Pauli strings."
     families = families.FAMILIES
@@ -104,11 +97,11 @@ class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
         while True:
             drawn = families.draw(rng, family, num_qubits)
             instance = self.read(family, {"parameters": drawn}, num_qubits=num_qubits)
-            model = self._model(instance)
+            model = model_of(instance)
             hamiltonian = model.hamiltonian
             # The cheap half of the facts decides whether there is anything to find.
-            room = self._facts(model).room
-            least = _LEAST_ROOM * (hamiltonian.one_norm - abs(hamiltonian.constant))
+            room = facts_of(model).room
+            least = LEAST_ROOM * (hamiltonian.one_norm - abs(hamiltonian.constant))
             # of a molecule pulled apart a product state may be within what counts as found
             if room > max(least, model.tolerance or 0.0):
                 return instance
@@ -116,76 +109,7 @@ class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
     def read(
         self, family: str, content: Mapping[str, Any], *, num_qubits: int | None = None
     ) -> TaskInstance:
-        family = self.require_family(family)
-        if not isinstance(content, Mapping):
-            raise TaskError(f"{self.name}: 'instance' is {content!r}, expected an object")
-        allowed = ("hamiltonian", "sector") if family == CUSTOM else ("parameters",)
-        for name in content:
-            if name not in allowed:
-                raise TaskError(
-                    f"{self.name}: 'instance.{name}' is not used by {family} (it takes: "
-                    f"{', '.join(allowed)}); take it out"
-                )
-        needed = allowed[0]
-        if needed not in content:
-            raise TaskError(f"{self.name}: 'instance.{needed}' is missing")
-        if family == CUSTOM:
-            return self._read_custom(content, num_qubits)
-        if not isinstance(content["parameters"], Mapping):
-            raise TaskError(f"{self.name}: 'instance.parameters' must be an object")
-        sizes = self.possible_qubits(family, MAX_SITES)
-        if num_qubits is None:
-            if len(sizes) != 1:
-                raise TaskError(
-                    f"{self.name}: field 'n_qubits' is missing; {family} has any of {sizes}"
-                )
-            (num_qubits,) = sizes
-        if num_qubits not in sizes:
-            raise TaskError(
-                f"{self.name}: 'n_qubits' is {num_qubits}; {family} has "
-                + ", ".join(map(str, sizes))
-            )
-        parameters = families.spelt_out(family, content["parameters"], num_qubits)
-        instance = TaskInstance(self.name, family, num_qubits, {"parameters": parameters})
-        self._model(instance)  # refuses what is wrong with the parameters
-        if num_qubits > MAX_QUBITS:
-            chains.require_ordinary(family, parameters, num_qubits)
-        return instance
-
-    def _read_custom(self, content: Mapping[str, Any], num_qubits: int | None) -> TaskInstance:
-        text = content["hamiltonian"]
-        if not isinstance(text, str):
-            raise TaskError(
-                f"{self.name}: 'instance.hamiltonian' must be text, e.g. 0.5*X0*X1 + -1*Z2"
-            )
-        try:
-            loosest = PauliSum.from_text(text, MAX_QUBITS)
-            named = max((q + 1 for term in loosest.terms for q in term.qubits), default=0)
-            num_qubits = named if num_qubits is None else num_qubits
-            if not 1 <= num_qubits <= MAX_QUBITS:
-                raise TaskError(
-                    f"{self.name}: 'n_qubits' is {num_qubits}, expected 1 to {MAX_QUBITS}"
-                )
-            hamiltonian = PauliSum.from_text(text, num_qubits)
-        except ProblemError as error:
-            raise TaskError(f"{self.name}: 'instance.hamiltonian': {error}") from error
-        found: dict[str, Any] = {"hamiltonian": hamiltonian.to_text()}
-        if content.get("sector") is not None:
-            found["sector"] = read_sector(content["sector"], num_qubits)
-        instance = TaskInstance(self.name, CUSTOM, num_qubits, found)
-        if not hamiltonian.terms or self.facts(instance).room <= _LEAST_ROOM * hamiltonian.one_norm:
-            raise TaskError(
-                f"{self.name}: 'instance.hamiltonian' has a ground state that is a product state: "
-                "there is nothing to find"
-            )
-        return instance
-
-    def _model(self, instance: TaskInstance) -> Model:
-        content = instance.content
-        if instance.family == CUSTOM:
-            sector = Sector(**content["sector"]) if "sector" in content else None
-            return Model(PauliSum.from_text(content["hamiltonian"], instance.num_qubits), sector)
-        return families.build(instance.family, content["parameters"], instance.num_qubits)
+        return read_instance(self.require_family(family), content, num_qubits=num_qubits)
 
     def form(self, family: str) -> ContentForm:
         return content_form(self.require_family(family))
@@ -196,15 +120,10 @@ class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
     def prompt(
         self, instance: TaskInstance, *, style: PromptStyle = "structured"
     ) -> PromptMessages:
-        return ask(instance, self._model(instance), style=style)
+        return ask(instance, model_of(instance), style=style)
 
     def facts(self, instance: TaskInstance) -> GroundFacts:
-        return self._facts(self._model(instance))
-
-    def _facts(self, model: Model) -> GroundFacts:
-        if model.hamiltonian.num_qubits > MAX_QUBITS:
-            return ChainFacts.of(model)
-        return GroundFacts(model, _ground(model), sector_states(model))
+        return facts_of(model_of(instance))
 
     def size_of(self, facts: GroundFacts) -> int:
         return facts.nbytes
@@ -408,13 +327,3 @@ class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
     def warm_up(self) -> None:
         exact.warm_up_observables()
         eigensolver.warm_up()
-
-
-def _ground(model: Model) -> GroundSpace:
-    inside = sector_states(model)
-    try:
-        return ground_space(model.hamiltonian, None if inside is None else inside.nonzero()[0])
-    except ProblemError:
-        raise
-    except Exception as error:
-        raise TaskError(f"ground_state: {error}") from error
