@@ -89,6 +89,25 @@ def test_all_faults_are_named_at_once():
         config_from_dict({"grpo": {"iterations": -1}, "sft": {"epochs": "x"}})
 
 
+def test_every_line_of_a_written_configuration_says_what_it_is():
+    lines = to_commented_yaml(config_from_dict({})).splitlines()
+    bare = [line for line in lines if not line.partition("  # ")[2] or line.endswith("# None")]
+    assert not bare
+
+
+def test_traces_are_not_mixed_into_canonical_programs():
+    """Their mistakes are made in programs of the other style."""
+    with pytest.raises(ConfigError, match=r"sft\.traces_per_example=0.*dataset\.style=published"):
+        load_config("laptop", ["sft.traces_per_example=0.5"])
+
+
+@pytest.mark.parametrize("other", ["dataset.prompts=structured", "dataset.style=published"])
+def test_a_stream_is_not_of_other_prompts_or_programs_than_the_run(other):
+    with pytest.raises(ConfigError, match=r"sft\.stream\.examples=0"):
+        load_config("laptop", [other, "sft.loss=all"])
+    assert load_config("laptop", [other, "sft.loss=all", "sft.stream.examples=0"])
+
+
 @pytest.mark.parametrize("text", ["- a\n- b\n", "just text"])
 def test_a_file_that_is_no_mapping_is_refused(tmp_path, text):
     path = tmp_path / "config.yaml"

@@ -97,7 +97,10 @@ def main(argv: Sequence[str] | None = None, *, prepare: Prepare | None = None) -
 def _reader_has_gone() -> bool:
     """Whether nobody reads our output any more, e.g. in `| head`; else another pipe broke."""
     poll = select.poll()
-    poll.register(sys.stdout, select.POLLOUT)
+    try:
+        poll.register(sys.stdout, select.POLLOUT)
+    except (TypeError, ValueError, OSError):  # without a stdout, or a closed one, or not of a file
+        return False
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 

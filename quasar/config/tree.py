@@ -129,6 +129,18 @@ class QuasarConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _streams_of_what_is_asked(self):
+        if self.sft.stream.examples and (
+            self.dataset.style != "canonical" or self.dataset.prompts != "compact"
+        ):
+            raise ValueError(
+                "sft.stream.examples are compact prompts and canonical programs, which must be what "
+                "the run asks for; set dataset.prompts=compact and dataset.style=canonical, or "
+                "sft.stream.examples=0 to train on the dataset"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _what_graph_problems_alone_have(self):
         others = ", ".join(self.dataset.ranges)
         for setting, is_set, fix in (
@@ -140,6 +152,16 @@ class QuasarConfig(Section):
                     f"{setting} is of graph problems alone, and dataset.tasks names {others}; set "
                     f"{setting}={fix}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _traces_in_the_style_that_is_taught(self):
+        if self.sft.traces_per_example and self.dataset.style == "canonical":
+            raise ValueError(
+                "sft.traces_per_example corrects programs of the style published, and dataset.style "
+                "is canonical; set sft.traces_per_example=0 (sft.stream.revisions has two turns in "
+                "canonical programs), or dataset.style=published"
+            )
         return self
 
     @model_validator(mode="after")

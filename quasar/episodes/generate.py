@@ -46,6 +46,8 @@ _THAT_COUNT = (
     "dataset.prompts",
     "dataset.style",
     "dataset.angle_decimals",
+    "dataset.teacher",  # imitation has a grammar of its own
+    "dataset.constrained_ansatz",
     "policy.dtype",
     "generation.engine",
     "generation.constrained",

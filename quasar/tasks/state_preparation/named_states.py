@@ -18,7 +18,7 @@ from quasar.tasks.state_preparation.family import (
     require_number,
     require_qubits,
 )
-from quasar.tasks.state_preparation.script import Steps
+from quasar.tasks.state_preparation.script import Steps, edge_text, turns_text
 from quasar.tasks.writing import angle_text
 
 if TYPE_CHECKING:
@@ -101,7 +101,8 @@ class Product(Family):
         return f"the product of cos(a/2)|0> + e^(ib) sin(a/2)|1>; {pairs}"
 
     def compact(self, content: Content, n: int) -> str:
-        return "".join(f" q{q}:{a:g},{b:g}" for q, (a, b) in enumerate(content["angles"]))
+        pairs = enumerate(content["angles"])
+        return "".join(turns_text(q, f"{a:g}", f"{b:g}") for q, (a, b) in pairs)
 
     def circuit(self, content: Content, n: int) -> Circuit:
         return Circuit(n, tuple(gate for _, gates in self.steps(content, n) for gate in gates))
@@ -109,7 +110,7 @@ class Product(Family):
     def steps(self, content: Content, n: int) -> Steps:
         return [
             (
-                f" q{q}:{angle_text(a, 3)},{angle_text(b, 3)}",
+                turns_text(q, angle_text(a, 3), angle_text(b, 3)),
                 [Gate("ry", (q,), (float(a),)), Gate("rz", (q,), (float(b),))],
             )
             for q, (a, b) in enumerate(content["angles"])
@@ -303,13 +304,13 @@ class GraphState(Family):
         return f"the graph state (|+> on every qubit, then CZ on each edge) of the edges {edges}"
 
     def compact(self, content: Content, n: int) -> str:
-        return ",".join(f" q{a} q{b}" for a, b in content["edges"])
+        return "".join(edge_text(a, b) for a, b in content["edges"])
 
     def circuit(self, content: Content, n: int) -> Circuit:
         return Circuit(n, tuple(gate for _, gates in self.steps(content, n) for gate in gates))
 
     def steps(self, content: Content, n: int) -> Steps:
-        edges = [(f" q{a} q{b}", [Gate("cz", (a, b))]) for a, b in content["edges"]]
+        edges = [(edge_text(a, b), [Gate("cz", (a, b))]) for a, b in content["edges"]]
         return [("", [Gate("h", (q,)) for q in range(n)]), *edges]
 
 

@@ -1,18 +1,20 @@
 """The scripted answer to a state: its construction line by line, and what a line takes from the
 prompt restated before it.
 
-    // of q0:0.42,-1.3
+    // of a0:0.42 b0:-1.3
     ry(0.42) q[0];
     rz(-1.3) q[0];
-    // of q0 q2
+    // of q0-q2
     cz q[0], q[2];
 
 Nothing of the construction is given: which line comes next, its wires and its angles are choices,
-and what is restated is, too. Header, registers and measurements are forced.
+and what is restated is, too. Header, registers and measurements are forced. A number stands behind
+a name that no other number has, and an edge is one name, so that what follows in the prompt is
+found by the name before it.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import permutations
+from itertools import combinations, permutations
 
 from quasar.circuits.circuit import Circuit, Gate
 from quasar.tasks.programs import program
@@ -37,13 +39,14 @@ def state_script(num_qubits: int, names: Sequence[str], *, decimals: int) -> Scr
         if line == end:
             break
         if line == _OF:
-            a = yield Step("", tuple(f" q{q}{end}" for end in ("", ":") for q in wires))
-            if a.endswith(":"):
+            qubits, first = [f" q{q}" for q in wires], [f" a{q}:" for q in wires]
+            edges = [edge_text(a, b) for a, b in combinations(wires, 2)]
+            of = yield Step("", (*qubits, *first, *edges))
+            if of in first:
                 yield Step("", angles)
-                yield Step(",", angles)
-            else:
-                others = (f" q{q}" for q in wires if f" q{q}" != a)
-                yield Step("", (*(f" |{name}>" for name in names), *others))
+                yield Step(f" b{of[2:]}", angles)
+            elif of in qubits:
+                yield Step("", tuple(f" |{name}>" for name in names))
             text = "\n"
         elif line == f"{_CONTROLLED}(":
             yield Step("", angles)
@@ -73,15 +76,29 @@ def state_text(num_qubits: int, steps: Steps, *, decimals: int) -> str | None:
     return text + end + measured
 
 
+def edge_text(a: int, b: int) -> str:
+    """An edge, in prompts and restated."""
+    return f" q{min(a, b)}-q{max(a, b)}"
+
+
+def turns_text(qubit: int, a: str, b: str) -> str:
+    """The two angles of a qubit, in prompts and restated."""
+    return f" a{qubit}:{a} b{qubit}:{b}"
+
+
 def state_pieces(max_qubits: int) -> Iterator[Piece]:
     """Of programs, beside plain gates."""
     yield Piece(_OF)
     yield Piece(f"{_CONTROLLED}(", ("rotation", f"gate {_CONTROLLED}"))
     for q in range(max_qubits):
         yield Piece(f" q{q}", ("factor", f"q {q}"))
-        yield Piece(f" q{q}:", ("pair of angles", f"q {q}"))
+        yield Piece(f" a{q}:", ("angle a", f"q {q}"))
+        yield Piece(f" b{q}:", ("angle b", f"q {q}"))
         yield Piece(f") q[{q}]", ("first wire", f"q {q}"))
         yield Piece(f", q[{q}];\n", ("last wire", f"q {q}"))
+    for a, b in combinations(range(max_qubits), 2):
+        # features as those of its gate
+        yield Piece(edge_text(a, b), ("edge", f"control {a}", f"target {b}"))
 
 
 def _lines(num_qubits: int) -> tuple[str, ...]:
