@@ -54,13 +54,14 @@ def lowest_product_state(observable: PauliSum) -> ProductState:
     for row, term in zip(letters, observable.terms, strict=True):
         row[list(term.qubits)] = ["XYZ".index(letter) + 1 for letter in term.letters]
     coefficients = np.array([term.coefficient for term in observable.terms])
+    touching = [_Touching.of(letters, coefficients, q) for q in range(n)]
     vectors = _starts(n, np.random.default_rng(_SEED))
     extended = np.concatenate((np.ones((*vectors.shape[:2], 1)), vectors), axis=2)
     values = np.full(len(extended), np.inf)
     for _ in range(_SWEEPS):
         before = values
         for q in range(n):
-            field = _fields(extended, letters, coefficients, q)
+            field = touching[q].field(extended)
             length = np.linalg.norm(field, axis=1, keepdims=True)
             turned = np.divide(-field, length, out=extended[:, q, 1:].copy(), where=length > 1e-14)
             extended[:, q, 1:] = turned
@@ -100,17 +101,24 @@ def closest_product_state(vectors: np.ndarray) -> ProductState:
     return ProductState(min(1.0, best), found)
 
 
-def _fields(extended: np.ndarray, letters: np.ndarray, coefficients: np.ndarray, q: int):
-    """Gradient of the energies by the Bloch vector of qubit q, (starts, 3)."""
-    touching = letters[:, q] > 0
-    others = np.ones((len(extended), int(touching.sum())))
-    for k in range(letters.shape[1]):
-        if k != q:
-            others *= extended[:, k, letters[touching, k]]
-    weighted = others * coefficients[touching]
-    return np.stack(
-        [weighted[:, letters[touching, q] == letter].sum(axis=1) for letter in (1, 2, 3)], axis=1
-    )
+@dataclass(frozen=True)
+class _Touching:
+    """The terms with a letter on one qubit."""
+
+    others: np.ndarray  # (n − 1, 1): the other qubits
+    letters: np.ndarray  # (n − 1, terms), theirs; 0: none
+    weights: np.ndarray  # (terms, 3): the coefficient where the qubit's letter is X, Y, Z
+
+    @classmethod
+    def of(cls, letters: np.ndarray, coefficients: np.ndarray, q: int) -> "_Touching":
+        rows = letters[:, q] > 0
+        others = np.flatnonzero(np.arange(letters.shape[1]) != q)
+        weights = coefficients[rows, None] * (letters[rows, q, None] == [1, 2, 3])
+        return cls(others[:, None], letters[rows][:, others].T, weights)
+
+    def field(self, extended: np.ndarray) -> np.ndarray:
+        """Gradient of the energies by the Bloch vector of the qubit, (starts, 3)."""
+        return extended[:, self.others, self.letters].prod(axis=1) @ self.weights
 
 
 def _energies(extended: np.ndarray, letters: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
