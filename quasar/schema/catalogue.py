@@ -97,6 +97,7 @@ class ListedTask(BaseModel):
         description="of the reward, each in [0, 1]; the best answer without skill has 0"
     )
     max_qubits: int
+    tunable: bool = Field(description="the tool optimise makes angles of its answers better")
     forms: dict[str, FamilyForm] = Field(description="by family: how its instances are stated")
 
 
@@ -171,6 +172,7 @@ def _listed_task(name: str) -> ListedTask:
         families=dict(task.families),
         parts={n: TaskPart(meaning=p.meaning, weight=p.weight) for n, p in task.parts.items()},
         max_qubits=task.max_qubits,
+        tunable=task.tunable,
         forms={family: _form(task, family) for family in task.families},
     )
 

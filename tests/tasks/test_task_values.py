@@ -12,13 +12,15 @@ from quasar.circuits.circuit import Circuit, Gate
 from quasar.circuits.qasm import Limits, read_qasm
 from quasar.errors import TaskError
 from quasar.simulation.eigensolver import ground_space
+from quasar.simulation.stabiliser.tableau import PauliString
 from quasar.tasks import get_task
 from quasar.tasks.ground_state import families, molecules
 from quasar.tasks.ground_state.molecules import MOLECULES, bond_lengths, full_ci, hamiltonian
 from quasar.tasks.product_states import closest_product_state, lowest_product_state
 from quasar.tasks.programs import prepared, program, rounded
-from quasar.tasks.stabiliser.families import _code
+from quasar.tasks.stabiliser.families import _code, draw
 from quasar.tasks.stabiliser.synthesis import synthesise
+from quasar.tasks.stabiliser.target import Target, best_local_layer, is_local
 from tests.tasks.instances import made
 
 
@@ -200,8 +202,6 @@ def test_programs_have_small_angles_and_carry_comments():
 )
 def test_encoders_detect_every_single_error(family, n):
     """A code of distance 3 or more: each single Pauli error anticommutes with a stabiliser."""
-    from quasar.simulation.stabiliser.tableau import PauliString
-
     target = _code(family, n)
     target.check()
     for q in range(n):
@@ -211,6 +211,41 @@ def test_encoders_detect_every_single_error(family, n):
     rows = target.tableau()
     rows.take_back(synthesise(target))
     assert target.wrong(rows) == (0, 0)
+
+
+@given(
+    letters=st.lists(st.sampled_from(["+X", "-X", "+Y", "-Y", "+Z", "-Z"]), min_size=1, max_size=4),
+    joined=st.lists(st.booleans(), min_size=3, max_size=3),
+)
+def test_what_gates_on_single_qubits_make_is_known(letters, joined):
+    """Also where its rows are products of one qubit's."""
+    n, signs, words = len(letters), [], []
+    for q, (sign, letter) in enumerate(letters):
+        signs.append(-1 if sign == "-" else 1)
+        words.append("I" * q + letter + "I" * (n - q - 1))
+    for q in range(1, n):
+        if joined[q - 1]:  # with the row before it, which acts on other qubits
+            signs[q] *= signs[q - 1]
+            both = zip(words[q], words[q - 1], strict=True)
+            words[q] = "".join(a if b == "I" else b for a, b in both)
+    rows = tuple(
+        PauliString.of(("-" if sign < 0 else "+") + word)
+        for sign, word in zip(signs, words, strict=True)
+    )
+    target = Target(n, rows, (), ())
+    target.check()
+    assert is_local(target)
+    with pytest.raises(TaskError, match="nothing to entangle"):
+        get_task("stabiliser").read("custom", {"stabilisers": [row.word(n) for row in rows]})
+
+
+@pytest.mark.parametrize("family", ["state", "graph", "repetition"])
+def test_a_target_is_local_where_the_best_local_layer_has_every_row(family):
+    rng, task = np.random.default_rng(5), get_task("stabiliser")
+    for n in task.possible_qubits(family, 4):
+        for _ in range(30):
+            target = draw(rng, family, n)
+            assert is_local(target) == (best_local_layer(target)[0] == len(target.rows))
 
 
 def test_advice_names_what_is_wrong():

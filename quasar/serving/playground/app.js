@@ -248,6 +248,8 @@ function searchBody() {
   body.seed = numberIn("seed") ?? Math.floor(Math.random() * 2 ** 31);
   if (stated.isGraph && $("ansatz").value) body.ansatz = $("ansatz").value;
   if ($("device").value && $("device").value !== "none") body.device = $("device").value;
+  // without it the tools are those of the endpoint
+  if (stated.isTunable && $("optimise").checked) body.tools = ["verify", "optimise"];
   if (facts && $("constrained").checked !== facts.constrained) body.constrained = $("constrained").checked;
   return body;
 }

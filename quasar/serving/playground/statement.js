@@ -39,6 +39,11 @@ export class Statement {
     return this.task === GRAPHS;
   }
 
+  /** Whether answers have angles that the tool optimise makes better. */
+  get isTunable() {
+    return this.isGraph || this.others.tasks.find(({ task }) => task === this.task).tunable;
+  }
+
   /** Take another task. Raises Error where there is no such one. */
   pick(task, family = null, texts = null) {
     if (task !== GRAPHS) this.others.pick(task, family, texts);
@@ -53,6 +58,7 @@ export class Statement {
     $("graph-part").hidden = !this.isGraph;
     $("task-part").hidden = this.isGraph;
     $("ansatz-part").hidden = !this.isGraph;
+    $("optimise-part").hidden = !this.isTunable;
     for (const part of document.querySelectorAll("[data-of]")) part.hidden = (part.dataset.of === "graph") !== this.isGraph;
   }
 

@@ -129,6 +129,14 @@ def best_local_layer(target: Target) -> tuple[int, Circuit]:
     return best, as_circuit(n, steps)
 
 
+def is_local(target: Target) -> bool:
+    """Whether gates on single qubits alone get every row right."""
+    for q in range(target.num_qubits):
+        if all(wrong for wrong, _ in _local_options(target, q)):
+            return False  # whatever the gates on the other qubits
+    return best_local_layer(target)[0] == len(target.rows)
+
+
 def _local_options(target: Target, q: int) -> list[tuple[int, int]]:
     """For each gate on the qubit: (rows that are wrong there, rows whose sign it turns)."""
     rows = target.tableau()

@@ -36,7 +36,7 @@ from quasar.tasks.stabiliser import families, plan
 from quasar.tasks.stabiliser.families import FAMILIES, FIELDS, MAX_QUBITS, content_of
 from quasar.tasks.stabiliser.forms import content_form
 from quasar.tasks.stabiliser.synthesis import synthesise
-from quasar.tasks.stabiliser.target import Target, best_local_layer
+from quasar.tasks.stabiliser.target import Target, best_local_layer, is_local
 from quasar.tasks.stabiliser.words import read_words
 from quasar.tasks.words import AskedInstance, asked_of
 from quasar.tasks.writing import Piece, Script
@@ -144,7 +144,7 @@ class StabiliserTask(Task[TaskInstance, CliffordFacts, CliffordFound]):
         self.require_size(family, num_qubits)
         while True:
             target = families.draw(rng, family, num_qubits)
-            if best_local_layer(target)[0] < len(target.rows):
+            if not is_local(target):
                 return TaskInstance(self.name, family, num_qubits, content_of(target))
 
     def read(
@@ -178,7 +178,7 @@ class StabiliserTask(Task[TaskInstance, CliffordFacts, CliffordFound]):
             )
         target = Target(n, *parts)
         target.check()
-        if best_local_layer(target)[0] == len(target.rows):
+        if is_local(target):
             raise TaskError(
                 f"{self.name}: gates on single qubits do it: there is nothing to entangle"
             )
