@@ -1,7 +1,10 @@
-"""What tests of commands share: a row of a problem file, and the one line of a refusal."""
+"""What tests of commands share: the program, a row of a problem file, and the line of a refusal."""
+
+import sys
 
 from quasar.cli.main import main
 
+QUASAR = [sys.executable, "-m", "quasar"]
 ROW = {
     "sample_index": 0,
     "problem_type": "vertex_cover",

@@ -1,91 +1,25 @@
 """Whole evaluations of files: published figures, corrected definitions, faults of the input."""
 
 import json
-import os
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from quasar.circuits.circuit import Circuit, Gate
-from quasar.config import config_from_dict, with_overrides
+from quasar.config import with_overrides
 from quasar.datasets.io import read_problems, write_generations
-from quasar.datasets.records import ProblemRecord
 from quasar.errors import ConfigError, InputError
 from quasar.evaluation.baseline_names import BASELINE_NAMES, SOLVERS, asked_for
 from quasar.evaluation.baselines import baseline_rows
 from quasar.evaluation.evaluate import evaluate_rows
-from quasar.evaluation.grade import Job, ProblemGrader
-from quasar.evaluation.storage import SampleWriter
 from quasar.evaluation.summary import read_summary
 from quasar.pipeline.evaluate import evaluate_files
-from quasar.problems import build_instance
-from quasar.problems.base import ProblemInstance
-from quasar.problems.primitives.vertex_cover import VertexCover
-from quasar.system.run_paths import EvaluationPaths
-from quasar.verification.execution.process import GuardedVerifier
-from quasar.verification.verifier import Verifier
+from tests.evaluation.known_answers import COVER, EMPTY, QUICK, UNIFORM, answers
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 needs_data = pytest.mark.skipif(
     not (DATA / "problems.jsonl").is_file(), reason="the benchmark's data is not beside the project"
 )
-# The warm start takes most of the time and no part in what is compared here.
-QUICK = config_from_dict(
-    {
-        "verification": {"gradient_evaluations": 0},
-        "evaluation": {"device": "none", "random_draws": 2},
-    }
-)
-PATH = {
-    "directed": False,
-    "multigraph": False,
-    "graph": {},
-    "nodes": [{"id": 0}, {"id": 1}, {"id": 2}],
-    "edges": [{"source": 0, "target": 1}, {"source": 1, "target": 2}],
-}
-TRIANGLE = {**PATH, "edges": [*PATH["edges"], {"source": 0, "target": 2}]}
-
-
-def qasm(*gates: Gate, num_qubits: int = 3) -> str:
-    return Circuit(num_qubits, gates).to_qasm()
-
-
-UNIFORM = qasm(*(Gate("h", (q,)) for q in range(3)))
-# A variable is 1 where its qubit is measured 0: this answers {node 1}, the optimal cover of PATH.
-COVER = qasm(Gate("x", (0,)), Gate("x", (2,)))
-FIRST = qasm(Gate("x", (1,)), Gate("x", (2,)))  # answers {node 0}
-EMPTY = qasm()  # all nodes: feasible, not optimal
-
-
-@pytest.fixture
-def files(tmp_path):
-    """Two vertex-cover problems (the second without a reference) and a way to write answers."""
-    rows = [
-        {
-            "sample_index": index,
-            "problem_type": "vertex_cover",
-            "graph": graph,
-            "reference_circuit": reference,
-        }
-        for index, graph, reference in ((7, PATH, COVER), (9, TRIANGLE, None))
-    ]
-    problems = tmp_path / "problems.jsonl"
-    problems.write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-    def write(*lines: dict | str) -> tuple[Path, Path]:
-        generations = tmp_path / "generations.jsonl"
-        texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
-        generations.write_text("\n".join(texts) + "\n")
-        return problems, generations
-
-    return write
-
-
-def answers(index: int, *completions: str) -> dict:
-    return {"sample_index": index, "completions": list(completions)}
 
 
 @needs_data
@@ -245,59 +179,6 @@ def test_fewer_samples_than_k_are_named_by_line(files, tmp_path, caplog):
     assert "samples are the most" not in caplog.text  # that many were asked for
 
 
-def test_a_stopped_evaluation_goes_on_where_it_was(files, tmp_path, monkeypatch):
-    """Stopped after the first problem; the second start grades the second problem only."""
-    problems, generations = files(answers(9, COVER, "x"), answers(7, UNIFORM, COVER))
-
-    def run(name: str, config=QUICK):
-        return evaluate_files(
-            problems, generations, tmp_path / name, config=config, progress=False
-        ).to_dict()
-
-    whole = run("whole")
-    log = EvaluationPaths(tmp_path / "stopped").progress
-    with monkeypatch.context() as patched:
-        patched.setattr(SampleWriter, "add", _Stop(after=2).add)
-        with pytest.raises(KeyboardInterrupt):
-            run("stopped")
-    assert len(log.read_text().splitlines()) >= 2  # the key and at least one problem
-    assert not (tmp_path / "stopped" / "summary.json").exists()
-    assert not list((tmp_path / "stopped").glob("*.parquet"))
-    # What was being written when the process died.
-    key_and_first = log.read_text().splitlines()[:2]
-    log.write_text("\n".join(key_and_first) + '\n{"rows": [{"val')
-    resumed = run("stopped")
-    assert resumed["details"]["problems_taken_over"] == 1
-    assert whole["details"]["problems_taken_over"] == 0
-    assert resumed | {"details": None} == whole | {"details": None}
-    tables = [
-        pq.read_table(tmp_path / name / "per_sample.parquet").drop_columns(["seconds"])
-        for name in ("whole", "stopped")
-    ]
-    assert tables[0].equals(tables[1])
-    assert not log.exists()
-    # Another configuration is another evaluation, another place to run it is not.
-    log.write_text("\n".join(key_and_first) + "\n")
-    moved = with_overrides(QUICK, {"dataset.num_workers": 1, "serving.port": 9000})
-    assert run("stopped", moved)["details"]["problems_taken_over"] == 1
-    log.write_text("\n".join(key_and_first) + "\n")
-    with pytest.raises(InputError, match=r"left by another call \(run.seed differ\)"):
-        run("stopped", with_overrides(QUICK, {"run.seed": 5}))
-    assert log.read_text() == "\n".join(key_and_first) + "\n"
-
-
-class _Stop:
-    """Stands for Ctrl-C while a sample is being written."""
-
-    def __init__(self, after: int):
-        self.left = after
-
-    def add(self, row):
-        self.left -= 1
-        if self.left < 0:
-            raise KeyboardInterrupt
-
-
 def test_the_noise_view_puts_both_circuits_side_by_side(files, tmp_path):
     problems, generations = files(answers(7, "not a circuit", UNIFORM), answers(9, COVER))
     config = with_overrides(QUICK, {"evaluation.device": "depolarizing", "evaluation.noise": True})
@@ -350,146 +231,3 @@ def test_baselines_are_seeded_and_need_what_they_need(files, tmp_path):
         baselines=(),
     )
     assert summary.get("decoded_correct").value == 100.0
-
-
-def test_a_sample_that_breaks_its_worker_grades_nobody(files):
-    problems, _ = files(answers(7, COVER))
-    problem = read_problems(problems)[0].problem
-    config = with_overrides(
-        QUICK, {"verification.time_limit_s": 1.0, "verification.memory_limit_mb": 500}
-    )
-    texts = (COVER, STALL, HOARD, KILL, BREAK, RECURSE, COVER)
-    with GuardedVerifier(
-        config.verification, max_tries=2, verifier_factory=FaultyVerifier
-    ) as verifiers:
-        job = Job(problem, texts, baselines=("empty circuit",))
-        graded = ProblemGrader(verifiers, config).grade(job)
-    rows = graded.rows
-    assert graded.baselines["empty circuit"]["valid"]
-    assert graded.facts["uniform"] is not None
-    assert [row["failure"] for row in rows] == [
-        None,
-        "verification failed: timeout",
-        "verification failed: memory",
-        "verification failed: worker",
-        "verification failed: error",
-        "verification failed: error",
-        None,
-    ]
-    assert rows[1]["valid"] is None
-    assert rows[4]["failure_detail"] == "ZeroDivisionError: division by zero"
-    assert rows[5]["failure_detail"].startswith("RecursionError")
-    assert rows[0] | {"seconds": 0} == rows[6] | {"seconds": 0}
-
-
-STALL, HOARD, KILL, BREAK, RECURSE = "stall", "hoard", "kill", "break", "recurse"
-
-
-class FaultyVerifier(Verifier):
-    """Stands for a verification that hangs, takes all memory, takes its process along, or meets
-    what nobody thought of.
-    """
-
-    def verify(self, problem, text, **options):
-        if text == KILL:
-            os._exit(9)
-        while text == STALL:
-            pass
-        if text == HOARD:
-            np.ones(2**28)
-        if text == BREAK:
-            return 1 / 0
-        if text == RECURSE:
-            self.verify(problem, text, **options)
-        return super().verify(problem, text, **options)
-
-
-def test_a_faulty_plug_in_costs_its_own_samples_and_the_evaluation_goes_on(files, tmp_path):
-    """Of a primitive whose decoder raises this and that, valid samples end as faults."""
-    full = qasm(*(Gate("x", (q,)) for q in range(3)))
-    problems, generations = files(answers(7, COVER, "x", EMPTY, full), answers(9, COVER, FIRST))
-    with GuardedVerifier(
-        QUICK.verification, num_workers=2, max_tries=2, verifier_factory=with_faulty_plug_in
-    ) as verifiers:
-        summary = evaluate_files(
-            problems,
-            generations,
-            tmp_path / "out",
-            config=QUICK,
-            verifiers=verifiers,
-            progress=False,
-            baselines=("empty circuit",),
-        )
-    rows = pq.read_table(tmp_path / "out" / "per_sample.parquet").to_pylist()
-    details = [row["failure_detail"] for row in rows]
-    assert details[0] == details[4] == "ValueError: no answer for you"
-    assert rows[1]["valid"] is False  # nobody decodes what is no program
-    assert details[2] == "ZeroDivisionError: division by zero"
-    assert details[3].startswith("RecursionError")
-    assert rows[5]["valid"]
-    assert summary.failures["verification failed: error"] == summary.num_failed == 4
-    assert summary.get("valid").num_problems == 2
-    (baseline,) = summary.baselines.values()
-    assert baseline.num_failed == 2
-
-
-def with_faulty_plug_in(config, formula):
-    """A verifier of a process whose vertex cover is a faulty one."""
-    decode = VertexCover.decode
-
-    def faulty(self, graph, attributes, assignment):
-        if assignment == (0, 1, 0):
-            raise ValueError("no answer\nfor you")
-        if assignment == (1, 1, 1):
-            return 1 / 0
-        if assignment == (0, 0, 0):
-            return faulty(self, graph, attributes, assignment)
-        return decode(self, graph, attributes, assignment)
-
-    VertexCover.decode = faulty
-    return Verifier(config, formula)
-
-
-def test_a_problem_above_the_enumerated_sizes_is_evaluated_without_enumeration(tmp_path):
-    """22 qubits: what needs all 2**22 probabilities has no value, all else is graded."""
-    n = 22
-    path = {"nodes": list(range(n)), "edges": [[q, q + 1] for q in range(n - 1)]}
-    graph = {
-        "nodes": [{"id": q} for q in range(n)],
-        "edges": [{"source": a, "target": b} for a, b in path["edges"]],
-    }
-    problem = build_instance("vertex_cover", graph, max_qubits=n)
-    best = qasm(*(Gate("x", (q,)) for q in range(0, n, 2)), num_qubits=n)
-    reference = qasm(*(Gate("x", (q,)) for q in range(1, n, 2)), num_qubits=n)
-    record = ProblemRecord(0, replace(problem, reference_circuit=reference), "qaoa", 1, {})
-    config = with_overrides(QUICK, {"verification.max_qubits": n, "verification.shots": 64})
-    names = ("one optimal bitstring", "fixed-angle QAOA", "tuned QAOA p = 1", "references")
-    job = Job(record.problem, (best, "x"), baselines=names)
-    with GuardedVerifier(config.verification, verifier_factory=WithoutArrays) as verifiers:
-        graded = ProblemGrader(verifiers, config).grade(job)
-    valid, invalid = graded.rows
-    assert (valid["failure"], valid["failure_detail"]) == (None, None)
-    assert valid["decoded_correct"]
-    assert valid["srev"]
-    assert valid["approximation_ratio"] == pytest.approx(1.0)
-    assert valid["reference_energy"] == pytest.approx(valid["energy"])
-    assert valid["published_re"] is valid["js_distance"] is None
-    assert invalid["valid"] is False
-    assert invalid["optimum_enrichment_bits"] < 0.0
-    assert invalid["js_distance"] is None
-    assert graded.facts["uniform"] is not None
-    assert set(graded.baselines) == {*names} - {"tuned QAOA p = 1"}  # which needs all energies
-    assert all(row["valid"] for row in graded.baselines.values())
-    assert graded.baselines["one optimal bitstring"]["decoded_correct"]
-
-
-class WithoutArrays(Verifier):
-    """A verifier in whose process nothing may enumerate the energies of a large problem."""
-
-    def __init__(self, config, formula):
-        super().__init__(config, formula)
-        ProblemInstance.spectrum = property(refuse)
-
-
-def refuse(problem):
-    raise AssertionError("enumerated")

@@ -1,10 +1,15 @@
-"""A real small model that has learnt one circuit by heart, and pages in a real browser."""
+"""A real small model that has learnt one circuit by heart; pages in a real browser; the clients."""
+
+import asyncio
+import contextlib
 
 import pytest
 import torch
 from browser import ARGUMENTS, CHROMIUM, CIRCUITS, Visit
-from endpoint import Endpoint
+from endpoint import Endpoint, running
+from scripted import Scripted
 
+import quasar
 from quasar.circuits.ansatz.qaoa import qaoa_circuit
 from quasar.config import load_config
 from quasar.datasets.prompts import build_messages
@@ -12,6 +17,7 @@ from quasar.policy.chat import ChatFormat
 from quasar.policy.models import build_policy, load_policy
 from quasar.problems import build_instance
 from quasar.schema.verify import expand_graph
+from quasar.system import backoff as backoff_module
 
 KNOWN_GRAPH = {"nodes": [0, 1, 2], "edges": [[0, 1], [1, 2]]}
 SMALL = (
@@ -84,3 +90,49 @@ def visit(chromium):
     yield make
     for one in visits:
         one.close()
+
+
+@pytest.fixture
+def no_settings(monkeypatch):
+    """Neither an address nor a key in the environment."""
+    monkeypatch.delenv("QUASAR_URL", raising=False)
+    monkeypatch.delenv("QUASAR_API_KEY", raising=False)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Retries without a wait worth the name."""
+    monkeypatch.setattr(backoff_module, "FIRST_BACKOFF_S", 0.01)
+
+
+@pytest.fixture(params=["Client", "AsyncClient"])
+def call(request):
+    """call(url, method, …, settings={}): one call of either client; a stream as a list."""
+
+    def sync(url, method, *arguments, settings=None, **options):
+        with quasar.Client(url, **(settings or {})) as client:
+            found = getattr(client, method)(*arguments, **options)
+            return list(found) if method == "stream" else found
+
+    def awaited(url, method, *arguments, settings=None, **options):
+        async def run():
+            async with quasar.AsyncClient(url, **(settings or {})) as client:
+                found = getattr(client, method)(*arguments, **options)
+                return [item async for item in found] if method == "stream" else await found
+
+        return asyncio.run(run())
+
+    return sync if request.param == "Client" else awaited
+
+
+@pytest.fixture
+def scripted():
+    """scripted(*answers, then=None) runs a script; gives (url, script)."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*answers, then=None):
+            script = Scripted(*answers, then=then)
+            host, port = stack.enter_context(running(script))
+            return f"http://{host}:{port}", script
+
+        yield start
