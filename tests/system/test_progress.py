@@ -22,3 +22,18 @@ def test_a_hidden_bar_shows_nothing(capsys):
     with progress_bar("examples", 7, show=False) as advance_to:
         advance_to(7)
     assert "".join(capsys.readouterr()) == ""
+
+
+def test_where_there_is_no_terminal_a_line_tells_now_and_then(capsys, monkeypatch):
+    def lines(*, every: float) -> list[str]:
+        monkeypatch.setattr("quasar.system.progress._EVERY_S", every)
+        with progress_bar("examples", 7) as advance_to:
+            for done in (2, 5, 7):
+                advance_to(done)
+        return capsys.readouterr().err.splitlines()
+
+    assert [line for line in lines(every=0.0) if "━" not in line] == [
+        "examples 2/7",
+        "examples 5/7",
+    ]
+    assert not [line for line in lines(every=60.0) if "━" not in line]
