@@ -353,3 +353,19 @@ def test_tasks_that_no_model_knows_are_to_verify_only(visit):
     )
     page.click("#verify-instead")
     assert not [text for text in texts() if "verify only" in text]
+
+
+def test_better_angles_are_offered_where_answers_have_some(visit):
+    page = visit(Endpoint([ghz(3)], *TRAINED)).open()
+    bodies = asked_of(page)
+    choose(page, "ground_state", "h2_parity")
+    assert page.is_visible("#optimise-part")
+    page.check("#optimise")
+    choose(page, GRAPH_TASK)
+    assert page.is_visible("#optimise-part")
+    run(page)
+    assert bodies[-1]["tools"] == ["verify", "optimise"]
+    choose(page, "state_preparation", "ghz")
+    assert page.is_hidden("#optimise-part")
+    run(page)
+    assert "tools" not in bodies[-1]
