@@ -325,10 +325,11 @@ def test_an_answer_is_followed_to_its_choices_or_not_at_all(generator, problem, 
 
 
 def test_free_prompts_name_no_family_to_be_held_to(config, problem):
-    free = with_overrides(config, {"dataset.prompts": "free"})
+    no_stream = {"sft.stream.examples": 0, "sft.loss": "all"}
+    free = with_overrides(config, {"dataset.prompts": "free", **no_stream})
     form = program_form(problem, ansatz="qaoa", layers=1, settings=free.dataset)
     assert form.ansatz is None
-    published = with_overrides(config, {"dataset.style": "published"})
+    published = with_overrides(config, {"dataset.style": "published", **no_stream})
     form = program_form(problem, ansatz="qaoa", layers=1, settings=published.dataset)
     assert form == ProgramForm(problem.num_qubits)
 

@@ -109,7 +109,8 @@ class GroundState(Task[TaskInstance, GroundFacts, GroundFound]):
     def read(
         self, family: str, content: Mapping[str, Any], *, num_qubits: int | None = None
     ) -> TaskInstance:
-        return read_instance(self.require_family(family), content, num_qubits=num_qubits)
+        family = self.require_family(family)
+        return read_instance(self.name, family, content, num_qubits=num_qubits)
 
     def form(self, family: str) -> ContentForm:
         return content_form(self.require_family(family))
