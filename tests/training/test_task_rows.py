@@ -114,7 +114,7 @@ def test_all_tokens_of_an_answer_are_learned_where_the_grammar_has_no_script(tmp
     texts = [r.problem.reference_circuit for r in records]
     chat = load_chat(build_policy(CONFIG, texts, tmp_path / "initial"))
     assert CONFIG.sft.loss == "choices"
-    config = with_overrides(CONFIG, {"dataset.prompts": "structured"})
+    config = with_overrides(CONFIG, {"dataset.prompts": "structured", "sft.stream.examples": 0})
     sequences = supervised_sequences(records, chat, config)
     for record, sequence in zip(records, sequences, strict=True):
         assert sequence.tokens.mask.all()
