@@ -147,6 +147,16 @@ def test_a_pipe_that_breaks_elsewhere_is_a_fault_and_leaves_the_output_alone(mon
     assert capfd.readouterr().out == "still read\n"
 
 
+def test_without_a_standard_output_a_broken_pipe_is_still_told(monkeypatch):
+    def breaks(*given):
+        raise BrokenPipeError("a worker's")
+
+    monkeypatch.setattr("quasar.cli.commands.jobs.to_commented_yaml", breaks)
+    monkeypatch.setattr("sys.stdout", None)
+    with pytest.raises(BrokenPipeError, match="a worker's"):
+        main(["config", "show"])
+
+
 def test_a_job_keeps_its_run_out_of_the_working_directory():
     relative = load_config("laptop")
     assert settings.in_job(relative).run_directory == settings.JOB_HOME / "runs" / "laptop"

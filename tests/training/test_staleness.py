@@ -47,11 +47,6 @@ def config(tiny_config):
     )
 
 
-@pytest.fixture(scope="module")
-def train_file(tiny_dataset):
-    return tiny_dataset / "train.jsonl"
-
-
 def test_a_worker_at_work_goes_on_with_what_is_on_the_board(
     local_ray, config, tiny_policy, train_file, tmp_path
 ):

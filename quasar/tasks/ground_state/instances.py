@@ -58,6 +58,7 @@ def read_instance(
 
 
 def model_of(instance: TaskInstance) -> Model:
+    """Its Hamiltonian, sector and tolerance."""
     content = instance.content
     if instance.family == CUSTOM:
         sector = Sector(**content["sector"]) if "sector" in content else None
@@ -66,7 +67,7 @@ def model_of(instance: TaskInstance) -> Model:
 
 
 def facts_of(model: Model) -> GroundFacts:
-    """What is exact of it."""
+    """What is exact of a model; of long chains as far as it is known."""
     if model.hamiltonian.num_qubits > MAX_QUBITS:
         return ChainFacts.of(model)
     return GroundFacts(model, _ground(model), sector_states(model))
